@@ -1,1 +1,51 @@
+//! The vendor-neutral heart of record-callback: what a recording callback is,
+//! what a provider must do with it, and what can go wrong.
+//!
+//! Nothing in this crate does I/O. Vendor crates implement
+//! [`RecordCallbackProvider`]; platforms call it through
+//! [`RecordCallbackProviderExt`] and never meet a vendor's words.
+//!
+//! ```
+//! use record_callback_core::{EventKind, RecordCallbackConfig};
+//!
+//! let config = RecordCallbackConfig::builder("Live.Example.com.", "https://cb.example.com/recorded")
+//!     .events([EventKind::FileCompleted, EventKind::RecordingFailed])
+//!     .build()?;
+//! assert_eq!(config.domain().as_str(), "live.example.com");
+//!
+//! let refused = RecordCallbackConfig::builder("live.example.com", "ftp://cb.example.com").build();
+//! assert_eq!(
+//!     refused.unwrap_err().to_string(),
+//!     "notify_url: the scheme is `ftp` (rule: an absolute http or https URL with a host, no user info, no whitespace)",
+//! );
+//! # Ok::<(), record_callback_core::InvalidConfig>(())
+//! ```
 
+mod app;
+mod callback_url;
+mod capability;
+mod config;
+mod domain;
+mod error;
+mod event;
+mod ext;
+mod fidelity;
+mod provider;
+mod signing;
+mod stored;
+
+pub use app::{AppName, AppSelector};
+pub use callback_url::CallbackUrl;
+pub use capability::{Capabilities, DomainRole, EventSupport, OnDemandSupport, SigningSupport};
+pub use config::{CallbackKey, ConfigId, ExposedConfig, RecordCallbackConfig, RecordCallbackConfigBuilder};
+pub use domain::DomainName;
+pub use error::{Error, ErrorKind, Field, InvalidConfig, Result};
+pub use event::{EventKind, EventSet};
+pub use ext::{Ensured, PutAction, PutReport, ReadBack, RecordCallbackProviderExt, Timer};
+pub use fidelity::{Deviation, DeviationKind, Fidelity, Fitted};
+pub use provider::{Applied, RecordCallbackProvider, Vendor};
+pub use signing::{CallbackSigning, SigningKey, SigningScheme};
+pub use stored::{Difference, DifferenceKind, StoredCallback, StoredKey, StoredSigning};
+
+/// The time type of [`StoredCallback`], re-exported so that callers need no version of their own.
+pub use jiff::Timestamp;
