@@ -1,1 +1,30 @@
+//! What the vendor crates of record-callback share: one pipeline that sends
+//! signed requests, and the effects it needs.
+//!
+//! [`Pipeline::send`] is the only way a request leaves the process:
+//! `retry(quota → sign → send → classify)`. Every attempt takes its place in the
+//! vendor's quota and is signed afresh; what is retried depends on whether the
+//! request may have been carried out; nothing waits beyond the deadline.
+//!
+//! Clock, nonce, environment and credentials are traits, so that tests fix them
+//! and nothing reads the process environment behind the caller's back.
 
+mod credential;
+mod effects;
+mod endpoint;
+mod pipeline;
+mod quota;
+mod retry;
+mod settle;
+mod transport;
+
+pub use credential::{AccessKey, CredentialProvider, EnvCredentials, StaticCredentials, required_variable};
+pub use effects::{Clock, Env, FixedEnv, Nonce, OsEnv, SystemClock, TokioTimer, UuidNonce};
+pub use endpoint::Endpoint;
+pub use pipeline::{Call, Pipeline, Safety};
+pub use quota::{Quota, Quotas};
+pub use retry::RetryPolicy;
+pub use settle::{Seen, create_settled};
+pub use transport::{Answer, MAX_BODY};
+
+pub use reqwest::{Method, Request, StatusCode, Url, header};

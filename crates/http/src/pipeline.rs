@@ -1,0 +1,205 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use record_callback_core::{Error, ErrorKind, Result, Vendor};
+use reqwest::{Client, Request};
+use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, Span, debug, field, info_span};
+
+use crate::effects::Clock;
+use crate::endpoint::Endpoint;
+use crate::quota::Quotas;
+use crate::retry::RetryPolicy;
+use crate::transport::{self, Answer};
+
+/// What a call is, for quotas, retries, errors and logs.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The vendor.
+    pub vendor: Vendor,
+    /// The vendor's name of the operation.
+    pub operation: &'static str,
+    /// The limiter of [`Quotas`] this call counts against.
+    pub quota: &'static str,
+    /// The domain it is for, if it is for one.
+    pub domain: Option<&'a str>,
+    /// Whether it may be sent again.
+    pub safety: Safety,
+}
+
+/// Whether a call may be sent again after the cloud may have carried it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safety {
+    /// Reads, full replacements, deletes: twice is as good as once.
+    Repeatable,
+    /// Creates: sent again only when the first was certainly not carried out.
+    /// See [`create_settled`](crate::create_settled) for what to do otherwise.
+    Once,
+}
+
+/// The way every request takes: `retry(quota → sign → send → classify)`.
+///
+/// Clones share connections and quotas.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    client: Client,
+    quotas: Quotas,
+    retry: RetryPolicy,
+    clock: Arc<dyn Clock>,
+}
+
+impl Pipeline {
+    /// A pipeline to `endpoint`.
+    pub fn new(
+        endpoint: &Endpoint,
+        quotas: Quotas,
+        retry: RetryPolicy,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        Ok(Self { client: transport::client(endpoint.is_loopback())?, quotas, retry, clock })
+    }
+
+    /// The clock requests are signed by.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// The policy calls are tried by.
+    pub fn retry(&self) -> &RetryPolicy {
+        &self.retry
+    }
+
+    /// Sends what `sign` makes, until `classify` finds a result, nothing more may be tried, or the
+    /// deadline is over.
+    ///
+    /// `sign` is asked for a fresh request before every attempt. `classify` turns an answer into
+    /// a value or an error, and is the only judge of what an answer means.
+    pub async fn send<T, F>(
+        &self,
+        call: Call<'_>,
+        sign: impl Fn() -> F,
+        classify: impl Fn(&Answer) -> Result<T>,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<Request>>,
+    {
+        let Call { vendor, operation, domain, .. } = call;
+        let span = info_span!("call", %vendor, operation, domain);
+        self.attempts(call, sign, classify).instrument(span).await.map_err(|error| {
+            let error = error.with_vendor(vendor).with_operation(operation);
+            match domain {
+                Some(domain) => error.with_domain(domain),
+                None => error,
+            }
+        })
+    }
+
+    async fn attempts<T, F>(
+        &self,
+        call: Call<'_>,
+        sign: impl Fn() -> F,
+        classify: impl Fn(&Answer) -> Result<T>,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<Request>>,
+    {
+        let deadline = Instant::now() + self.retry.in_all();
+        let mut delays = self.retry.backoff();
+        let mut maybe_applied = false;
+        let mut attempt = 0_u32;
+        loop {
+            attempt += 1;
+            let span = info_span!(
+                "attempt",
+                attempt,
+                status = field::Empty,
+                code = field::Empty,
+                request_id = field::Empty,
+                elapsed_ms = field::Empty,
+            );
+            let error = match self.attempt(call, deadline, &sign, &classify).instrument(span).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            maybe_applied |= error.maybe_applied();
+            let error = if maybe_applied { error.with_maybe_applied() } else { error };
+            let may_repeat = call.safety == Safety::Repeatable || !error.maybe_applied();
+            let delay = delays.next().filter(|_| may_repeat && is_transient(&error)).map(|delay| {
+                let asked = error.retry_after().unwrap_or_default();
+                delay.max(asked)
+            });
+            match delay {
+                Some(delay) if Instant::now() + delay < deadline => {
+                    debug!(attempt, delay_ms = millis(delay), kind = %error.kind(), "trying again");
+                    tokio::time::sleep(delay).await;
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    async fn attempt<T, F>(
+        &self,
+        call: Call<'_>,
+        deadline: Instant,
+        sign: impl Fn() -> F,
+        classify: impl Fn(&Answer) -> Result<T>,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<Request>>,
+    {
+        let prepare = async {
+            self.quotas.turn(call.quota).await;
+            sign().await
+        };
+        let request = timeout_at(deadline, prepare).await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Timeout, "the deadline was over before the call's turn in the quota"))
+        })?;
+        let sent = Instant::now();
+        let until = deadline.min(sent + self.retry.one_attempt());
+        let answer = timeout_at(until, transport::exchange(&self.client, request)).await;
+        let answer = answer.unwrap_or_else(|_| {
+            let waited = until - sent;
+            let message = format!("no answer within {} ms", waited.as_millis());
+            Err(Error::new(ErrorKind::Timeout, message).with_maybe_applied())
+        });
+        let span = Span::current();
+        span.record("elapsed_ms", millis(sent.elapsed()));
+        let result = answer.and_then(|answer| {
+            span.record("status", answer.status.as_u16());
+            classify(&answer).map_err(|error| self.complete(error, &answer))
+        });
+        if let Err(error) = &result {
+            span.record("code", error.code());
+            span.record("request_id", error.request_id());
+            debug!(kind = %error.kind(), maybe_applied = error.maybe_applied(), "attempt failed");
+        } else {
+            debug!("attempt succeeded");
+        }
+        result
+    }
+
+    /// Adds to a classified error what the answer says regardless of vendor.
+    fn complete(&self, error: Error, answer: &Answer) -> Error {
+        let status = answer.status;
+        let mut error = error.with_status(status.as_u16());
+        if error.retry_after().is_none()
+            && let Some(wait) = answer.retry_after(self.clock.now())
+        {
+            error = error.with_retry_after(wait);
+        }
+        // A refusal was not carried out; a server's failure or a success nobody understands may have been.
+        let refused = status.is_client_error() || error.kind() == ErrorKind::Throttled;
+        if refused { error } else { error.with_maybe_applied() }
+    }
+}
+
+/// Whether a further attempt can end differently.
+fn is_transient(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Timeout)
+        || error.status().is_some_and(|status| status >= 500)
+}
+
+fn millis(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
+}

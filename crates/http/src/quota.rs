@@ -1,0 +1,163 @@
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use tokio::time::Instant;
+
+/// How often a vendor lets an account call an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    calls: NonZeroU32,
+    window: Duration,
+}
+
+impl Quota {
+    /// `calls` in any second.
+    pub const fn per_second(calls: NonZeroU32) -> Self {
+        Self { calls, window: Duration::from_secs(1) }
+    }
+
+    /// `calls` in any minute.
+    pub const fn per_minute(calls: NonZeroU32) -> Self {
+        Self { calls, window: Duration::from_secs(60) }
+    }
+
+    /// Pacing that keeps any window within the quota: a burst of a sixtieth of it, and the rest
+    /// spread evenly, because a burst plus a full window's refill must not exceed the quota.
+    fn pacing(self) -> governor::Quota {
+        let burst = (self.calls.get() / 60).max(1);
+        let refills = self.calls.get() - burst + 1;
+        let interval = self.window / refills.max(1);
+        governor::Quota::with_period(interval.max(Duration::from_nanos(1)))
+            .unwrap_or(governor::Quota::per_second(self.calls))
+            .allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN))
+    }
+}
+
+/// The quotas of one account, shared by everything that clones this value.
+///
+/// A call waits for its turn, first come first served, rather than be throttled.
+#[derive(Debug, Clone, Default)]
+pub struct Quotas(Arc<HashMap<&'static str, Limiter>>);
+
+impl Quotas {
+    /// One limiter for each name. An operation belongs to the limiter that its
+    /// [`Call`](crate::Call) names.
+    pub fn new(limits: impl IntoIterator<Item = (&'static str, Quota)>) -> Self {
+        Self(Arc::new(limits.into_iter().map(|(name, quota)| (name, Limiter::new(quota))).collect()))
+    }
+
+    /// No limits: for clouds that have none, such as a mock.
+    pub fn unlimited() -> Self {
+        Self::default()
+    }
+
+    /// Waits until a call of limiter `name` may go out. Dropping the future gives the turn back.
+    pub(crate) async fn turn(&self, name: &str) {
+        if let Some(limiter) = self.0.get(name) {
+            limiter.turn().await;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Limiter {
+    rate: governor::RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Nanos>>,
+    /// Held by the first in line: callers pass in order, and only one of them polls.
+    line: tokio::sync::Mutex<()>,
+}
+
+impl Limiter {
+    fn new(quota: Quota) -> Self {
+        let clock = TokioClock(Instant::now());
+        Self {
+            rate: governor::RateLimiter::direct_with_clock(quota.pacing(), clock),
+            line: tokio::sync::Mutex::default(),
+        }
+    }
+
+    async fn turn(&self) {
+        let _first = self.line.lock().await;
+        while let Err(not_yet) = self.rate.check() {
+            tokio::time::sleep(not_yet.wait_time_from(self.rate.clock().now())).await;
+        }
+    }
+}
+
+/// tokio's clock, so that paused time in tests pauses the quotas too.
+#[derive(Debug, Clone, Copy)]
+struct TokioClock(Instant);
+
+impl Clock for TokioClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        self.0.elapsed().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn n(calls: u32) -> NonZeroU32 {
+        NonZeroU32::new(calls).unwrap()
+    }
+
+    /// Start times of `count` calls that all want to go at once, in milliseconds.
+    async fn starts(quota: Quota, count: usize) -> Vec<u128> {
+        let quotas = Quotas::new([("op", quota)]);
+        let begin = Instant::now();
+        let mut starts = Vec::new();
+        for _ in 0..count {
+            quotas.turn("op").await;
+            starts.push(begin.elapsed().as_millis());
+        }
+        starts
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_window_holds_more_calls_than_the_quota_and_little_is_left_unused() {
+        for (quota, window, count) in
+            [(Quota::per_second(n(30)), 1_000, 300), (Quota::per_minute(n(300)), 60_000, 1_200)]
+        {
+            let starts = starts(quota, count).await;
+            let limit = usize::try_from(quota.calls.get()).unwrap();
+            for (i, first) in starts.iter().enumerate() {
+                let in_window = starts[i..].iter().take_while(|at| **at < first + window).count();
+                assert!(in_window <= limit, "{in_window} calls in the window at {first} ms");
+            }
+            let ideal = window * (count as u128) / u128::from(quota.calls.get());
+            let last = *starts.last().unwrap();
+            assert!(last * 100 <= ideal * 102, "{count} calls took {last} ms, ideal is {ideal} ms");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clones_share_and_names_do_not() {
+        let quotas = Quotas::new([("a", Quota::per_second(n(1))), ("b", Quota::per_second(n(1)))]);
+        let begin = Instant::now();
+        quotas.turn("a").await;
+        quotas.turn("b").await;
+        quotas.turn("unknown").await;
+        assert_eq!(begin.elapsed().as_millis(), 0);
+        quotas.clone().turn("a").await;
+        assert!(begin.elapsed() >= Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dropped_wait_costs_nobody_a_turn() {
+        let quotas = Quotas::new([("a", Quota::per_second(n(1)))]);
+        let begin = Instant::now();
+        quotas.turn("a").await;
+        let gave_up = tokio::time::timeout(Duration::from_millis(500), quotas.turn("a")).await;
+        assert!(gave_up.is_err());
+        quotas.turn("a").await;
+        assert!(begin.elapsed() < Duration::from_millis(1_100), "{:?}", begin.elapsed());
+    }
+}

@@ -1,0 +1,86 @@
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+
+/// How often and how long a call is tried.
+///
+/// Delays grow exponentially, with jitter; a wait the cloud asks for wins when it
+/// is longer. No wait goes beyond the deadline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryPolicy {
+    attempts: u32,
+    first_delay: Duration,
+    max_delay: Duration,
+    attempt_timeout: Duration,
+    deadline: Duration,
+}
+
+impl Default for RetryPolicy {
+    /// 4 attempts of at most 10 s each, delays from 200 ms to 10 s, 60 s in all.
+    fn default() -> Self {
+        Self {
+            attempts: 4,
+            first_delay: Duration::from_millis(200),
+            max_delay: Duration::from_secs(10),
+            attempt_timeout: Duration::from_secs(10),
+            deadline: Duration::from_secs(60),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// One attempt only.
+    pub fn none() -> Self {
+        Self::default().attempts(1)
+    }
+
+    /// Sets how many attempts a call has in all, at least one.
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts.max(1);
+        self
+    }
+
+    /// Sets the shortest and the longest delay before a further attempt (before jitter, which at
+    /// most doubles it).
+    #[must_use]
+    pub fn delays(mut self, first: Duration, max: Duration) -> Self {
+        self.first_delay = first;
+        self.max_delay = max;
+        self
+    }
+
+    /// Sets how long one attempt may take, from connecting to the last byte of the answer.
+    #[must_use]
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a call may take in all, waiting for quota and between attempts included.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// How long one attempt may take.
+    pub(crate) fn one_attempt(&self) -> Duration {
+        self.attempt_timeout
+    }
+
+    /// How long the call may take in all.
+    pub(crate) fn in_all(&self) -> Duration {
+        self.deadline
+    }
+
+    /// The delays before each further attempt.
+    pub(crate) fn backoff(&self) -> ExponentialBackoff {
+        ExponentialBuilder::new()
+            .with_jitter()
+            .with_min_delay(self.first_delay)
+            .with_max_delay(self.max_delay)
+            .with_max_times(self.attempts as usize - 1)
+            .build()
+    }
+}

@@ -1,0 +1,72 @@
+use record_callback_core::{Error, ErrorKind, Result};
+use tokio::time::Instant;
+
+use crate::retry::RetryPolicy;
+
+/// What reading back after a create shows.
+#[derive(Debug)]
+pub enum Seen<T> {
+    /// The config that was to be created.
+    Wanted(T),
+    /// Another config in its place.
+    Other,
+    /// No config.
+    Nothing,
+}
+
+/// Creates something once, whatever answers are lost on the way.
+///
+/// When a create may have been carried out, `read` decides: what is there counts as created, and
+/// only when nothing shows after the policy's delays is `create` called again. A create that is
+/// then refused because something exists is settled by `read` too.
+pub async fn create_settled<T, C, R>(
+    policy: &RetryPolicy,
+    create: impl Fn() -> C,
+    read: impl Fn() -> R,
+) -> Result<T>
+where
+    C: Future<Output = Result<T>>,
+    R: Future<Output = Result<Seen<T>>>,
+{
+    let until = Instant::now() + policy.in_all();
+    let mut maybe_created = false;
+    loop {
+        let error = match create().await {
+            Ok(created) => return Ok(created),
+            Err(error) => error,
+        };
+        let exists = error.kind() == ErrorKind::AlreadyExists;
+        if !(error.maybe_applied() || (exists && maybe_created)) {
+            return Err(error);
+        }
+        maybe_created = true;
+        // Reads may lag behind writes: look more than once before calling it lost.
+        let mut delays = policy.backoff();
+        loop {
+            match read().await {
+                Ok(Seen::Wanted(found)) => return Ok(found),
+                Ok(Seen::Other) => return Err(taken(error)),
+                Ok(Seen::Nothing) => {}
+                Err(_) => return Err(error),
+            }
+            match delays.next() {
+                Some(delay) if Instant::now() + delay < until => tokio::time::sleep(delay).await,
+                Some(_) => return Err(error),
+                None if exists => return Err(error),
+                None => break,
+            }
+        }
+        if !is_worth_another(&error) {
+            return Err(error);
+        }
+    }
+}
+
+fn is_worth_another(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
+}
+
+fn taken(cause: Error) -> Error {
+    Error::new(ErrorKind::AlreadyExists, "the answer was lost, and another config is there now")
+        .with_source(cause)
+}
