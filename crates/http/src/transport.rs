@@ -27,9 +27,30 @@ impl Answer {
         self.headers.get(name.as_ref())?.to_str().ok()
     }
 
-    /// The body's content type, for error messages.
-    pub fn content_type(&self) -> &str {
-        self.header("content-type").unwrap_or("no content type")
+    /// The error for a body that is not what the vendor sends.
+    pub fn not_understood(&self, expected: &str) -> Error {
+        let what = match self.header("content-type") {
+            _ if self.body.is_empty() => "an empty body".to_owned(),
+            Some(content_type) => format!("{} bytes of {content_type}", self.body.len()),
+            None => format!("{} bytes of no stated type", self.body.len()),
+        };
+        let message = format!("answered {} with {what} instead of {expected}", self.status.as_u16());
+        Error::new(ErrorKind::Protocol, message)
+    }
+
+    /// What the status says when the vendor's code says nothing.
+    pub fn kind_by_status(&self) -> ErrorKind {
+        match self.status.as_u16() {
+            401 => ErrorKind::Unauthenticated,
+            403 => ErrorKind::PermissionDenied,
+            404 => ErrorKind::NotFound,
+            408 => ErrorKind::Timeout,
+            409 => ErrorKind::AlreadyExists,
+            429 => ErrorKind::Throttled,
+            400..=499 => ErrorKind::InvalidConfig,
+            500..=599 => ErrorKind::Unavailable,
+            _ => ErrorKind::Protocol,
+        }
     }
 
     /// The value of a header that counts milliseconds.

@@ -1,0 +1,188 @@
+//! One method for each operation of the vendor.
+
+use std::fmt;
+use std::sync::Arc;
+
+use record_callback_core::{Error, ErrorKind, Result};
+use record_callback_http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use record_callback_http::{
+    AccessKey, Answer, Call, CredentialProvider, Endpoint, Method, Nonce, Pipeline, Request, RetryPolicy,
+    Safety,
+};
+use serde::de::DeserializeOwned;
+
+use crate::VENDOR;
+use crate::config::{AliyunClientBuilder, Signature};
+use crate::error;
+use crate::sign::{acs3, rpc};
+use crate::wire::{
+    self, BooleanStyle, Described, Done, NotifyRecords, NotifyRecordsQuery, Params, RecordNotifyConfig,
+    UserDomains, UserDomainsQuery,
+};
+
+/// A client of Aliyun Live's recording-callback operations, version 2016-11-01.
+///
+/// Clones share connections and quotas.
+#[derive(Clone)]
+pub struct AliyunClient {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) credentials: Arc<dyn CredentialProvider>,
+    pub(crate) nonce: Arc<dyn Nonce>,
+    pub(crate) signature: Signature,
+    pub(crate) method: Method,
+    pub(crate) booleans: BooleanStyle,
+}
+
+impl fmt::Debug for AliyunClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AliyunClient")
+            .field("endpoint", &self.endpoint.authority())
+            .field("signature", &self.signature)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AliyunClient {
+    /// Starts a client.
+    pub fn builder() -> AliyunClientBuilder {
+        AliyunClientBuilder::default()
+    }
+
+    /// `AddLiveRecordNotifyConfig`: fails with `AlreadyExists` when the domain has a config.
+    /// Not repeated when its answer was lost.
+    pub async fn add_live_record_notify_config(&self, config: &RecordNotifyConfig) -> Result<Done> {
+        self.call(wire::ADD, Safety::Once, Some(&config.domain_name), config.params(self.booleans)).await
+    }
+
+    /// `UpdateLiveRecordNotifyConfig`. Whether fields that are not given are kept or cleared is UNVERIFIED: give all.
+    pub async fn update_live_record_notify_config(&self, config: &RecordNotifyConfig) -> Result<Done> {
+        self.call(wire::UPDATE, Safety::Repeatable, Some(&config.domain_name), config.params(self.booleans))
+            .await
+    }
+
+    /// `DescribeLiveRecordNotifyConfig`: fails with `NotFound` when the domain has none.
+    pub async fn describe_live_record_notify_config(&self, domain: &str) -> Result<RecordNotifyConfig> {
+        let described: Described =
+            self.call(wire::DESCRIBE, Safety::Repeatable, Some(domain), wire::domain_params(domain)).await?;
+        Ok(described.live_record_notify_config)
+    }
+
+    /// `DeleteLiveRecordNotifyConfig`: fails with `NotFound` when the domain has none.
+    pub async fn delete_live_record_notify_config(&self, domain: &str) -> Result<Done> {
+        self.call(wire::DELETE, Safety::Repeatable, Some(domain), wire::domain_params(domain)).await
+    }
+
+    /// `DescribeLiveUserDomains`: one page of the account's live domains.
+    pub async fn describe_live_user_domains(&self, query: &UserDomainsQuery) -> Result<UserDomains> {
+        self.call(wire::USER_DOMAINS, Safety::Repeatable, None, query.params()).await
+    }
+
+    /// `DescribeLiveRecordNotifyRecords`: one page of the callbacks that were sent.
+    pub async fn describe_live_record_notify_records(
+        &self,
+        query: &NotifyRecordsQuery,
+    ) -> Result<NotifyRecords> {
+        self.call(wire::NOTIFY_RECORDS, Safety::Repeatable, Some(&query.domain_name), query.params()).await
+    }
+
+    /// The policy calls are tried by.
+    pub(crate) fn retry(&self) -> &RetryPolicy {
+        self.pipeline.retry()
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        action: &'static str,
+        safety: Safety,
+        domain: Option<&str>,
+        params: Params<'_>,
+    ) -> Result<T> {
+        let call = Call { vendor: VENDOR, operation: action, quota: action, domain, safety };
+        let sign = || async {
+            let key = self.credentials.access_key().await?;
+            self.request(action, &params, &key)
+        };
+        self.pipeline.send(call, sign, read).await
+    }
+
+    /// A request signed for now.
+    fn request(&self, action: &'static str, params: &Params<'_>, key: &AccessKey) -> Result<Request> {
+        let timestamp = self.pipeline.clock().now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let nonce = self.nonce.nonce();
+        match self.signature {
+            Signature::Rpc => Ok(self.rpc_request(action, params, key, &timestamp, &nonce)),
+            Signature::Acs3 => self.acs3_request(action, params, key, &timestamp, &nonce),
+        }
+    }
+
+    fn rpc_request(
+        &self,
+        action: &str,
+        params: &Params<'_>,
+        key: &AccessKey,
+        timestamp: &str,
+        nonce: &str,
+    ) -> Request {
+        let mut pairs = params.pairs();
+        pairs.extend(wire::rpc_params(action, key.id(), key.expose_security_token(), timestamp, nonce));
+        self.unsigned(&rpc::signed_query(self.method.as_str(), &mut pairs, key.expose_secret()))
+    }
+
+    fn acs3_request(
+        &self,
+        action: &str,
+        params: &Params<'_>,
+        key: &AccessKey,
+        timestamp: &str,
+        nonce: &str,
+    ) -> Result<Request> {
+        let query = acs3::canonical_query(&mut params.pairs());
+        let mut headers = Vec::with_capacity(7);
+        headers.extend([
+            ("host", self.endpoint.authority()),
+            ("x-acs-action", action),
+            ("x-acs-content-sha256", acs3::EMPTY_BODY),
+            ("x-acs-date", timestamp),
+        ]);
+        headers.extend(key.expose_security_token().map(|token| ("x-acs-security-token", token)));
+        headers.extend([("x-acs-signature-nonce", nonce), ("x-acs-version", wire::VERSION)]);
+        let key = (key.id(), key.expose_secret());
+        let authorization =
+            acs3::authorization(self.method.as_str(), &query, &headers, acs3::EMPTY_BODY, key);
+
+        let mut request = self.unsigned(&query);
+        // The HTTP client writes the host itself.
+        for (name, value) in &headers[1..] {
+            request.headers_mut().insert(*name, sensitive(value)?);
+        }
+        request.headers_mut().insert(AUTHORIZATION, sensitive(&authorization)?);
+        Ok(request)
+    }
+
+    fn unsigned(&self, query: &str) -> Request {
+        let mut url = self.endpoint.url().clone();
+        url.set_query(Some(query));
+        let mut request = Request::new(self.method.clone(), url);
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        request
+    }
+}
+
+fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T> {
+    if !answer.status.is_success() {
+        return Err(error::classify(answer));
+    }
+    wire::from_json(&answer.body)
+        .map_err(|source| answer.not_understood("the operation's JSON").with_source(source))
+}
+
+/// A header value that `Debug` does not show.
+fn sensitive(text: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).map_err(|source| {
+        Error::new(ErrorKind::InvalidConfig, "the access key or token has characters no header can carry")
+            .with_source(source)
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}

@@ -1,0 +1,173 @@
+//! What the vendor's error codes mean. The code decides, the status only where the code says nothing:
+//! documents give the same code different statuses.
+
+use record_callback_core::{Error, ErrorKind};
+use record_callback_http::Answer;
+
+use crate::wire::Failure;
+
+/// How long the gateway asks to wait, in milliseconds.
+const RETRY_AFTER: &str = "x-acs-retry-after";
+/// Longest piece of the cloud's message that goes into an error.
+const MAX_MESSAGE: usize = 300;
+
+/// Codes, or prefixes of codes ending in `*`; the first match counts.
+///
+/// <https://help.aliyun.com/document_detail/434846.html> (gateway), the operations' own pages, and
+/// the Live-wide list.
+const KINDS: &[(&str, ErrorKind)] = &[
+    ("ConfigAlreadyExists", ErrorKind::AlreadyExists),
+    ("InvalidConfig.NotFound", ErrorKind::NotFound),
+    ("InvalidDomain.NotFound", ErrorKind::NotFound),
+    ("InvalidNotifyUrl.*", ErrorKind::InvalidConfig),
+    ("InvalidOnDemandUrl.*", ErrorKind::InvalidConfig),
+    ("InvalidParameter*", ErrorKind::InvalidConfig),
+    ("InvalidProtocol.NeedSsl", ErrorKind::InvalidConfig),
+    ("MissingSecurityToken", ErrorKind::Unauthenticated),
+    ("Missing*", ErrorKind::InvalidConfig),
+    ("Forbidden*", ErrorKind::PermissionDenied),
+    ("NoPermission", ErrorKind::PermissionDenied),
+    ("IllegalOperation", ErrorKind::PermissionDenied),
+    ("InvalidIdentity.*", ErrorKind::PermissionDenied),
+    ("SignatureDoesNotMatch", ErrorKind::Unauthenticated),
+    ("SignatureNonceUsed", ErrorKind::Unauthenticated),
+    ("IncompleteSignature", ErrorKind::Unauthenticated),
+    ("InvalidTimeStamp.*", ErrorKind::Unauthenticated),
+    ("IllegalTimestamp", ErrorKind::Unauthenticated),
+    ("InvalidAccessKey*", ErrorKind::Unauthenticated),
+    ("InvalidSecurityToken.*", ErrorKind::Unauthenticated),
+    ("Throttling*", ErrorKind::Throttled),
+    ("Rejected.Throttling", ErrorKind::Throttled),
+    ("ServiceUnavailable*", ErrorKind::Unavailable),
+    ("InternalError", ErrorKind::Unavailable),
+    // We asked for an operation of a product that is not there: this is not the Live endpoint.
+    ("InvalidAction.NotFound", ErrorKind::Protocol),
+    ("InvalidApi.NotFound", ErrorKind::Protocol),
+    ("InvalidProduct.NotFound", ErrorKind::Protocol),
+    ("InvalidVersion", ErrorKind::Protocol),
+    ("NoSuchVersion", ErrorKind::Protocol),
+];
+
+/// Turns an answer that is not a success into an error.
+pub(crate) fn classify(answer: &Answer) -> Error {
+    let Some(failure) = Failure::from_json(&answer.body).or_else(|| Failure::from_xml(&answer.body)) else {
+        return answer.not_understood("a JSON or XML error");
+    };
+    let kind = kind(&failure.code).unwrap_or_else(|| answer.kind_by_status());
+    let mut error = Error::new(kind, message(&failure.message)).with_code(failure.code);
+    if let Some(id) = failure.request_id {
+        error = error.with_request_id(id);
+    }
+    match answer.millis(RETRY_AFTER) {
+        Some(wait) => error.with_retry_after(wait),
+        None => error,
+    }
+}
+
+fn kind(code: &str) -> Option<ErrorKind> {
+    let matches = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(prefix) => code.starts_with(prefix),
+        None => code == pattern,
+    };
+    KINDS.iter().find(|(pattern, _)| matches(pattern)).map(|(_, kind)| *kind)
+}
+
+/// The cloud's message without the string to sign that some codes echo: it holds the signing key.
+fn message(text: &str) -> String {
+    let text = text.split("server string to sign").next().unwrap_or_default().trim();
+    let end = text.char_indices().nth(MAX_MESSAGE).map_or(text.len(), |(at, _)| at);
+    if text.is_empty() { "refused without a message".into() } else { text[..end].to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use record_callback_http::StatusCode;
+    use record_callback_http::header::{HeaderMap, HeaderValue};
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        let status = StatusCode::from_u16(status).unwrap();
+        Answer { status, headers: HeaderMap::new(), body: body.to_owned().into() }
+    }
+
+    fn json(status: u16, code: &str) -> Answer {
+        answer(
+            status,
+            &format!(r#"{{"RequestId":"R-1","HostId":"live.aliyuncs.com","Code":"{code}","Message":"M."}}"#),
+        )
+    }
+
+    /// Every documented code under every status some page gives it.
+    #[test]
+    fn codes_decide_whatever_the_status() {
+        for (code, statuses, kind) in [
+            ("InvalidConfig.NotFound", &[404, 400][..], ErrorKind::NotFound),
+            ("InvalidDomain.NotFound", &[404, 400], ErrorKind::NotFound),
+            ("ConfigAlreadyExists", &[400, 409], ErrorKind::AlreadyExists),
+            ("InvalidNotifyUrl.Unsafe", &[400], ErrorKind::InvalidConfig),
+            ("InvalidOnDemandUrl.Malformed", &[400], ErrorKind::InvalidConfig),
+            ("Forbidden", &[400, 401, 403], ErrorKind::PermissionDenied),
+            ("Forbidden.RAM", &[400, 403], ErrorKind::PermissionDenied),
+            ("Throttling", &[400, 429, 503], ErrorKind::Throttled),
+            ("Throttling.User", &[400, 429, 503], ErrorKind::Throttled),
+            ("SignatureDoesNotMatch", &[400], ErrorKind::Unauthenticated),
+            ("InvalidAccessKeyId.NotFound", &[400, 404], ErrorKind::Unauthenticated),
+            ("InvalidTimeStamp.Expired", &[400], ErrorKind::Unauthenticated),
+            ("MissingDomainName", &[400], ErrorKind::InvalidConfig),
+            ("MissingSecurityToken", &[400], ErrorKind::Unauthenticated),
+            ("ServiceUnavailable", &[503], ErrorKind::Unavailable),
+            ("InternalError", &[500], ErrorKind::Unavailable),
+            ("InvalidAction.NotFound", &[404], ErrorKind::Protocol),
+            ("Brand.New", &[403], ErrorKind::PermissionDenied),
+            ("Brand.New", &[500], ErrorKind::Unavailable),
+        ] {
+            for status in statuses {
+                let error = classify(&json(*status, code));
+                assert_eq!(error.kind(), kind, "{code} {status}");
+                assert_eq!((error.code(), error.request_id()), (Some(code), Some("R-1")));
+            }
+        }
+    }
+
+    #[test]
+    fn xml_and_lower_case_json_errors_are_understood() {
+        let xml = "<?xml version='1.0' encoding='UTF-8'?><Error><RequestId>R-2</RequestId>\
+            <HostId>live.aliyuncs.com</HostId><Code>InvalidConfig.NotFound</Code>\
+            <Message>Config &lt;x&gt; does not exist.</Message></Error>";
+        let error = classify(&answer(404, xml));
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!((error.message(), error.request_id()), ("Config <x> does not exist.", Some("R-2")));
+        let error = classify(&answer(400, r#"{"code":"Throttling","message":"slow","requestId":"R-3"}"#));
+        assert_eq!((error.kind(), error.request_id()), (ErrorKind::Throttled, Some("R-3")));
+    }
+
+    #[test]
+    fn what_is_not_the_vendors_is_a_protocol_error_that_says_so() {
+        let error = classify(&answer(502, "<html><body>Bad Gateway</body></html>"));
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        assert!(error.message().starts_with("answered 502 with 37 bytes of"), "{error}");
+        assert_eq!(
+            classify(&answer(503, "")).message(),
+            "answered 503 with an empty body instead of a JSON or XML error"
+        );
+        assert_eq!(classify(&answer(500, r#"{"Message":"no code"}"#)).kind(), ErrorKind::Protocol);
+    }
+
+    #[test]
+    fn the_echoed_string_to_sign_stays_out() {
+        let body = r#"{"Code":"SignatureDoesNotMatch","Message":"Specified signature is not matched with our calculation. server string to sign is:POST&%2F&NotifyAuthKey%3Ds3cr3t"}"#;
+        let error = classify(&answer(400, body));
+        assert!(!format!("{error} {error:?}").contains("s3cr3t"));
+        assert_eq!(error.message(), "Specified signature is not matched with our calculation.");
+    }
+
+    #[test]
+    fn the_gateways_wait_is_in_milliseconds() {
+        let mut throttled = json(400, "Throttling.User");
+        throttled.headers.insert("x-acs-retry-after", HeaderValue::from_static("1500"));
+        assert_eq!(classify(&throttled).retry_after(), Some(Duration::from_millis(1500)));
+    }
+}
