@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use record_callback_core::{Error, ErrorKind, Result};
+use record_callback_core::Result;
 use record_callback_http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use record_callback_http::{
     AccessKey, Answer, Call, CredentialProvider, Endpoint, Method, Nonce, Pipeline, Request, RetryPolicy,
-    Safety,
+    Safety, sensitive,
 };
 use serde::de::DeserializeOwned;
 
@@ -175,14 +175,4 @@ fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T> {
     }
     wire::from_json(&answer.body)
         .map_err(|source| answer.not_understood("the operation's JSON").with_source(source))
-}
-
-/// A header value that `Debug` does not show.
-fn sensitive(text: &str) -> Result<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).map_err(|source| {
-        Error::new(ErrorKind::InvalidConfig, "the access key or token has characters no header can carry")
-            .with_source(source)
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -2,14 +2,14 @@
 //! documents give the same code different statuses.
 
 use record_callback_core::{Error, ErrorKind};
-use record_callback_http::Answer;
+use record_callback_http::{Answer, cloud_message};
 
 use crate::wire::Failure;
 
 /// How long the gateway asks to wait, in milliseconds.
 const RETRY_AFTER: &str = "x-acs-retry-after";
-/// Longest piece of the cloud's message that goes into an error.
-const MAX_MESSAGE: usize = 300;
+/// Where signature errors begin to echo the string to sign, which holds the signing key.
+const ECHO: &str = "server string to sign";
 
 /// Codes, or prefixes of codes ending in `*`; the first match counts.
 ///
@@ -54,7 +54,7 @@ pub(crate) fn classify(answer: &Answer) -> Error {
         return answer.not_understood("a JSON or XML error");
     };
     let kind = kind(&failure.code).unwrap_or_else(|| answer.kind_by_status());
-    let mut error = Error::new(kind, message(&failure.message)).with_code(failure.code);
+    let mut error = Error::new(kind, cloud_message(&failure.message, ECHO)).with_code(failure.code);
     if let Some(id) = failure.request_id {
         error = error.with_request_id(id);
     }
@@ -70,13 +70,6 @@ fn kind(code: &str) -> Option<ErrorKind> {
         None => code == pattern,
     };
     KINDS.iter().find(|(pattern, _)| matches(pattern)).map(|(_, kind)| *kind)
-}
-
-/// The cloud's message without the string to sign that some codes echo: it holds the signing key.
-fn message(text: &str) -> String {
-    let text = text.split("server string to sign").next().unwrap_or_default().trim();
-    let end = text.char_indices().nth(MAX_MESSAGE).map_or(text.len(), |(at, _)| at);
-    if text.is_empty() { "refused without a message".into() } else { text[..end].to_owned() }
 }
 
 #[cfg(test)]

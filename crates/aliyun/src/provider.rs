@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use record_callback_core::{
-    Applied, CallbackKey, Capabilities, DifferenceKind, DomainName, Error, ErrorKind, Fidelity, Fitted,
-    RecordCallbackConfig, RecordCallbackProvider, Result, StoredCallback, Vendor,
+    Applied, CallbackKey, Capabilities, DomainName, Error, ErrorKind, Fidelity, Fitted, RecordCallbackConfig,
+    RecordCallbackProvider, Result, StoredCallback, Vendor,
 };
 use record_callback_http::{Seen, create_settled};
 
@@ -108,7 +108,7 @@ impl RecordCallbackProvider for AliyunProvider {
         let read = || async {
             Ok(match self.read(config.domain()).await? {
                 None => Seen::Nothing,
-                Some(found) if is_what_was_asked(&found, &effective) => Seen::Wanted(()),
+                Some(found) if found.shows(&effective) => Seen::Wanted(()),
                 Some(_) => Seen::Other,
             })
         };
@@ -140,8 +140,4 @@ impl RecordCallbackProvider for AliyunProvider {
 
 fn of_vendor(error: Error) -> Error {
     error.with_vendor(VENDOR)
-}
-
-fn is_what_was_asked(found: &StoredCallback, asked: &RecordCallbackConfig) -> bool {
-    found.differences(asked).iter().all(|difference| difference.kind != DifferenceKind::Changed)
 }

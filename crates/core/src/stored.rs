@@ -129,6 +129,11 @@ impl StoredCallback {
         found
     }
 
+    /// Whether everything the cloud shows is as `wanted`; what it hides is not counted.
+    pub fn shows(&self, wanted: &RecordCallbackConfig) -> bool {
+        self.differences(wanted).iter().all(|difference| difference.kind != DifferenceKind::Changed)
+    }
+
     fn key_difference(&self, wanted: &RecordCallbackConfig) -> Option<Difference> {
         let kind = match (&self.signing.key, wanted.signing.key()) {
             (StoredKey::Hidden, _) => DifferenceKind::CannotBeReadBack,

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -43,6 +44,12 @@ impl Nonce for UuidNonce {
 pub trait Env: fmt::Debug + Send + Sync + 'static {
     /// The value of `name`; `None` when unset, empty or not Unicode.
     fn var(&self, name: &str) -> Option<String>;
+}
+
+impl<E: Env + ?Sized> Env for Arc<E> {
+    fn var(&self, name: &str) -> Option<String> {
+        (**self).var(name)
+    }
 }
 
 /// The variables of this process.

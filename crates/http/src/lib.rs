@@ -25,6 +25,7 @@ pub use pipeline::{Call, Pipeline, Safety};
 pub use quota::{Quota, Quotas};
 pub use retry::RetryPolicy;
 pub use settle::{Seen, create_settled};
-pub use transport::{Answer, MAX_BODY};
+pub use transport::{Answer, MAX_BODY, cloud_message, sensitive};
 
+pub use bytes::Bytes as Body;
 pub use reqwest::{Method, Request, StatusCode, Url, header};

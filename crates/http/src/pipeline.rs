@@ -117,7 +117,9 @@ impl Pipeline {
                 request_id = field::Empty,
                 elapsed_ms = field::Empty,
             );
-            let error = match self.attempt(call, deadline, &sign, &classify).instrument(span).await {
+            // Who cannot sign now will not sign better a moment later: credentials retry on their own.
+            let request = self.prepare(call, deadline, &sign).instrument(span.clone()).await?;
+            let error = match self.attempt(request, deadline, &classify).instrument(span).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
@@ -138,23 +140,26 @@ impl Pipeline {
         }
     }
 
-    async fn attempt<T, F>(
-        &self,
-        call: Call<'_>,
-        deadline: Instant,
-        sign: impl Fn() -> F,
-        classify: impl Fn(&Answer) -> Result<T>,
-    ) -> Result<T>
+    /// Waits for the call's turn in the quota, then signs.
+    async fn prepare<F>(&self, call: Call<'_>, deadline: Instant, sign: impl Fn() -> F) -> Result<Request>
     where
         F: Future<Output = Result<Request>>,
     {
-        let prepare = async {
+        let prepared = timeout_at(deadline, async {
             self.quotas.turn(call.quota).await;
             sign().await
-        };
-        let request = timeout_at(deadline, prepare).await.unwrap_or_else(|_| {
+        });
+        prepared.await.unwrap_or_else(|_| {
             Err(Error::new(ErrorKind::Timeout, "the deadline was over before the call's turn in the quota"))
-        })?;
+        })
+    }
+
+    async fn attempt<T>(
+        &self,
+        request: Request,
+        deadline: Instant,
+        classify: impl Fn(&Answer) -> Result<T>,
+    ) -> Result<T> {
         let sent = Instant::now();
         let until = deadline.min(sent + self.retry.one_attempt());
         let answer = timeout_at(until, transport::exchange(&self.client, request)).await;

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use record_callback_core::{Error, ErrorKind, Result};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Request, Response, StatusCode};
 
 /// Largest answer that is read: 1 MiB. The largest one the vendors document is a few KiB.
@@ -68,6 +68,30 @@ impl Answer {
         let date = rfc2822::parse(value).ok()?.timestamp();
         Some(Duration::try_from(date - now).unwrap_or(Duration::ZERO))
     }
+}
+
+/// Longest piece of a cloud's message that goes into an error, in characters.
+const MAX_MESSAGE: usize = 300;
+
+/// A cloud's message as an error may show it: cut where the cloud begins to echo the request, which
+/// holds secrets, and to a readable length.
+pub fn cloud_message(text: &str, echo: &str) -> String {
+    let text = text.split(echo).next().unwrap_or_default().trim_end_matches([',', ' ']);
+    match text.char_indices().nth(MAX_MESSAGE) {
+        _ if text.is_empty() => "refused without a message".to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A header value that `Debug` does not show.
+pub fn sensitive(text: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).map_err(|source| {
+        Error::new(ErrorKind::InvalidConfig, "an access key or token has characters no header can carry")
+            .with_source(source)
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// A client that follows no redirect: a signature must not travel to another host.

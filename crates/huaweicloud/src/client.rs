@@ -1,0 +1,266 @@
+//! One method for each operation of the vendor.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use record_callback_core::{Error, ErrorKind, Result};
+use record_callback_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use record_callback_http::{
+    Answer, Body, Call, Endpoint, Method, Pipeline, Request, RetryPolicy, Safety, sensitive,
+};
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
+
+use crate::VENDOR;
+use crate::config::{HuaweicloudClientBuilder, QUOTA};
+use crate::credential::{Credential, Credentials, ProjectRef};
+use crate::error;
+use crate::iam::Iam;
+use crate::sign::{ToSign, canonical_query};
+use crate::wire::{self, ListAnswer, ListQuery, RecordCallbackConfigAnswer, RecordCallbackConfigRequest};
+
+/// A client of Huawei Cloud Live's recording-callback operations, v1.
+///
+/// Clones share connections, quotas, tokens and what was learnt about the project.
+#[derive(Clone)]
+pub struct HuaweicloudClient(Arc<Inner>);
+
+struct Inner {
+    pipeline: Pipeline,
+    endpoint: Endpoint,
+    iam: Iam,
+    credentials: Credentials,
+    project: ProjectRef,
+    project_id: OnceCell<String>,
+}
+
+impl fmt::Debug for HuaweicloudClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HuaweicloudClient")
+            .field("endpoint", &self.0.endpoint.authority())
+            .field("project", &self.0.project)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HuaweicloudClient {
+    /// Starts a client.
+    pub fn builder() -> HuaweicloudClientBuilder {
+        HuaweicloudClientBuilder::default()
+    }
+
+    pub(crate) fn new(
+        pipeline: Pipeline,
+        endpoint: Endpoint,
+        iam: Iam,
+        credentials: Credentials,
+        project: ProjectRef,
+    ) -> Self {
+        let project_id = OnceCell::new();
+        Self(Arc::new(Inner { pipeline, endpoint, iam, credentials, project, project_id }))
+    }
+
+    /// `POST /v1/{project_id}/record/callbacks`. The answer may be the object, only its id, or empty,
+    /// depending on the year of the document. Not repeated when its answer was lost.
+    pub async fn create_record_callback_config(
+        &self,
+        config: &RecordCallbackConfigRequest,
+    ) -> Result<RecordCallbackConfigAnswer> {
+        let request = self.unsigned(Method::POST, None, String::new(), body(config)?).await?;
+        self.call(wire::CREATE, Safety::Once, Some(&config.publish_domain), request, read_or_default).await
+    }
+
+    /// `GET /v1/{project_id}/record/callbacks`: one page.
+    pub async fn list_record_callback_configs(&self, query: &ListQuery) -> Result<ListAnswer> {
+        let owned = query.pairs();
+        let mut pairs: Vec<_> = owned.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let request = self.unsigned(Method::GET, None, canonical_query(&mut pairs), Body::default()).await?;
+        self.call(wire::LIST, Safety::Repeatable, query.publish_domain.as_deref(), request, read).await
+    }
+
+    /// `GET /v1/{project_id}/record/callbacks/{id}`
+    pub async fn show_record_callback_config(&self, id: &str) -> Result<RecordCallbackConfigAnswer> {
+        let request = self.unsigned(Method::GET, Some(id), String::new(), Body::default()).await?;
+        self.call(wire::SHOW, Safety::Repeatable, None, request, read).await
+    }
+
+    /// `PUT /v1/{project_id}/record/callbacks/{id}`. Whether fields that are not given are kept or reset is
+    /// UNVERIFIED: give all. The answer may be empty.
+    pub async fn update_record_callback_config(
+        &self,
+        id: &str,
+        config: &RecordCallbackConfigRequest,
+    ) -> Result<RecordCallbackConfigAnswer> {
+        let request = self.unsigned(Method::PUT, Some(id), String::new(), body(config)?).await?;
+        self.call(wire::UPDATE, Safety::Repeatable, Some(&config.publish_domain), request, read_or_default)
+            .await
+    }
+
+    /// `DELETE /v1/{project_id}/record/callbacks/{id}`
+    pub async fn delete_record_callback_config(&self, id: &str) -> Result<()> {
+        let request = self.unsigned(Method::DELETE, Some(id), String::new(), Body::default()).await?;
+        let done = |answer: &Answer| success(answer);
+        self.call(wire::DELETE, Safety::Repeatable, None, request, done).await
+    }
+
+    /// The policy calls are tried by.
+    pub(crate) fn retry(&self) -> &RetryPolicy {
+        self.0.pipeline.retry()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn endpoints(&self) -> (&str, &str) {
+        (self.0.endpoint.authority(), self.0.iam.endpoint.authority())
+    }
+
+    /// The project all paths begin with, asked from IAM once if it was not given.
+    async fn project_id(&self) -> Result<&str> {
+        let discover = async || match (&self.0.project, &self.0.credentials) {
+            (ProjectRef::Id(id), _) => Ok(id.clone()),
+            (ProjectRef::Region(region), credentials) => {
+                // A token obtained by password is for the region's project, and says its id.
+                if let Credentials::Login(_) = credentials
+                    && let Credential::Token(token) = credentials.current().await?
+                    && let Some(id) = &token.project_id
+                {
+                    return Ok(id.clone());
+                }
+                self.0.iam.project_of(region, credentials).await
+            }
+        };
+        self.0.project_id.get_or_try_init(discover).await.map(String::as_str)
+    }
+
+    async fn unsigned(
+        &self,
+        method: Method,
+        id: Option<&str>,
+        query: String,
+        body: Body,
+    ) -> Result<Unsigned> {
+        let project_id = self.project_id().await?;
+        let path = match id {
+            Some(id) => wire::callback_path(project_id, id),
+            None => wire::callbacks_path(project_id),
+        };
+        Ok(Unsigned { method, path, query, body, project_id: Some(project_id.to_owned()) })
+    }
+
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        safety: Safety,
+        domain: Option<&str>,
+        request: Unsigned,
+        classify: impl Fn(&Answer) -> Result<T>,
+    ) -> Result<T> {
+        let Inner { pipeline, endpoint, credentials, .. } = &*self.0;
+        let call = Call { vendor: VENDOR, operation, quota: QUOTA, domain, safety };
+        let used = Mutex::new(None);
+        let sign = || async {
+            let credential = credentials.current().await?;
+            let request = request.signed(endpoint, &credential, pipeline.clock().now());
+            *used.lock().unwrap_or_else(PoisonError::into_inner) = Some(credential);
+            request
+        };
+        let result = pipeline.send(call, &sign, &classify).await;
+        match result {
+            // A token may end before its time: its user changed, or it is another region's.
+            Err(error) if error.kind() == ErrorKind::Unauthenticated => {
+                let refused = used.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if !refused.is_some_and(|credential| credentials.renewable(&credential)) {
+                    return Err(error);
+                }
+                pipeline.send(call, &sign, &classify).await
+            }
+            result => result,
+        }
+    }
+}
+
+/// A request before it is authorised.
+pub(crate) struct Unsigned {
+    pub(crate) method: Method,
+    /// Percent-encoded.
+    pub(crate) path: String,
+    /// From [`canonical_query`].
+    pub(crate) query: String,
+    pub(crate) body: Body,
+    pub(crate) project_id: Option<String>,
+}
+
+impl Unsigned {
+    /// The request to `endpoint`, authorised with `credential` at `now`.
+    pub(crate) fn signed(
+        &self,
+        endpoint: &Endpoint,
+        credential: &Credential,
+        now: Timestamp,
+    ) -> Result<Request> {
+        let mut request = self.to(endpoint);
+        match credential {
+            Credential::Token(token) => {
+                request.headers_mut().insert("x-auth-token", sensitive(token.value.expose_secret())?);
+            }
+            Credential::AccessKey(key) => {
+                let date = now.strftime("%Y%m%dT%H%M%SZ").to_string();
+                let mut headers = Vec::with_capacity(5);
+                headers.extend([("content-type", wire::CONTENT_TYPE), ("host", endpoint.authority())]);
+                headers.extend(self.project_id.as_deref().map(|id| ("x-project-id", id)));
+                headers.push(("x-sdk-date", &date));
+                headers.extend(key.expose_security_token().map(|token| ("x-security-token", token)));
+                let to_sign = ToSign {
+                    method: self.method.as_str(),
+                    path: &self.path,
+                    query: &self.query,
+                    headers: &headers,
+                    body: &self.body,
+                    date: &date,
+                };
+                let authorization = to_sign.authorization(key.id(), key.expose_secret());
+                // Content type and host are set by `to` and by the HTTP client.
+                for (name, value) in &headers[2..] {
+                    request.headers_mut().insert(*name, sensitive(value)?);
+                }
+                request.headers_mut().insert(AUTHORIZATION, sensitive(&authorization)?);
+            }
+        }
+        Ok(request)
+    }
+
+    /// The request to `endpoint`, not authorised.
+    pub(crate) fn to(&self, endpoint: &Endpoint) -> Request {
+        let mut url = endpoint.url().clone();
+        url.set_path(&self.path);
+        url.set_query((!self.query.is_empty()).then_some(self.query.as_str()));
+        let mut request = Request::new(self.method.clone(), url);
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(wire::CONTENT_TYPE));
+        if !self.body.is_empty() {
+            *request.body_mut() = Some(self.body.clone().into());
+        }
+        request
+    }
+}
+
+fn body(config: &RecordCallbackConfigRequest) -> Result<Body> {
+    serde_json::to_vec(config)
+        .map(Body::from)
+        .map_err(|source| Error::new(ErrorKind::InvalidConfig, "the config is not JSON").with_source(source))
+}
+
+fn success(answer: &Answer) -> Result<()> {
+    if answer.status.is_success() { Ok(()) } else { Err(error::classify(answer)) }
+}
+
+pub(crate) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T> {
+    success(answer)?;
+    serde_json::from_slice(&answer.body)
+        .map_err(|source| answer.not_understood("the operation's JSON").with_source(source))
+}
+
+/// For answers that some documents show empty.
+fn read_or_default<T: DeserializeOwned + Default>(answer: &Answer) -> Result<T> {
+    if answer.status.is_success() && answer.body.is_empty() { Ok(T::default()) } else { read(answer) }
+}

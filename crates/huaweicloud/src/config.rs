@@ -1,0 +1,261 @@
+//! Endpoint, region, project, options and the client's builder.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use record_callback_core::{InvalidConfig, Result};
+use record_callback_http::{
+    Clock, CredentialProvider, Endpoint, Env, OsEnv, Pipeline, Quota, Quotas, RetryPolicy, SystemClock,
+};
+use secrecy::SecretString;
+
+use crate::client::HuaweicloudClient;
+use crate::credential::{self, Credentials, Login, LoginTokens, ProjectRef, Token};
+use crate::iam::Iam;
+
+/// Regions with a Live endpoint in the official SDK or the vendor's endpoint tables
+/// (<https://support.huaweicloud.com/api-live/live_03_0052.html>); their addresses have one form.
+const REGIONS: [&str; 6] =
+    ["cn-north-4", "cn-north-1", "cn-east-3", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3"];
+const DEFAULT_IAM: &str = "https://iam.myhuaweicloud.com";
+
+/// The limiter all operations share.
+pub(crate) const QUOTA: &str = "record/callbacks";
+
+/// The documented quota: 300 requests a minute for all recording-callback operations of a user together.
+pub fn default_quotas() -> Quotas {
+    let per_minute = NonZeroU32::new(300).unwrap_or(NonZeroU32::MIN);
+    Quotas::new([(QUOTA, Quota::per_minute(per_minute))])
+}
+
+/// Collects the options of a [`HuaweicloudClient`]; [`build`](Self::build) judges them.
+#[derive(Debug)]
+#[must_use]
+pub struct HuaweicloudClientBuilder {
+    endpoint: Option<String>,
+    iam_endpoint: Option<String>,
+    region: Option<String>,
+    project_id: Option<String>,
+    allow_http: bool,
+    auth: Auth,
+    env: Arc<dyn Env>,
+    quotas: Quotas,
+    retry: RetryPolicy,
+    clock: Arc<dyn Clock>,
+}
+
+/// The way of authorising requests that was chosen.
+#[derive(Debug)]
+enum Auth {
+    Env,
+    AccessKey(Arc<dyn CredentialProvider>),
+    Token(SecretString),
+    Login(Login),
+}
+
+impl Default for HuaweicloudClientBuilder {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            iam_endpoint: None,
+            region: None,
+            project_id: None,
+            allow_http: false,
+            auth: Auth::Env,
+            env: Arc::new(OsEnv),
+            quotas: default_quotas(),
+            retry: RetryPolicy::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl HuaweicloudClientBuilder {
+    /// The API's address; wins over the region's.
+    pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// The address of IAM. Default: `HUAWEICLOUD_SDK_IAM_ENDPOINT`, else the region's.
+    pub fn iam_endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.iam_endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// The region, which chooses the endpoints and, when no project is given, the project of its name.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// The project's id. Default: the one of the environment when the access key is from there, else
+    /// the region's, asked from IAM once.
+    pub fn project_id(mut self, id: impl Into<String>) -> Self {
+        self.project_id = Some(id.into());
+        self
+    }
+
+    /// Allows plain HTTP endpoints that are not loopback. Default: no.
+    pub fn allow_http(mut self, allow: bool) -> Self {
+        self.allow_http = allow;
+        self
+    }
+
+    /// Signs requests with access keys. Default: [the environment's](credential::from_env).
+    pub fn credentials(mut self, credentials: impl CredentialProvider) -> Self {
+        self.auth = Auth::AccessKey(Arc::new(credentials));
+        self
+    }
+
+    /// Sends this token (`X-Auth-Token`) instead of signing. It must be for the project, and is not renewed.
+    pub fn token(mut self, token: impl Into<SecretString>) -> Self {
+        self.auth = Auth::Token(token.into());
+        self
+    }
+
+    /// Obtains tokens from IAM by password, and renews them.
+    pub fn login(mut self, login: Login) -> Self {
+        self.auth = Auth::Login(login);
+        self
+    }
+
+    /// The environment that defaults are read from.
+    pub fn env(mut self, env: impl Env) -> Self {
+        self.env = Arc::new(env);
+        self
+    }
+
+    /// The account's quotas. Default: [`default_quotas`]. Give clients of one account clones of one value.
+    pub fn quotas(mut self, quotas: Quotas) -> Self {
+        self.quotas = quotas;
+        self
+    }
+
+    /// How often and how long a call is tried.
+    pub fn retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// The clock requests are signed by.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Checks the options.
+    pub fn build(self) -> Result<HuaweicloudClient> {
+        let endpoint = Endpoint::parse("endpoint", &self.live_address()?, self.allow_http)?;
+        let project = self.project()?;
+        let iam_endpoint = Endpoint::parse("iam_endpoint", &self.iam_address(), self.allow_http)?;
+        let pipeline = Pipeline::new(&endpoint, self.quotas, self.retry.clone(), Arc::clone(&self.clock))?;
+        let iam = Iam {
+            pipeline: Pipeline::new(&iam_endpoint, Quotas::unlimited(), self.retry, self.clock)?,
+            endpoint: iam_endpoint,
+        };
+        let credentials = match self.auth {
+            Auth::Env => Credentials::AccessKey(Arc::new(credential::from_env(self.env))),
+            Auth::AccessKey(provider) => Credentials::AccessKey(provider),
+            Auth::Token(value) => {
+                Credentials::Token(Arc::new(Token { value, expires_at: None, project_id: None }))
+            }
+            Auth::Login(login) => {
+                Credentials::Login(Box::new(LoginTokens::new(iam.clone(), login, project.clone())))
+            }
+        };
+        Ok(HuaweicloudClient::new(pipeline, endpoint, iam, credentials, project))
+    }
+
+    fn live_address(&self) -> Result<String, InvalidConfig> {
+        let known = REGIONS.join(", ");
+        match (&self.endpoint, &self.region) {
+            (Some(endpoint), _) => Ok(endpoint.clone()),
+            (None, Some(region)) if REGIONS.contains(&region.as_str()) => {
+                Ok(format!("https://live.{region}.myhuaweicloud.com"))
+            }
+            (None, Some(region)) => {
+                let problem = format!("`{}` is not a known region", region.escape_debug());
+                Err(InvalidConfig::new("region", problem, format!("one of {known}; or set the endpoint")))
+            }
+            (None, None) => {
+                let rule = format!("an address, or a region of {known}");
+                Err(InvalidConfig::new("endpoint", "is not given, and neither is a region", rule))
+            }
+        }
+    }
+
+    fn iam_address(&self) -> String {
+        self.iam_endpoint.clone().or_else(|| self.env.var(credential::IAM_ENDPOINT)).unwrap_or_else(|| {
+            match &self.region {
+                Some(region) => format!("https://iam.{region}.myhuaweicloud.com"),
+                None => DEFAULT_IAM.to_owned(),
+            }
+        })
+    }
+
+    fn project(&self) -> Result<ProjectRef, InvalidConfig> {
+        let from_env = || match self.auth {
+            Auth::Env => self.env.var(credential::PROJECT_ID),
+            _ => None,
+        };
+        let rule = "letters and digits, as the vendor's console shows it; or give a region";
+        match (self.project_id.clone().or_else(from_env), &self.region) {
+            (Some(id), _) if !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+                Ok(ProjectRef::Id(id))
+            }
+            (Some(_), _) => Err(InvalidConfig::new("project_id", "is not a project's id", rule)),
+            (None, Some(region)) => Ok(ProjectRef::Region(region.clone())),
+            (None, None) => {
+                Err(InvalidConfig::new("project_id", "is not given, and neither is a region", rule))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record_callback_http::FixedEnv;
+
+    use super::*;
+
+    fn builder() -> HuaweicloudClientBuilder {
+        HuaweicloudClientBuilder::default().env(FixedEnv::default())
+    }
+
+    fn refusal(builder: HuaweicloudClientBuilder) -> String {
+        builder.build().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_region_gives_every_address() {
+        let client = builder().region("cn-north-4").build().unwrap();
+        assert_eq!(
+            client.endpoints(),
+            ("live.cn-north-4.myhuaweicloud.com", "iam.cn-north-4.myhuaweicloud.com")
+        );
+        let env = FixedEnv::from_iter([("HUAWEICLOUD_SDK_IAM_ENDPOINT", "https://iam.example.com")]);
+        let client = builder().env(env).region("cn-north-4").build().unwrap();
+        assert_eq!(client.endpoints().1, "iam.example.com");
+    }
+
+    #[test]
+    fn what_is_missing_or_unknown_is_named() {
+        assert!(refusal(builder()).starts_with("endpoint: is not given"));
+        assert!(refusal(builder().endpoint("http://127.0.0.1:9")).starts_with("project_id: is not given"));
+        let unknown = refusal(builder().region("mars-1"));
+        assert!(unknown.contains("`mars-1` is not a known region (rule: one of cn-north-4,"), "{unknown}");
+        let odd = refusal(builder().region("cn-north-4").project_id("../x"));
+        assert!(odd.starts_with("project_id: is not a project's id"), "{odd}");
+        let plain = refusal(builder().region("cn-north-4").iam_endpoint("http://iam.example.com"));
+        assert!(plain.starts_with("iam_endpoint: is plain http"), "{plain}");
+    }
+
+    #[test]
+    fn the_environments_project_goes_with_the_environments_key_only() {
+        let env = || FixedEnv::from_iter([("HUAWEICLOUD_SDK_PROJECT_ID", "0123abcd")]);
+        assert!(builder().env(env()).endpoint("http://127.0.0.1:9").build().is_ok());
+        let error = refusal(builder().env(env()).endpoint("http://127.0.0.1:9").token("t"));
+        assert!(error.starts_with("project_id: is not given"), "{error}");
+    }
+}

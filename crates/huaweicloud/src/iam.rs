@@ -1,0 +1,82 @@
+//! The two operations of IAM that Live needs: a token by password, and a region's project.
+
+use jiff::Timestamp;
+use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
+use record_callback_http::{Answer, Call, Endpoint, Method, Pipeline, Safety};
+
+use crate::VENDOR;
+use crate::client::{Unsigned, read};
+use crate::credential::{Credentials, Login, ProjectRef, Token};
+use crate::wire::{self, Projects, Scope, TokenAnswer};
+
+/// Carries the issued token.
+const SUBJECT_TOKEN: &str = "x-subject-token";
+
+/// A client of IAM v3.
+#[derive(Debug, Clone)]
+pub(crate) struct Iam {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) endpoint: Endpoint,
+}
+
+impl Iam {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.pipeline.clock().now()
+    }
+
+    /// `POST /v3/auth/tokens`: a token for one project, valid for 24 hours.
+    pub(crate) async fn issue_token(&self, login: &Login, project: &ProjectRef) -> Result<Token> {
+        let scope = match project {
+            ProjectRef::Id(id) => Scope::ProjectId(id),
+            ProjectRef::Region(name) => Scope::ProjectName(name),
+        };
+        let body = wire::token_request(&login.account, &login.user, &login.password, &scope);
+        let request = Unsigned {
+            method: Method::POST,
+            path: wire::TOKENS_PATH.into(),
+            query: wire::TOKENS_QUERY.into(),
+            body: body.into(),
+            project_id: None,
+        };
+        let prepare = || async { Ok(request.to(&self.endpoint)) };
+        self.pipeline.send(call(wire::ISSUE_TOKEN), prepare, issued).await
+    }
+
+    /// `GET /v3/projects?name=…`: the id of the region's main project.
+    pub(crate) async fn project_of(&self, region: &str, credentials: &Credentials) -> Result<String> {
+        let request = Unsigned {
+            method: Method::GET,
+            path: wire::PROJECTS_PATH.into(),
+            query: crate::sign::canonical_query(&mut [("name", region)]),
+            body: Vec::new().into(),
+            project_id: None,
+        };
+        let sign = || async {
+            let credential = credentials.current().await?;
+            request.signed(&self.endpoint, &credential, self.now())
+        };
+        let Projects { projects } = self.pipeline.send(call(wire::LIST_PROJECTS), sign, read).await?;
+        match projects.as_slice() {
+            [project] => Ok(project.id.clone()),
+            found => {
+                let problem =
+                    format!("is not given, and the account has {} projects named `{region}`", found.len());
+                let rule = "the id of one project, from the vendor's console";
+                Err(Error::from(InvalidConfig::new("project_id", problem, rule)).with_vendor(VENDOR))
+            }
+        }
+    }
+}
+
+fn call(operation: &'static str) -> Call<'static> {
+    Call { vendor: VENDOR, operation, quota: operation, domain: None, safety: Safety::Repeatable }
+}
+
+fn issued(answer: &Answer) -> Result<Token> {
+    let TokenAnswer { token } = read(answer)?;
+    let Some(value) = answer.header(SUBJECT_TOKEN) else {
+        return Err(Error::new(ErrorKind::Protocol, format!("the answer has no {SUBJECT_TOKEN} header")));
+    };
+    let project_id = token.project.map(|project| project.id);
+    Ok(Token { value: value.into(), expires_at: Some(token.expires_at), project_id })
+}
