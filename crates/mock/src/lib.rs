@@ -1,0 +1,101 @@
+//! Mock clouds for recording-callback clients: the APIs of Aliyun Live and Huawei Cloud Live as real HTTP/1.1 servers
+//! on loopback, strict about signatures.
+//!
+//! ```
+//! use record_callback_mock::{AliyunConfig, MockAliyun};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mock = MockAliyun::builder().access_key("id", "secret").domain("live.example.com").start().await?;
+//!
+//! // Point the client under test at `mock.endpoint()`; here, a request without a signature.
+//! let http = reqwest::Client::builder().no_proxy().build()?;
+//! let response = http.get(format!("{}/?Action=DescribeLiveUserDomains", mock.endpoint())).send().await?;
+//! assert_eq!(response.status(), 400);
+//!
+//! // What arrived, and how it was answered.
+//! assert_eq!(mock.requests()[0].code(), Some("MissingVersion"));
+//! assert_eq!(mock.connections(), 1);
+//!
+//! // What the cloud stores can be read, and changed behind the client's back.
+//! assert!(mock.configs().is_empty());
+//! mock.put_config(AliyunConfig::new("live.example.com", "https://callbacks.example.com"));
+//!
+//! mock.shutdown().await; // or just drop it
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Runtime::new()?.block_on(example())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The verifiers are written from the vendors' pages and share no code with any client, so a mistake in a client's
+//! signer cannot hide behind the same mistake here. They are tested against signatures the vendors published or their
+//! official SDKs made.
+//!
+//! # Aliyun Live
+//!
+//! [`MockAliyun`] answers `GET` and `POST` on `/` for the actions of [`AliyunOperation`], signed the RPC way
+//! (HMAC-SHA1) or with `ACS3-HMAC-SHA256`. Parameters may come in the query or in a form. Checks come in this order:
+//! method, path and body · action and version · common parameters · access key · security token · timestamp ·
+//! signature · nonce · quota · parameters of the action · domain. RPC calls are answered in XML unless they ask for
+//! JSON.
+//!
+//! # Huawei Cloud Live
+//!
+//! [`MockHuaweicloud`] answers the five operations on `/v1/{project_id}/record/callbacks`, signed with an access key
+//! (`SDK-HMAC-SHA256`) or carrying a token of its IAM, which listens on an address of its own and answers
+//! `POST /v3/auth/tokens` (method `password`) and `GET /v3/projects` (filter `name`). Checks come in this order:
+//! path · credentials · project · quota · method · media type and body · the configuration.
+//!
+//! # What is assumed
+//!
+//! The vendors' pages are silent or contradict each other here and there, and nobody asked the real services. Where
+//! two readings are likely, [`AliyunDialect`] and [`HuaweicloudDialect`] choose. Elsewhere the mocks take the stricter
+//! reading:
+//!
+//! - Aliyun: an update replaces the whole configuration. An authentication key without authentication is dropped.
+//!   Configurations without an on-demand URL or key are described with empty texts. `PageNumber` and `PageSize` are
+//!   required for listing deliveries, as the page marks them, and `EndTime` is inclusive. Unknown parameters are
+//!   ignored; one given twice is refused. An ACS3 call has to sign `host`, `content-type` if it has one, and all its
+//!   `x-acs-` headers.
+//! - Huawei Cloud: `PUT` replaces the whole configuration and cannot change domain or app. An empty or repeating event
+//!   list is refused. A signature has to cover `host`, and the query has to be encoded on the wire exactly as it is
+//!   signed (`%2A`, not `*`). A request with a signature and a token is judged by the signature.
+//! - Both: `SignedHeaders` has to be sorted and lower-case. Domains and apps are compared literally. A quota is a
+//!   counter that starts over when its window is over.
+//!
+//! # What is not modelled
+//!
+//! Refused with an error that says so, or as unknown, rather than approximated: every other action, path and IAM call;
+//! signature algorithms other than those above; bodies that are not forms (Aliyun) or over 1 MiB; filters by resource
+//! group or tag; IAM methods other than `password` and project filters other than `name`.
+//!
+//! Never happening: permissions (every key may do everything), HTTPS being required, unsafe callback URLs, keys and
+//! users being disabled or locked, temporary keys expiring, changes becoming visible late.
+//!
+//! # Secrets
+//!
+//! `Debug` of every type leaves out secrets, and the one [`tracing`] event for each answered request has vendor,
+//! operation, status and code only. The accessors of [`ReceivedRequest`] and of the configurations give tests
+//! everything.
+
+mod aliyun;
+mod callback_url;
+mod canonical;
+mod clock;
+mod credentials;
+mod huaweicloud;
+mod lock;
+mod quota;
+mod recorded;
+mod server;
+
+pub use aliyun::{
+    AliyunConfig, AliyunDialect, AliyunNotifyRecord, AliyunOperation, BooleanAnswers, MockAliyun,
+    MockAliyunBuilder,
+};
+pub use clock::Clock;
+pub use huaweicloud::{
+    CreateAnswer, HuaweicloudConfig, HuaweicloudDialect, MockHuaweicloud, MockHuaweicloudBuilder,
+    OnDemandUrl, RecordStart, Uniqueness, UrlQuery,
+};
+pub use recorded::ReceivedRequest;

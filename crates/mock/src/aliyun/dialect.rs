@@ -1,0 +1,30 @@
+//! Where the vendor's pages leave a question open, the mock can take either side.
+
+/// The reading of Aliyun's documentation a mock follows. No answer here was checked against the real service.
+///
+/// Fields are added as more questions come up: construct it with `..Default::default()`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AliyunDialect {
+    /// How does `DescribeLiveRecordNotifyConfig` write booleans? The pages declare booleans, print `"false"` as text
+    /// in one example and give `yes`/`no` as the values of `NotifyReqAuth` elsewhere.
+    pub boolean_answers: BooleanAnswers,
+    /// How many minutes may a request's timestamp be off? The error pages say 15, a newer page on signatures says 31.
+    pub timestamp_window_minutes: u32,
+}
+
+impl Default for AliyunDialect {
+    fn default() -> Self {
+        Self { boolean_answers: BooleanAnswers::Bool, timestamp_window_minutes: 15 }
+    }
+}
+
+/// How `NeedStatusNotify` and `NotifyReqAuth` are written in answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BooleanAnswers {
+    /// As JSON booleans.
+    Bool,
+    /// As the texts `"true"` and `"false"`.
+    TrueFalseText,
+    /// As the texts `"yes"` and `"no"`.
+    YesNo,
+}

@@ -1,0 +1,252 @@
+//! The mock and its builder.
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    answer,
+    auth::Authenticator,
+    dialect::AliyunDialect,
+    error::{ApiError, Result},
+    operations::{AliyunOperation, Context, Fields},
+    request::ApiRequest,
+    state::{AliyunConfig, AliyunNotifyRecord, DomainKind, State},
+};
+use crate::{
+    clock::Clock,
+    credentials::{AccessKey, AccessKeys, Secret},
+    lock::lock,
+    quota::{Counters, Quota},
+    recorded::{RawRequest, ReceivedRequest},
+    server::{Answer, Server, Service},
+};
+
+/// A mock of the Aliyun Live API, listening until it is dropped or shut down.
+///
+/// See the [crate documentation](crate) for what it checks and what it refuses.
+pub struct MockAliyun {
+    cloud: Arc<Cloud>,
+    server: Server,
+    endpoint: String,
+    access_key: AccessKey,
+}
+
+impl MockAliyun {
+    /// A mock with one random access key, any domain, no quotas, on a free port of the loopback interface.
+    pub fn builder() -> MockAliyunBuilder {
+        MockAliyunBuilder {
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            keys: AccessKeys::default(),
+            domains: Vec::new(),
+            documented_quotas: false,
+            quotas: HashMap::new(),
+            dialect: AliyunDialect::default(),
+            clock: Clock::system(),
+        }
+    }
+
+    /// The address to send requests to, such as `http://127.0.0.1:41234`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The id of the first permanent access key.
+    pub fn access_key_id(&self) -> &str {
+        &self.access_key.id
+    }
+
+    /// The secret of the first permanent access key.
+    pub fn access_key_secret(&self) -> &str {
+        self.access_key.secret.expose()
+    }
+
+    /// All stored configurations, by domain name.
+    pub fn configs(&self) -> Vec<AliyunConfig> {
+        lock(&self.cloud.state).configs.values().cloned().collect()
+    }
+
+    /// The stored configuration of a domain.
+    pub fn config(&self, domain_name: &str) -> Option<AliyunConfig> {
+        lock(&self.cloud.state).configs.get(domain_name).cloned()
+    }
+
+    /// Stores a configuration as if somebody else had called the API, unchecked. Replaces one of the same domain.
+    pub fn put_config(&self, config: AliyunConfig) {
+        lock(&self.cloud.state).configs.insert(config.domain_name.clone(), config);
+    }
+
+    /// Removes a configuration as if somebody else had called the API.
+    pub fn remove_config(&self, domain_name: &str) -> Option<AliyunConfig> {
+        lock(&self.cloud.state).configs.remove(domain_name)
+    }
+
+    /// Adds a delivery to what `DescribeLiveRecordNotifyRecords` lists.
+    pub fn add_notify_record(&self, record: AliyunNotifyRecord) {
+        lock(&self.cloud.state).records.push(record);
+    }
+
+    /// Every request received so far, refused ones included, in the order they were answered.
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.server.requests()
+    }
+
+    /// How many TCP connections were accepted so far.
+    pub fn connections(&self) -> usize {
+        self.server.connections()
+    }
+
+    /// Stops listening, lets requests in flight finish (for a few seconds at most) and returns when the port is free.
+    /// Dropping the mock stops it as well, but does not wait.
+    pub async fn shutdown(self) {
+        self.server.shutdown().await;
+    }
+}
+
+impl fmt::Debug for MockAliyun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockAliyun")
+            .field("endpoint", &self.endpoint)
+            .field("access_key_id", &self.access_key.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Prepares a [`MockAliyun`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct MockAliyunBuilder {
+    addr: SocketAddr,
+    keys: AccessKeys,
+    domains: Vec<(String, DomainKind)>,
+    documented_quotas: bool,
+    quotas: HashMap<AliyunOperation, Quota>,
+    dialect: AliyunDialect,
+    clock: Clock,
+}
+
+impl MockAliyunBuilder {
+    /// Where to listen; port 0 picks a free one.
+    pub fn addr(mut self, addr: SocketAddr) -> Self {
+        self.addr = addr;
+        self
+    }
+
+    /// Adds a permanent access key to the account. Without any, the mock makes one up.
+    pub fn access_key(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.keys.add(AccessKey { id: id.into(), secret: Secret::new(secret), token: None });
+        self
+    }
+
+    /// Adds a temporary access key (STS), which works only together with its token.
+    pub fn temporary_access_key(
+        mut self,
+        id: impl Into<String>,
+        secret: impl Into<String>,
+        token: impl Into<String>,
+    ) -> Self {
+        let token = Some(Secret::new(token));
+        self.keys.add(AccessKey { id: id.into(), secret: Secret::new(secret), token });
+        self
+    }
+
+    /// Registers a streaming domain. As soon as one domain is registered, the account has no others.
+    pub fn domain(mut self, name: impl Into<String>) -> Self {
+        self.domains.push((name.into(), DomainKind::Streaming));
+        self
+    }
+
+    /// Registers an ingest domain. It is listed, but has no recording callbacks.
+    pub fn ingest_domain(mut self, name: impl Into<String>) -> Self {
+        self.domains.push((name.into(), DomainKind::Ingest));
+        self
+    }
+
+    /// Whether the documented quotas of the account hold (requests per second: 30 for writes, 50 for describing a
+    /// configuration, 100 for the two listings). Off by default.
+    pub fn quotas(mut self, on: bool) -> Self {
+        self.documented_quotas = on;
+        self
+    }
+
+    /// Sets the quota of one operation, whether or not the documented quotas hold.
+    pub fn quota(mut self, operation: AliyunOperation, limit: u32, window: Duration) -> Self {
+        self.quotas.insert(operation, Quota { limit, window });
+        self
+    }
+
+    /// Which reading of the documentation to follow.
+    pub fn dialect(mut self, dialect: AliyunDialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+
+    /// The clock the mock lives by.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Starts to listen.
+    pub async fn start(mut self) -> io::Result<MockAliyun> {
+        let access_key = self.keys.permanent_or_new("LTAI5t");
+        let window = SignedDuration::from_mins(self.dialect.timestamp_window_minutes.into());
+        let cloud = Arc::new(Cloud {
+            authenticator: Authenticator::new(self.keys, window),
+            documented_quotas: self.documented_quotas,
+            quotas: self.quotas,
+            counters: Counters::new(),
+            dialect: self.dialect,
+            started: self.clock.now(),
+            clock: self.clock,
+            state: Mutex::new(State { domains: self.domains.into_iter().collect(), ..State::default() }),
+        });
+        let server = Server::start(self.addr, Arc::clone(&cloud)).await?;
+        Ok(MockAliyun { endpoint: server.endpoint(), cloud, server, access_key })
+    }
+}
+
+struct Cloud {
+    authenticator: Authenticator,
+    documented_quotas: bool,
+    quotas: HashMap<AliyunOperation, Quota>,
+    counters: Counters<AliyunOperation>,
+    dialect: AliyunDialect,
+    clock: Clock,
+    started: Timestamp,
+    state: Mutex<State>,
+}
+
+impl Service for Cloud {
+    const VENDOR: &'static str = "aliyun";
+
+    fn answer(&self, raw: &RawRequest) -> Answer {
+        let request = ApiRequest::new(raw);
+        answer::write(&request, self.call(&request))
+    }
+}
+
+impl Cloud {
+    fn call(&self, request: &ApiRequest<'_>) -> Result<Fields> {
+        let operation = request.operation()?;
+        let now = self.clock.now();
+        self.authenticator.check(request, now)?;
+        if self.quota_of(operation).is_some_and(|quota| !self.counters.take(operation, quota, now)) {
+            return Err(ApiError::throttled());
+        }
+        let mut state = lock(&self.state);
+        let (dialect, started) = (&self.dialect, self.started);
+        Context { state: &mut state, dialect, now, started }.run(operation, request)
+    }
+
+    fn quota_of(&self, operation: AliyunOperation) -> Option<Quota> {
+        let documented = self.documented_quotas.then(|| operation.documented_quota());
+        self.quotas.get(&operation).copied().or(documented)
+    }
+}

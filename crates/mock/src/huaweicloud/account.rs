@@ -1,0 +1,89 @@
+//! Users, projects and tokens, which the Live API and IAM share.
+
+use std::{collections::HashMap, sync::Mutex};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::{
+    credentials::{AccessKeys, Secret, random_hex},
+    lock::lock,
+};
+
+/// Tokens of the cloud are several kilobytes long.
+const TOKEN_BYTES: usize = 3 * 1024;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Project {
+    pub(super) name: String,
+    pub(super) id: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct User {
+    pub(super) account: String,
+    pub(super) name: String,
+    pub(super) password: Secret,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Token {
+    pub(super) user: String,
+    /// The id of the project the token is for; `None` for a token of the whole account.
+    pub(super) project: Option<String>,
+    pub(super) expires_at: Timestamp,
+}
+
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) id: String,
+    pub(super) keys: AccessKeys,
+    pub(super) users: Vec<User>,
+    pub(super) projects: Vec<Project>,
+    pub(super) token_lifetime: SignedDuration,
+    pub(super) tokens: Mutex<HashMap<Secret, Token>>,
+}
+
+impl Account {
+    pub(super) fn find_user(&self, account: &str, name: &str, password: &str) -> Option<&User> {
+        let password = Secret::new(password);
+        self.users
+            .iter()
+            .find(|user| user.account == account && user.name == name && user.password == password)
+    }
+
+    pub(super) fn issue_token(
+        &self,
+        user: &User,
+        project: Option<&Project>,
+        now: Timestamp,
+    ) -> (String, Token) {
+        let random: Vec<u8> =
+            std::iter::repeat_with(|| Uuid::new_v4().into_bytes()).take(TOKEN_BYTES / 16).flatten().collect();
+        let text = format!("MII{}", BASE64_STANDARD.encode(random));
+        let token = Token {
+            user: user.name.clone(),
+            project: project.map(|project| project.id.clone()),
+            expires_at: now.saturating_add(self.token_lifetime).unwrap_or(now),
+        };
+        lock(&self.tokens).insert(Secret::new(text.as_str()), token.clone());
+        (text, token)
+    }
+
+    /// The token, unless it is unknown or expired.
+    pub(super) fn find_token(&self, text: &str, now: Timestamp) -> Option<Token> {
+        let token = lock(&self.tokens).get(&Secret::new(text)).cloned();
+        token.filter(|token| now < token.expires_at)
+    }
+
+    pub(super) fn revoke_tokens(&self) {
+        lock(&self.tokens).clear();
+    }
+}
+
+impl Project {
+    pub(super) fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), id: random_hex() }
+    }
+}

@@ -1,0 +1,213 @@
+//! The identity service: tokens for a password, and the list of projects.
+
+use std::sync::Arc;
+
+use axum::http::{Method, StatusCode};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    account::{Account, Project, User},
+    answer,
+    auth::authenticate,
+    error::ApiError,
+};
+use crate::{
+    canonical::{Plus, decode_pairs},
+    clock::{self, Clock},
+    recorded::RawRequest,
+    server::{Answer, Service},
+};
+
+/// Token times have microseconds.
+const TOKEN_TIME: &str = "%Y-%m-%dT%H:%M:%S.%6fZ";
+
+pub(super) struct Iam {
+    pub(super) account: Arc<Account>,
+    pub(super) clock: Clock,
+}
+
+/// A refusal, in the shape of the gateway or in that of IAM itself.
+enum Refusal {
+    Gateway(ApiError),
+    Iam(StatusCode, String),
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self::Gateway(error)
+    }
+}
+
+impl Service for Iam {
+    const VENDOR: &'static str = "huaweicloud-iam";
+
+    fn answer(&self, raw: &RawRequest) -> Answer {
+        let now = self.clock.now();
+        let (operation, outcome) = match (&raw.method, raw.path.as_str()) {
+            (&Method::POST, "/v3/auth/tokens") => {
+                (Some("KeystoneCreateUserTokenByPassword"), self.create_token(raw, now))
+            }
+            (&Method::GET, "/v3/projects") => (Some("KeystoneListProjects"), self.list_projects(raw, now)),
+            _ => (None, Err(ApiError::unknown_api().into())),
+        };
+        let mut answer = match outcome {
+            Ok(answer) => answer,
+            Err(Refusal::Gateway(error)) => answer::write_error(&error, now),
+            Err(Refusal::Iam(status, message)) => refuse(status, &message, now),
+        };
+        answer.operation = operation;
+        answer
+    }
+}
+
+impl Iam {
+    fn create_token(&self, raw: &RawRequest, now: Timestamp) -> Result<Answer, Refusal> {
+        let bad = |message: &str| Refusal::Iam(StatusCode::BAD_REQUEST, message.to_owned());
+        if raw.media_type().as_deref() != Some("application/json") {
+            return Err(bad("The Content-Type is not application/json."));
+        }
+        // Without the parser's own message, which may quote the password.
+        let TokenRequest { auth } =
+            serde_json::from_slice(&raw.body).map_err(|_| bad("The request body is invalid."))?;
+        if auth.identity.methods != ["password"] {
+            return Err(bad("This mock models only the method password."));
+        }
+        let given = auth.identity.password.user;
+        let user =
+            self.account.find_user(&given.domain.name, &given.name, &given.password).ok_or_else(|| {
+                Refusal::Iam(StatusCode::UNAUTHORIZED, "The username or password is wrong.".to_owned())
+            })?;
+        let project = match auth.scope.and_then(|scope| scope.project) {
+            None => None,
+            Some(wanted) => Some(self.find_project(&wanted)?),
+        };
+
+        let (text, token) = self.account.issue_token(user, project, now);
+        let body = self.token_body(user, project, now, token.expires_at);
+        Ok(answer::write(StatusCode::CREATED, Some(&body), now).header("x-subject-token", &text))
+    }
+
+    fn find_project(&self, wanted: &ProjectScope) -> Result<&Project, Refusal> {
+        let matches = |project: &&Project| match (&wanted.id, &wanted.name) {
+            (Some(id), _) => project.id == *id,
+            (None, Some(name)) => project.name == *name,
+            (None, None) => false,
+        };
+        let missing = || Refusal::Iam(StatusCode::NOT_FOUND, "The project could not be found.".to_owned());
+        self.account.projects.iter().find(matches).ok_or_else(missing)
+    }
+
+    fn token_body(
+        &self,
+        user: &User,
+        project: Option<&Project>,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Value {
+        let domain = json!({ "id": self.account.id, "name": user.account });
+        let mut token = json!({
+            "expires_at": clock::format(expires_at, TOKEN_TIME),
+            "issued_at": clock::format(now, TOKEN_TIME),
+            "methods": ["password"],
+            "roles": [],
+            "catalog": [],
+            "user": { "id": user.name, "name": user.name, "domain": domain, "password_expires_at": "" },
+        });
+        let (key, scope) = match project {
+            Some(Project { name, id }) => ("project", json!({ "id": id, "name": name, "domain": domain })),
+            None => ("domain", domain),
+        };
+        token[key] = scope;
+        json!({ "token": token })
+    }
+
+    fn list_projects(&self, raw: &RawRequest, now: Timestamp) -> Result<Answer, Refusal> {
+        authenticate(&self.account, raw, now)?;
+        let mut wanted = None;
+        for (name, value) in decode_pairs(&raw.query, Plus::Itself) {
+            if name != "name" {
+                let message = format!("This mock does not model the filter {name}.");
+                return Err(Refusal::Iam(StatusCode::BAD_REQUEST, message));
+            }
+            wanted = Some(value);
+        }
+        let link = |path: &str| format!("http://{}{path}", raw.header("host").unwrap_or_default());
+        let projects: Vec<Value> = self
+            .account
+            .projects
+            .iter()
+            .filter(|project| wanted.as_ref().is_none_or(|name| *name == project.name))
+            .map(|Project { name, id }| {
+                json!({
+                    "id": id,
+                    "name": name,
+                    "domain_id": self.account.id,
+                    "parent_id": self.account.id,
+                    "is_domain": false,
+                    "enabled": true,
+                    "description": "",
+                    "links": { "self": link(&format!("/v3/projects/{id}")) },
+                })
+            })
+            .collect();
+        let links = json!({ "self": link("/v3/projects"), "previous": null, "next": null });
+        let body = json!({ "projects": projects, "links": links });
+        Ok(answer::write(StatusCode::OK, Some(&body), now))
+    }
+}
+
+fn refuse(status: StatusCode, message: &str, now: Timestamp) -> Answer {
+    let title = status.canonical_reason().unwrap_or_default();
+    let body = json!({ "error": { "code": status.as_u16(), "message": message, "title": title } });
+    let mut answer = answer::write(status, Some(&body), now);
+    answer.code = Some(status.as_u16().to_string());
+    answer
+}
+
+#[derive(Deserialize)]
+struct TokenRequest {
+    auth: Auth,
+}
+
+#[derive(Deserialize)]
+struct Auth {
+    identity: Identity,
+    scope: Option<TokenScope>,
+}
+
+#[derive(Deserialize)]
+struct Identity {
+    methods: Vec<String>,
+    password: Password,
+}
+
+#[derive(Deserialize)]
+struct Password {
+    user: PasswordUser,
+}
+
+#[derive(Deserialize)]
+struct PasswordUser {
+    name: String,
+    password: String,
+    domain: UserDomain,
+}
+
+#[derive(Deserialize)]
+struct UserDomain {
+    name: String,
+}
+
+/// A scope without a project is the whole account, whether or not it names the account.
+#[derive(Deserialize)]
+struct TokenScope {
+    project: Option<ProjectScope>,
+}
+
+#[derive(Deserialize)]
+struct ProjectScope {
+    id: Option<String>,
+    name: Option<String>,
+}
