@@ -1,1 +1,40 @@
+//! Recording callbacks of Aliyun Live and Huawei Cloud Live through one model.
+//!
+//! This is the crate to depend on. Everything of `record-callback-core` is here at the root; the vendors'
+//! own clients are in [`aliyun`] and [`huaweicloud`], what they share in [`http`]. [`ProviderConfig`]
+//! chooses a vendor by configuration, and the program stays the same:
+//!
+//! ```
+//! use record_callback::http::TokioTimer;
+//! use record_callback::{Fidelity, ProviderConfig, ReadBack, RecordCallbackConfig, RecordCallbackProviderExt};
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let cloud = record_callback_mock::MockAliyun::builder().start().await?;
+//! let config: ProviderConfig = toml::from_str(&format!(
+//!     r#"
+//!     vendor = "aliyun"
+//!     endpoint = "{}"
+//!     credentials = {{ source = "access_key", id = "{}", secret = "{}" }}
+//!     "#,
+//!     cloud.endpoint(), cloud.access_key_id(), cloud.access_key_secret(),
+//! ))?;
+//! let provider = config.connect()?;
+//!
+//! let wanted = RecordCallbackConfig::builder("live.example.com", "https://cb.example.com/recorded").build()?;
+//! let ensured = provider.ensure(&wanted, Fidelity::Exact, &ReadBack::new(TokioTimer)).await?;
+//! assert_eq!(ensured.stored.notify_url.as_deref(), Some("https://cb.example.com/recorded"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod provider_config;
+
+pub use provider_config::{
+    AliyunConfig, CredentialsConfig, HuaweicloudConfig, ProviderConfig, SignatureConfig,
+};
+pub use record_callback_core::*;
+
+pub use record_callback_aliyun as aliyun;
+pub use record_callback_http as http;
+pub use record_callback_huaweicloud as huaweicloud;

@@ -1,0 +1,253 @@
+use std::sync::Arc;
+
+use record_callback_aliyun::{AliyunClient, AliyunProvider, Signature};
+use record_callback_core::{InvalidConfig, RecordCallbackProvider, Result};
+use record_callback_http::{AccessKey, Env, OsEnv, StaticCredentials};
+use record_callback_huaweicloud::{HuaweicloudClient, HuaweicloudProvider, Login};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+/// Which vendor to use and how to reach it, from TOML or JSON.
+///
+/// ```
+/// # use record_callback::ProviderConfig;
+/// let config: ProviderConfig = toml::from_str(r#"
+///     vendor = "huaweicloud"
+///     region = "cn-north-4"
+///     credentials = { source = "environment" }
+/// "#)?;
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+///
+/// Unknown fields are refused. Secrets do not appear in `Debug`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "vendor", rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ProviderConfig {
+    /// `vendor = "aliyun"`
+    Aliyun(AliyunConfig),
+    /// `vendor = "huaweicloud"`
+    Huaweicloud(HuaweicloudConfig),
+}
+
+/// How to reach Aliyun Live; every field may be left out.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AliyunConfig {
+    /// The API's address; wins over the region. Default: the mainland one.
+    pub endpoint: Option<String>,
+    /// The region, which chooses the endpoint.
+    pub region: Option<String>,
+    /// Allows plain HTTP to hosts that are not loopback.
+    pub allow_http: bool,
+    /// The signature. Default: `rpc`.
+    pub signature: SignatureConfig,
+    /// Default: the environment.
+    pub credentials: CredentialsConfig,
+}
+
+/// How to reach Huawei Cloud Live. Give a region, or an endpoint and a project.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HuaweicloudConfig {
+    /// The API's address; wins over the region's.
+    pub endpoint: Option<String>,
+    /// The address of IAM. Default: `HUAWEICLOUD_SDK_IAM_ENDPOINT`, else the region's.
+    pub iam_endpoint: Option<String>,
+    /// The region, which chooses the endpoints and the project.
+    pub region: Option<String>,
+    /// The project's id. Default: with credentials from the environment `HUAWEICLOUD_SDK_PROJECT_ID`,
+    /// else the region's, asked from IAM.
+    pub project_id: Option<String>,
+    /// Allows plain HTTP to hosts that are not loopback.
+    pub allow_http: bool,
+    /// Default: the environment.
+    pub credentials: CredentialsConfig,
+}
+
+/// Aliyun's signatures by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignatureConfig {
+    /// HMAC-SHA1 in the query.
+    #[default]
+    Rpc,
+    /// ACS3-HMAC-SHA256 in a header.
+    Acs3,
+}
+
+/// Where credentials come from.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(tag = "source", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum CredentialsConfig {
+    /// The vendor's environment variables.
+    #[default]
+    Environment,
+    /// An access key in the config itself.
+    AccessKey {
+        /// The public id.
+        id: String,
+        /// The secret.
+        secret: SecretString,
+        /// For temporary keys.
+        #[serde(default)]
+        security_token: Option<SecretString>,
+    },
+    /// A token for the project; Huawei Cloud only.
+    Token {
+        /// The value of `X-Auth-Token`.
+        token: SecretString,
+    },
+    /// Tokens from IAM by password; Huawei Cloud only.
+    Password {
+        /// Account (domain) name.
+        account: String,
+        /// IAM user name.
+        user: String,
+        /// Its password.
+        password: SecretString,
+    },
+}
+
+impl ProviderConfig {
+    /// The provider, with defaults from this process's environment. Makes no call.
+    pub fn connect(&self) -> Result<Arc<dyn RecordCallbackProvider>> {
+        self.connect_in(OsEnv)
+    }
+
+    /// The provider, with defaults from `env`. Makes no call.
+    pub fn connect_in(&self, env: impl Env) -> Result<Arc<dyn RecordCallbackProvider>> {
+        match self {
+            Self::Aliyun(config) => config.connect(env),
+            Self::Huaweicloud(config) => config.connect(env),
+        }
+    }
+}
+
+impl AliyunConfig {
+    fn connect(&self, env: impl Env) -> Result<Arc<dyn RecordCallbackProvider>> {
+        let mut builder =
+            AliyunClient::builder().allow_http(self.allow_http).signature(match self.signature {
+                SignatureConfig::Rpc => Signature::Rpc,
+                SignatureConfig::Acs3 => Signature::Acs3,
+            });
+        if let Some(endpoint) = &self.endpoint {
+            builder = builder.endpoint(endpoint);
+        }
+        if let Some(region) = &self.region {
+            builder = builder.region(region);
+        }
+        let builder = match &self.credentials {
+            CredentialsConfig::Environment => builder.credentials(record_callback_aliyun::from_env(env)),
+            CredentialsConfig::AccessKey { id, secret, security_token } => {
+                builder.credentials(static_key(id, secret, security_token.as_ref()))
+            }
+            CredentialsConfig::Token { .. } | CredentialsConfig::Password { .. } => {
+                let rule = "environment or access_key for aliyun";
+                let problem = "tokens and passwords are huaweicloud's";
+                return Err(InvalidConfig::new("credentials", problem, rule).into());
+            }
+        };
+        Ok(Arc::new(AliyunProvider::new(builder.build()?)))
+    }
+}
+
+impl HuaweicloudConfig {
+    fn connect(&self, env: impl Env) -> Result<Arc<dyn RecordCallbackProvider>> {
+        let mut builder = HuaweicloudClient::builder().env(env).allow_http(self.allow_http);
+        if let Some(endpoint) = &self.endpoint {
+            builder = builder.endpoint(endpoint);
+        }
+        if let Some(endpoint) = &self.iam_endpoint {
+            builder = builder.iam_endpoint(endpoint);
+        }
+        if let Some(region) = &self.region {
+            builder = builder.region(region);
+        }
+        if let Some(project_id) = &self.project_id {
+            builder = builder.project_id(project_id);
+        }
+        let builder = match &self.credentials {
+            CredentialsConfig::Environment => builder,
+            CredentialsConfig::AccessKey { id, secret, security_token } => {
+                builder.credentials(static_key(id, secret, security_token.as_ref()))
+            }
+            CredentialsConfig::Token { token } => builder.token(token.clone()),
+            CredentialsConfig::Password { account, user, password } => {
+                builder.login(Login::new(account, user, password.clone()))
+            }
+        };
+        Ok(Arc::new(HuaweicloudProvider::new(builder.build()?)))
+    }
+}
+
+fn static_key(id: &str, secret: &SecretString, security_token: Option<&SecretString>) -> StaticCredentials {
+    let key = AccessKey::new(id, secret.expose_secret());
+    StaticCredentials::new(match security_token {
+        Some(token) => key.with_security_token(token.expose_secret()),
+        None => key,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use record_callback_http::FixedEnv;
+
+    use super::*;
+
+    fn connect(toml: &str) -> Result<Arc<dyn RecordCallbackProvider>, String> {
+        let config: ProviderConfig = toml::from_str(toml).map_err(|error| error.to_string())?;
+        config.connect_in(FixedEnv::default()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_vendor_is_chosen_by_configuration() {
+        let provider = connect("vendor = 'aliyun'").unwrap();
+        assert_eq!(provider.vendor().as_str(), "aliyun");
+        let provider = connect("vendor = 'huaweicloud'\nregion = 'cn-north-4'").unwrap();
+        assert_eq!(provider.vendor().as_str(), "huaweicloud");
+        let json = r#"{"vendor":"huaweicloud","region":"cn-north-4",
+            "credentials":{"source":"password","account":"a","user":"u","password":"p"}}"#;
+        let config: ProviderConfig = serde_json::from_str(json).unwrap();
+        assert!(config.connect_in(FixedEnv::default()).is_ok());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (toml, problem) in [
+            ("vendor = 'tencent'", "unknown variant `tencent`, expected `aliyun` or `huaweicloud`"),
+            ("vendor = 'aliyun'\nproject_id = 'x'", "unknown field `project_id`"),
+            ("vendor = 'huaweicloud'\nregion = 'cn-north-4'\nregoin = 'x'", "unknown field `regoin`"),
+            ("vendor = 'huaweicloud'", "endpoint: is not given"),
+            ("vendor = 'aliyun'\nendpoint = 'http://live.example.com'", "endpoint: is plain http"),
+            ("vendor = 'aliyun'\ncredentials = { source = 'file' }", "unknown variant `file`"),
+            (
+                "vendor = 'aliyun'\ncredentials = { source = 'access_key', id = 'x' }",
+                "missing field `secret`",
+            ),
+            (
+                "vendor = 'aliyun'\ncredentials = { source = 'token', token = 't0ken' }",
+                "credentials: tokens and passwords are huaweicloud's",
+            ),
+        ] {
+            let error = connect(toml).unwrap_err();
+            assert!(error.contains(problem), "{toml}\n{error}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        for credentials in [
+            "{ source = 'access_key', id = 'ak', secret = 's3cr3t', security_token = 's3cr3t' }",
+            "{ source = 'token', token = 's3cr3t' }",
+            "{ source = 'password', account = 'a', user = 'u', password = 's3cr3t' }",
+        ] {
+            let toml = format!("vendor = 'huaweicloud'\nregion = 'cn-north-4'\ncredentials = {credentials}");
+            let config: ProviderConfig = toml::from_str(&toml).unwrap();
+            let provider = config.connect_in(FixedEnv::default()).unwrap();
+            let shown = format!("{config:?} {config:#?} {provider:?}");
+            assert!(!shown.contains("s3cr3t"), "{shown}");
+        }
+    }
+}
