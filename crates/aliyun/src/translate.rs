@@ -69,7 +69,7 @@ pub(crate) fn stored(config: RecordNotifyConfig) -> StoredCallback {
     let notify_url = not_empty(config.notify_url);
     let file_events = notify_url.iter().map(|_| EventKind::FileCompleted);
     let status = if config.need_status_notify == Some(true) { status_events() } else { EventSet::default() };
-    let events = file_events.chain(status.iter().cloned()).collect();
+    let events = file_events.chain(status).collect();
     let key = config.notify_auth_key.filter(|key| !key.expose_secret().is_empty());
     let signing = match (config.notify_req_auth, key) {
         (Some(true), Some(key)) => StoredSigning {
@@ -101,7 +101,7 @@ mod tests {
     fn config(events: EventSet, signing: CallbackSigning) -> RecordCallbackConfig {
         RecordCallbackConfig::builder("live.example.com", "http://cb.example.com/n")
             .on_demand_url("http://cb.example.com/od")
-            .events(events.iter().cloned())
+            .events(events)
             .signing(signing)
             .build()
             .unwrap()

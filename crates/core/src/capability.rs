@@ -103,7 +103,7 @@ impl Capabilities {
     /// # Errors
     /// [`ErrorKind::Unsupported`] for a named app where only `*` exists, for deviations that
     /// `fidelity` does not accept (all named, also in [`Error::deviations`]), and when no wanted event
-    /// would be delivered. [`ErrorKind::InvalidConfig`] for a key of a length the vendor refuses.
+    /// would be delivered or no callback can be signed. [`ErrorKind::InvalidConfig`] for a key of a length the vendor refuses.
     pub fn fit(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Fitted> {
         let in_context = |error: Error| error.with_domain(config.domain.as_str());
         self.check_key(&config.key())?;

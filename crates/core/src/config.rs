@@ -141,6 +141,13 @@ impl RecordCallbackConfig {
         &self.signing
     }
 
+    /// The same config for another domain: clouds key by different domains of one stream.
+    #[must_use]
+    pub fn on_domain(mut self, domain: DomainName) -> Self {
+        self.domain = domain;
+        self
+    }
+
     /// A view that serialises with the signing key in clear text.
     pub fn with_exposed_key(&self) -> ExposedConfig<'_> {
         ExposedConfig(self)
@@ -301,7 +308,7 @@ mod tests {
         ) -> RecordCallbackConfig {
             let mut builder = RecordCallbackConfig::builder(domain, format!("http://cb.example.com:81/{path}"))
                 .app(app)
-                .events(events.iter().cloned())
+                .events(events)
                 .signing(signing);
             builder.on_demand_url = on_demand;
             builder.build().unwrap()

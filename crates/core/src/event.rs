@@ -175,6 +175,15 @@ impl<const N: usize> From<[EventKind; N]> for EventSet {
     }
 }
 
+impl IntoIterator for EventSet {
+    type Item = EventKind;
+    type IntoIter = btree_set::IntoIter<EventKind>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
 impl<'a> IntoIterator for &'a EventSet {
     type Item = &'a EventKind;
     type IntoIter = btree_set::Iter<'a, EventKind>;

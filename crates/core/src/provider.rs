@@ -42,7 +42,8 @@ pub struct Applied {
     pub effective: RecordCallbackConfig,
     /// How that differs from what the caller asked.
     pub deviations: Vec<Deviation>,
-    /// Fields the cloud does not show, so that nobody can tell whether they took effect.
+    /// Fields the cloud does not show, so that nobody can tell whether they took effect. Where keys are hidden,
+    /// [`Field::SigningKey`] is here whenever a key was written or an earlier one may have stayed.
     pub unconfirmed: Vec<Field>,
 }
 
@@ -51,7 +52,8 @@ pub struct Applied {
 /// This is the contract implementors write; callers will like
 /// [`RecordCallbackProviderExt`](crate::RecordCallbackProviderExt). Every method refuses bad or inexpressible input before any call
 /// ([`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig), [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported)), and dropping its future leaves nothing
-/// half done on this side. The sentences below are the names of the tests in
+/// half done on this side. Errors name the vendor and the domain, and neither they nor `Debug` show a
+/// secret. The sentences below are the names of the tests in
 /// `record-callback-contract`; a provider that passes them may be used wherever
 /// ours are.
 #[async_trait]
@@ -99,7 +101,8 @@ pub trait RecordCallbackProvider: fmt::Debug + Send + Sync + 'static {
     /// Deletes the config of exactly this domain and app.
     ///
     /// # Contract
-    /// - A missing config is `NotFound`.
+    /// - A missing config is `NotFound`; but not when an earlier attempt of this very call, whose
+    ///   answer was lost, may have deleted it.
     /// - Other configs of the domain stay as they were.
     async fn delete(&self, key: &CallbackKey) -> Result<()>;
 }

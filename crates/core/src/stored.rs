@@ -6,9 +6,9 @@ use serde::{Serialize, Serializer};
 
 use crate::callback_url::CallbackUrl;
 use crate::config::{CallbackKey, ConfigId, RecordCallbackConfig};
-use crate::error::Field;
+use crate::error::{Field, InvalidConfig};
 use crate::event::EventSet;
-use crate::signing::{SigningKey, SigningScheme, scheme_name};
+use crate::signing::{CallbackSigning, SigningKey, SigningScheme, scheme_name};
 
 /// A callback config as a cloud reports it.
 ///
@@ -134,6 +134,34 @@ impl StoredCallback {
         self.differences(wanted).iter().all(|difference| difference.kind != DifferenceKind::Changed)
     }
 
+    /// The config that would store the same, to write it back or move it to another vendor.
+    ///
+    /// `signing` replaces what is stored, and is needed where the cloud hides the key.
+    pub fn to_config(&self, signing: Option<CallbackSigning>) -> Result<RecordCallbackConfig, InvalidConfig> {
+        let signing = match (signing, self.signing.scheme, &self.signing.key) {
+            (Some(signing), _, _) => signing,
+            (None, Some(scheme), StoredKey::Known(key)) => CallbackSigning::with(scheme, key.clone()),
+            (None, None, StoredKey::Known(_) | StoredKey::NotSet) => CallbackSigning::Disabled,
+            (None, _, _) => {
+                let rule = "a signing to use instead, or one to disable it";
+                return Err(InvalidConfig::new(
+                    Field::SigningKey,
+                    "cannot be read back from this cloud",
+                    rule,
+                ));
+            }
+        };
+        let notify_url = self.notify_url.as_deref().unwrap_or_default();
+        let mut builder = RecordCallbackConfig::builder(self.key.domain.as_str(), notify_url)
+            .app(self.key.app.as_str())
+            .events(self.events.clone())
+            .signing(signing);
+        if let Some(url) = &self.on_demand_url {
+            builder = builder.on_demand_url(url);
+        }
+        builder.build()
+    }
+
     fn key_difference(&self, wanted: &RecordCallbackConfig) -> Option<Difference> {
         let kind = match (&self.signing.key, wanted.signing.key()) {
             (StoredKey::Hidden, _) => DifferenceKind::CannotBeReadBack,
@@ -179,7 +207,6 @@ impl Serialize for StoredSigning {
 mod tests {
     use super::*;
     use crate::event::EventKind;
-    use crate::signing::CallbackSigning;
 
     const KEY: &str = "Abcdefgh12345678Abcdefgh12345678";
 
@@ -239,6 +266,20 @@ mod tests {
         let all = [Field::NotifyUrl, Field::OnDemandUrl, Field::Events, Field::Signing, Field::SigningKey];
         assert_eq!(named, all);
         assert!(!format!("{differences:?}").contains(KEY));
+    }
+
+    #[test]
+    fn what_is_stored_can_be_written_back_unless_the_key_is_hidden() {
+        let key = SigningKey::new(KEY).unwrap();
+        let config = wanted(CallbackSigning::Md5(key.clone()));
+        let known = stored(StoredSigning { scheme: Some(SigningScheme::Md5), key: StoredKey::Known(key) });
+        assert_eq!(known.to_config(None).unwrap(), config);
+        let hidden = stored(StoredSigning { scheme: Some(SigningScheme::Md5), key: StoredKey::Hidden });
+        let error = hidden.to_config(None).unwrap_err().to_string();
+        assert!(error.starts_with("signing.key: cannot be read back"), "{error}");
+        assert_eq!(hidden.to_config(Some(config.signing().clone())).unwrap(), config);
+        let unsigned = hidden.to_config(Some(CallbackSigning::Disabled)).unwrap();
+        assert_eq!(unsigned, wanted(CallbackSigning::Disabled));
     }
 
     #[test]

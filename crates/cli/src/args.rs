@@ -1,0 +1,198 @@
+//! What can be typed.
+
+use std::net::SocketAddr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use record_callback::{AppSelector, DomainName, EventKind, Fidelity};
+
+/// Recording callbacks of Aliyun Live and Huawei Cloud Live through one model
+#[derive(Debug, Parser)]
+#[command(name = "record-callback", version, after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Log more to stderr; up to three times
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+}
+
+const AFTER_HELP: &str = "\
+Credentials come from the environment:
+  aliyun       ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET, ALIBABA_CLOUD_SECURITY_TOKEN
+  huaweicloud  HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK, HUAWEICLOUD_SDK_SECURITY_TOKEN, HUAWEICLOUD_SDK_PROJECT_ID
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused as unsupported";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the config of one domain and app
+    Get(GetArguments),
+    /// Show all configs, or those of one domain
+    List(ListArguments),
+    /// Create or replace a config, and read it back
+    Put(PutArguments),
+    /// Delete the config of one domain and app
+    Delete(DeleteArguments),
+    /// Run both mock clouds until interrupted
+    Mock(MockArguments),
+    /// Move a callback from a mock Aliyun to a mock Huawei Cloud and show each step
+    Demo(DemoArguments),
+}
+
+/// Which cloud, and how to reach it.
+#[derive(Debug, Args)]
+pub(crate) struct CloudArguments {
+    /// The cloud
+    #[arg(long)]
+    pub(crate) vendor: VendorName,
+    /// The API's address; wins over the region
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+    /// The region, which chooses the address
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+    /// The project (huaweicloud)
+    #[arg(long, value_name = "ID")]
+    pub(crate) project_id: Option<String>,
+    /// The address of IAM (huaweicloud)
+    #[arg(long, value_name = "URL")]
+    pub(crate) iam_endpoint: Option<String>,
+    /// The signature of requests (aliyun)
+    #[arg(long)]
+    pub(crate) signature: Option<SignatureName>,
+    /// Allow plain HTTP to hosts that are not this machine
+    #[arg(long)]
+    pub(crate) allow_http: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum VendorName {
+    Aliyun,
+    Huaweicloud,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SignatureName {
+    Rpc,
+    Acs3,
+}
+
+/// One config's identity.
+#[derive(Debug, Args)]
+pub(crate) struct KeyArguments {
+    /// The streaming domain (aliyun) or ingest domain (huaweicloud)
+    #[arg(long)]
+    pub(crate) domain: DomainName,
+    /// The app, or * for every app without a config of its own
+    #[arg(long, default_value = "*")]
+    pub(crate) app: AppSelector,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputArguments {
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GetArguments {
+    #[command(flatten)]
+    pub(crate) cloud: CloudArguments,
+    #[command(flatten)]
+    pub(crate) key: KeyArguments,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    #[command(flatten)]
+    pub(crate) cloud: CloudArguments,
+    /// Only this domain
+    #[arg(long)]
+    pub(crate) domain: Option<DomainName>,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PutArguments {
+    #[command(flatten)]
+    pub(crate) cloud: CloudArguments,
+    #[command(flatten)]
+    pub(crate) key: KeyArguments,
+    /// Where events are sent
+    #[arg(long, value_name = "URL")]
+    pub(crate) notify_url: String,
+    /// Who is asked before recording
+    #[arg(long, value_name = "URL")]
+    pub(crate) on_demand_url: Option<String>,
+    /// An event to send; repeat for more. Default: `file_completed`
+    #[arg(long = "event", value_name = "EVENT")]
+    pub(crate) events: Vec<EventKind>,
+    /// Sign callbacks
+    #[arg(long, requires = "key_env")]
+    pub(crate) sign: Option<SchemeName>,
+    /// The environment variable that holds the signing key
+    #[arg(long, value_name = "NAME", requires = "sign")]
+    pub(crate) key_env: Option<String>,
+    /// How far the cloud may stray from what was asked: exact, widen (more events) or best-effort (loss)
+    #[arg(long, default_value_t)]
+    pub(crate) fidelity: Fidelity,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SchemeName {
+    Md5,
+    HmacSha256,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArguments {
+    #[command(flatten)]
+    pub(crate) cloud: CloudArguments,
+    #[command(flatten)]
+    pub(crate) key: KeyArguments,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MockArguments {
+    /// Where the mock Aliyun listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) aliyun_addr: SocketAddr,
+    /// Where the mock Huawei Cloud listens; its IAM takes a free port of the same host
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) huaweicloud_addr: SocketAddr,
+    /// A domain both clouds know; repeat for more. Without any, every domain is known
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    pub(crate) domains: Vec<DomainName>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

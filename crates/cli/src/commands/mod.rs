@@ -1,0 +1,52 @@
+//! One file a command.
+
+pub(crate) mod delete;
+pub(crate) mod demo;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod mock;
+pub(crate) mod put;
+
+use std::sync::Arc;
+
+use record_callback::{
+    AliyunConfig, CallbackKey, CredentialsConfig, HuaweicloudConfig, ProviderConfig, RecordCallbackProvider,
+    SignatureConfig,
+};
+
+use crate::args::{CloudArguments, KeyArguments, SignatureName, VendorName};
+use crate::failure::Failure;
+
+impl CloudArguments {
+    /// The provider that was asked for, with credentials from the environment.
+    fn connect(self) -> Result<Arc<dyn RecordCallbackProvider>, Failure> {
+        let Self { vendor, endpoint, region, project_id, iam_endpoint, signature, allow_http } = self;
+        let config = match vendor {
+            VendorName::Aliyun => ProviderConfig::Aliyun(AliyunConfig {
+                endpoint,
+                region,
+                allow_http,
+                signature: match signature {
+                    Some(SignatureName::Acs3) => SignatureConfig::Acs3,
+                    Some(SignatureName::Rpc) | None => SignatureConfig::Rpc,
+                },
+                credentials: CredentialsConfig::Environment,
+            }),
+            VendorName::Huaweicloud => ProviderConfig::Huaweicloud(HuaweicloudConfig {
+                endpoint,
+                iam_endpoint,
+                region,
+                project_id,
+                allow_http,
+                credentials: CredentialsConfig::Environment,
+            }),
+        };
+        Ok(config.connect()?)
+    }
+}
+
+impl From<KeyArguments> for CallbackKey {
+    fn from(key: KeyArguments) -> Self {
+        Self::new(key.domain, key.app)
+    }
+}
