@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use record_callback_contract::{Harness, NoWait, run};
-use record_callback_core::{
+use record_callback::{
     Applied, CallbackKey, Capabilities, DomainName, DomainRole, Error, ErrorKind, EventKind, EventSet,
     EventSupport, Fidelity, Fitted, OnDemandSupport, RecordCallbackConfig, RecordCallbackProvider, Result,
     SigningScheme, SigningSupport, StoredCallback, StoredKey, StoredSigning, Timer, Vendor,

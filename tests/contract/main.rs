@@ -1,0 +1,117 @@
+//! The contract suite on every provider: the in-memory reference in three shapes, and both vendors
+//! with every way of authorising requests, on their mocks over real HTTP.
+//!
+//! Each behaviour is a test of its own name, with a cloud of its own. Which behaviours a cloud must show is
+//! decided by its capabilities; for each that does not apply, the suite has one for the opposite case.
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use libtest_mimic::{Arguments, Failed, Trial};
+use record_callback::{DomainName, RecordCallbackProvider, Timer};
+use record_callback_contract::{Behaviour, Faults, Harness, MemoryProvider, NoWait, Verdict, behaviours};
+use record_callback_tests::{Cloud, MockCloud};
+
+/// More configs than one page of either cloud holds.
+const MORE_THAN_A_PAGE: usize = 101;
+
+#[derive(Clone, Copy)]
+enum Subject {
+    Memory(&'static str, fn() -> MemoryProvider),
+    Mock(Cloud),
+}
+
+impl Subject {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Memory(name, _) => name,
+            Self::Mock(cloud) => cloud.name(),
+        }
+    }
+}
+
+fn subjects() -> impl Iterator<Item = Subject> {
+    let memory = [
+        Subject::Memory("memory_full", MemoryProvider::full),
+        Subject::Memory("memory_narrow", MemoryProvider::narrow),
+        Subject::Memory("memory_key_hiding", MemoryProvider::key_hiding),
+    ];
+    memory.into_iter().chain(Cloud::ALL.map(Subject::Mock))
+}
+
+/// One subject, with a new cloud for every behaviour.
+struct FreshCloud {
+    subject: Subject,
+    running: Mutex<Option<Arc<MockCloud>>>,
+}
+
+impl FreshCloud {
+    fn running(&self) -> Option<Arc<MockCloud>> {
+        self.running.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Harness for FreshCloud {
+    async fn provider(&self) -> Arc<dyn RecordCallbackProvider> {
+        match self.subject {
+            Subject::Memory(_, provider) => Arc::new(provider()),
+            Subject::Mock(cloud) => {
+                let cloud = Arc::new(cloud.start(&self.domains()).await);
+                let provider = Arc::clone(&cloud.provider);
+                *self.running.lock().unwrap() = Some(cloud);
+                provider
+            }
+        }
+    }
+
+    fn domains(&self) -> [DomainName; 2] {
+        ["one.example.com", "two.example.com"].map(|name| DomainName::new(name).unwrap())
+    }
+
+    fn timer(&self) -> Arc<dyn Timer> {
+        Arc::new(NoWait)
+    }
+
+    fn more_than_a_page(&self) -> usize {
+        MORE_THAN_A_PAGE
+    }
+
+    fn faults(&self) -> Option<&dyn Faults> {
+        matches!(self.subject, Subject::Mock(_)).then_some(self)
+    }
+}
+
+#[async_trait]
+impl Faults for FreshCloud {
+    async fn lose_next_answer(&self) {
+        self.running().expect("a behaviour asks for its provider first").wire.lose_next_answer();
+    }
+}
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mut trials = Vec::new();
+    for subject in subjects() {
+        let harness = FreshCloud { subject, running: Mutex::default() };
+        let capabilities = runtime.block_on(harness.provider()).capabilities().clone();
+        trials
+            .extend(behaviours().iter().map(|behaviour| trial(subject, behaviour, &capabilities, &harness)));
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn trial(subject: Subject, behaviour: &'static Behaviour) -> Trial {
+    let name = format!("{}::{}", subject.name(), behaviour.name());
+    let run = move || -> Result<(), Failed> {
+        let harness = FreshCloud { subject, running: Mutex::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        match runtime.block_on(behaviour.run(&harness)) {
+            Verdict::Passed => Ok(()),
+            Verdict::Failed(failure) => Err(failure.to_string().into()),
+            Verdict::Skipped(condition) => Err(format!("did not run: {condition}").into()),
+        }
+    };
+    Trial::test(name, run)
+}

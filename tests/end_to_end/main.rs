@@ -1,0 +1,7 @@
+//! Behaviour across crates: what is lost on the way, a move between vendors, tokens, secrets.
+
+mod lost_answers;
+mod properties;
+mod provider_switch;
+mod secrets;
+mod tokens;
