@@ -29,7 +29,7 @@ mod config;
 mod credential;
 mod error;
 mod provider;
-mod sign;
+pub mod sign;
 mod translate;
 mod wire;
 

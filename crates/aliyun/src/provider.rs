@@ -112,7 +112,9 @@ impl RecordCallbackProvider for AliyunProvider {
                 Some(_) => Seen::Other,
             })
         };
-        create_settled(self.client.retry(), create, read).await?;
+        create_settled(self.client.retry(), create, read)
+            .await
+            .map_err(|error| of_vendor(error).with_domain(config.domain().as_str()))?;
         Ok(Applied { id: None, effective, deviations, unconfirmed: Vec::new() })
     }
 

@@ -9,7 +9,7 @@ use tracing::{Instrument, Span, debug, field, info_span};
 use crate::effects::Clock;
 use crate::endpoint::Endpoint;
 use crate::quota::Quotas;
-use crate::retry::RetryPolicy;
+use crate::retry::{RetryPolicy, after};
 use crate::transport::{self, Answer};
 
 /// What a call is, for quotas, retries, errors and logs.
@@ -59,6 +59,12 @@ impl Pipeline {
         Ok(Self { client: transport::client(endpoint.is_loopback())?, quotas, retry, clock })
     }
 
+    /// The same connections and policy with other quotas, for a vendor's second service.
+    #[must_use]
+    pub fn with_quotas(&self, quotas: Quotas) -> Self {
+        Self { quotas, ..self.clone() }
+    }
+
     /// The clock requests are signed by.
     pub fn clock(&self) -> &dyn Clock {
         &*self.clock
@@ -103,7 +109,7 @@ impl Pipeline {
     where
         F: Future<Output = Result<Request>>,
     {
-        let deadline = Instant::now() + self.retry.in_all();
+        let deadline = self.retry.until();
         let mut delays = self.retry.backoff();
         let mut maybe_applied = false;
         let mut attempt = 0_u32;
@@ -118,20 +124,25 @@ impl Pipeline {
                 elapsed_ms = field::Empty,
             );
             // Who cannot sign now will not sign better a moment later: credentials retry on their own.
-            let request = self.prepare(call, deadline, &sign).instrument(span.clone()).await?;
-            let error = match self.attempt(request, deadline, &classify).instrument(span).await {
+            let prepared = self.prepare(call, deadline, &sign).instrument(span.clone()).await;
+            let signed = prepared.is_ok();
+            let result = match prepared {
+                Ok(request) => self.attempt(request, deadline, &classify).instrument(span).await,
+                Err(error) => Err(error),
+            };
+            let error = match result {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
             maybe_applied |= error.maybe_applied();
             let error = if maybe_applied { error.with_maybe_applied() } else { error };
             let may_repeat = call.safety == Safety::Repeatable || !error.maybe_applied();
-            let delay = delays.next().filter(|_| may_repeat && is_transient(&error)).map(|delay| {
+            let delay = delays.next().filter(|_| signed && may_repeat && is_transient(&error)).map(|delay| {
                 let asked = error.retry_after().unwrap_or_default();
                 delay.max(asked)
             });
             match delay {
-                Some(delay) if Instant::now() + delay < deadline => {
+                Some(delay) if after(delay) < deadline => {
                     debug!(attempt, delay_ms = millis(delay), kind = %error.kind(), "trying again");
                     tokio::time::sleep(delay).await;
                 }
@@ -145,13 +156,13 @@ impl Pipeline {
     where
         F: Future<Output = Result<Request>>,
     {
-        let prepared = timeout_at(deadline, async {
-            self.quotas.turn(call.quota).await;
-            sign().await
-        });
-        prepared.await.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::Timeout, "the deadline was over before the call's turn in the quota"))
-        })
+        let late =
+            |what: &str| Error::new(ErrorKind::Timeout, format!("the deadline was over before {what}"));
+        let turn = timeout_at(deadline, self.quotas.turn(call.quota)).await;
+        turn.map_err(|_| late("the call's turn in the quota"))?;
+        timeout_at(deadline, sign())
+            .await
+            .unwrap_or_else(|_| Err(late("there were credentials to sign with")))
     }
 
     async fn attempt<T>(
@@ -161,7 +172,7 @@ impl Pipeline {
         classify: impl Fn(&Answer) -> Result<T>,
     ) -> Result<T> {
         let sent = Instant::now();
-        let until = deadline.min(sent + self.retry.one_attempt());
+        let until = deadline.min(self.retry.attempt_until());
         let answer = timeout_at(until, transport::exchange(&self.client, request)).await;
         let answer = answer.unwrap_or_else(|_| {
             let waited = until - sent;
@@ -175,6 +186,8 @@ impl Pipeline {
             classify(&answer).map_err(|error| self.complete(error, &answer))
         });
         if let Err(error) = &result {
+            // An answer that broke off has a status too.
+            span.record("status", error.status());
             span.record("code", error.code());
             span.record("request_id", error.request_id());
             debug!(kind = %error.kind(), maybe_applied = error.maybe_applied(), "attempt failed");

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use tokio::time::Instant;
 
 /// How often and how long a call is tried.
 ///
@@ -64,14 +65,19 @@ impl RetryPolicy {
         self
     }
 
-    /// How long one attempt may take.
-    pub(crate) fn one_attempt(&self) -> Duration {
-        self.attempt_timeout
+    /// When an attempt that starts now must end.
+    pub(crate) fn attempt_until(&self) -> Instant {
+        after(self.attempt_timeout)
     }
 
-    /// How long the call may take in all.
-    pub(crate) fn in_all(&self) -> Duration {
-        self.deadline
+    /// When a call that starts now must end.
+    pub(crate) fn until(&self) -> Instant {
+        after(self.deadline)
+    }
+
+    /// How many attempts there are in all.
+    pub(crate) fn in_all(&self) -> u32 {
+        self.attempts
     }
 
     /// The delays before each further attempt.
@@ -83,4 +89,10 @@ impl RetryPolicy {
             .with_max_times(self.attempts as usize - 1)
             .build()
     }
+}
+
+/// The time after `wait`, or one too far off to matter where the clock cannot tell it.
+pub(crate) fn after(wait: Duration) -> Instant {
+    const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    Instant::now() + wait.min(AGES)
 }

@@ -1,7 +1,7 @@
 use record_callback_core::{Error, ErrorKind, Result};
 use tokio::time::Instant;
 
-use crate::retry::RetryPolicy;
+use crate::retry::{RetryPolicy, after};
 
 /// What reading back after a create shows.
 #[derive(Debug)]
@@ -17,7 +17,8 @@ pub enum Seen<T> {
 /// Creates something once, whatever answers are lost on the way.
 ///
 /// When a create may have been carried out, `read` decides: what is there counts as created, and
-/// only when nothing shows after the policy's delays is `create` called again. A create that is
+/// only when nothing shows after the policy's delays is `create` called again, as often as the policy has
+/// attempts and within its deadline. A create that is
 /// then refused because something exists is settled by `read` too.
 pub async fn create_settled<T, C, R>(
     policy: &RetryPolicy,
@@ -28,15 +29,19 @@ where
     C: Future<Output = Result<T>>,
     R: Future<Output = Result<Seen<T>>>,
 {
-    let until = Instant::now() + policy.in_all();
+    let until = policy.until();
     let mut maybe_created = false;
+    let mut tries = 0;
     loop {
+        tries += 1;
         let error = match create().await {
             Ok(created) => return Ok(created),
             Err(error) => error,
         };
         let exists = error.kind() == ErrorKind::AlreadyExists;
-        if !(error.maybe_applied() || (exists && maybe_created)) {
+        let unsettled = error.maybe_applied() || (exists && maybe_created);
+        let error = if maybe_created { error.with_maybe_applied() } else { error };
+        if !unsettled {
             return Err(error);
         }
         maybe_created = true;
@@ -50,20 +55,17 @@ where
                 Err(_) => return Err(error),
             }
             match delays.next() {
-                Some(delay) if Instant::now() + delay < until => tokio::time::sleep(delay).await,
+                Some(delay) if after(delay) < until => tokio::time::sleep(delay).await,
                 Some(_) => return Err(error),
                 None if exists => return Err(error),
                 None => break,
             }
         }
-        if !is_worth_another(&error) {
+        let worth_another = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
+        if !worth_another || tries >= policy.in_all() || Instant::now() >= until {
             return Err(error);
         }
     }
-}
-
-fn is_worth_another(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
 }
 
 fn taken(cause: Error) -> Error {

@@ -149,11 +149,8 @@ impl HuaweicloudClientBuilder {
         let endpoint = Endpoint::parse("endpoint", &self.live_address()?, self.allow_http)?;
         let project = self.project()?;
         let iam_endpoint = Endpoint::parse("iam_endpoint", &self.iam_address(), self.allow_http)?;
-        let pipeline = Pipeline::new(&endpoint, self.quotas, self.retry.clone(), Arc::clone(&self.clock))?;
-        let iam = Iam {
-            pipeline: Pipeline::new(&iam_endpoint, Quotas::unlimited(), self.retry, self.clock)?,
-            endpoint: iam_endpoint,
-        };
+        let pipeline = Pipeline::new(&endpoint, self.quotas, self.retry, self.clock)?;
+        let iam = Iam { pipeline: pipeline.with_quotas(Quotas::unlimited()), endpoint: iam_endpoint };
         let credentials = match self.auth {
             Auth::Env => Credentials::AccessKey(Arc::new(credential::from_env(self.env))),
             Auth::AccessKey(provider) => Credentials::AccessKey(provider),

@@ -32,7 +32,7 @@ mod credential;
 mod error;
 mod iam;
 mod provider;
-mod sign;
+pub mod sign;
 mod translate;
 mod wire;
 

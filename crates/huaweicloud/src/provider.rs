@@ -164,7 +164,10 @@ impl RecordCallbackProvider for HuaweicloudProvider {
                 Some(_) => Seen::Other,
             })
         };
-        let id = match create_settled(self.client.retry(), create, read).await? {
+        let created = create_settled(self.client.retry(), create, read)
+            .await
+            .map_err(|error| of_vendor(error).with_domain(config.domain().as_str()))?;
+        let id = match created {
             Some(id) => Some(id),
             // Some documents show an answer without a body.
             None => self.find(&key).await?.and_then(|found| found.id),

@@ -18,7 +18,7 @@ pub(crate) fn encode(text: &str) -> PercentEncode<'_> {
 }
 
 /// The canonical query, which is also sent as it is: sorted by raw name, then by value.
-pub(crate) fn canonical_query(pairs: &mut [(&str, &str)]) -> String {
+pub fn canonical_query(pairs: &mut [(&str, &str)]) -> String {
     pairs.sort_unstable();
     let mut query = String::new();
     for (name, value) in pairs.iter() {
@@ -33,22 +33,26 @@ pub(crate) fn canonical_query(pairs: &mut [(&str, &str)]) -> String {
 }
 
 /// What is signed: everything of a request but the `Authorization` header.
-pub(crate) struct ToSign<'a> {
-    pub(crate) method: &'a str,
+///
+/// Without `Debug`: headers and body hold secrets.
+pub struct ToSign<'a> {
+    /// The HTTP method, upper case.
+    pub method: &'a str,
     /// As on the wire, percent-encoded.
-    pub(crate) path: &'a str,
+    pub path: &'a str,
     /// From [`canonical_query`].
-    pub(crate) query: &'a str,
+    pub query: &'a str,
     /// All headers to sign: lower-case names, in order, values trimmed.
-    pub(crate) headers: &'a [(&'a str, &'a str)],
-    pub(crate) body: &'a [u8],
+    pub headers: &'a [(&'a str, &'a str)],
+    /// Exactly the bytes that are sent.
+    pub body: &'a [u8],
     /// The value of `X-Sdk-Date`, which is among the headers too.
-    pub(crate) date: &'a str,
+    pub date: &'a str,
 }
 
 impl ToSign<'_> {
     /// The `Authorization` header.
-    pub(crate) fn authorization(&self, key: &str, secret: &str) -> String {
+    pub fn authorization(&self, key: &str, secret: &str) -> String {
         let mut signed_headers = String::with_capacity(96);
         let mut request = String::with_capacity(TYPICAL + self.path.len() + self.query.len());
         request.push_str(self.method);
@@ -66,14 +70,20 @@ impl ToSign<'_> {
                 request.push_str(part);
             }
         }
-        for part in ["\n", &signed_headers, "\n", hex_sha256(&mut [0; 64], self.body)] {
+        for part in ["\n", &signed_headers, "\n", &hex_sha256(self.body)] {
             request.push_str(part);
         }
 
-        #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
-        for part in [ALGORITHM, "\n", self.date, "\n", hex_sha256(&mut [0; 64], request.as_bytes())] {
+        let mut mac = keyed(secret);
+        for part in [
+            ALGORITHM,
+            "
+",
+            self.date,
+            "
+",
+            &hex_sha256(request.as_bytes()),
+        ] {
             mac.update(part.as_bytes());
         }
         let signature = hex::encode(mac.finalize().into_bytes());
@@ -100,9 +110,13 @@ fn push_canonical_path(request: &mut String, path: &str) {
     }
 }
 
-fn hex_sha256<'a>(buffer: &'a mut [u8; 64], bytes: &[u8]) -> &'a str {
-    let digits = hex::encode_to_slice(Sha256::digest(bytes), buffer);
-    digits.ok().and_then(|()| std::str::from_utf8(buffer).ok()).unwrap_or_default()
+fn hex_sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+fn keyed(secret: &str) -> Hmac<Sha256> {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length")
 }
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
 //! `ACS3-HMAC-SHA256`: the signature is in the `Authorization` header.
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-use super::{encode, sort};
+use super::{encode, keyed, sort};
 
 const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 /// SHA-256 of an empty body.
-pub(crate) const EMPTY_BODY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+pub const EMPTY_BODY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const TYPICAL: usize = 1024;
 
 /// The canonical query, which is also sent as it is.
-pub(crate) fn canonical_query(params: &mut [(&str, &str)]) -> String {
+pub fn canonical_query(params: &mut [(&str, &str)]) -> String {
     sort(params);
     let mut query = String::with_capacity(TYPICAL);
     for (i, (name, value)) in params.iter().enumerate() {
@@ -28,7 +28,7 @@ pub(crate) fn canonical_query(params: &mut [(&str, &str)]) -> String {
 /// The `Authorization` header of a request for path `/`.
 ///
 /// `headers` are all headers to sign: lower-case names, in order, values trimmed.
-pub(crate) fn authorization(
+pub fn authorization(
     method: &str,
     canonical_query: &str,
     headers: &[(&str, &str)],
@@ -53,13 +53,9 @@ pub(crate) fn authorization(
         request.push_str(part);
     }
 
-    let mut hash = [0; 64];
-    #[expect(clippy::expect_used, reason = "32 bytes are 64 hex digits")]
-    hex::encode_to_slice(Sha256::digest(request.as_bytes()), &mut hash).expect("the buffer fits");
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
-    for part in [ALGORITHM.as_bytes(), b"\n", &hash] {
-        mac.update(part);
+    let mut mac: Hmac<Sha256> = keyed(secret.as_bytes());
+    for part in [ALGORITHM, "\n", &hex::encode(Sha256::digest(request.as_bytes()))] {
+        mac.update(part.as_bytes());
     }
     let signature = hex::encode(mac.finalize().into_bytes());
     format!("{ALGORITHM} Credential={key_id},SignedHeaders={signed_headers},Signature={signature}")

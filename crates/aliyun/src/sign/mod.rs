@@ -3,9 +3,10 @@
 //! <https://help.aliyun.com/document_detail/157269.html> (RPC) and
 //! <https://help.aliyun.com/zh/sdk/product-overview/v3-request-structure-and-signature> (ACS3).
 
-pub(crate) mod acs3;
-pub(crate) mod rpc;
+pub mod acs3;
+pub mod rpc;
 
+use hmac::KeyInit;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_encode};
 
 /// RFC 3986: letters, digits and `-_.~` stay, every other byte becomes `%XX`.
@@ -16,7 +17,14 @@ fn encode(text: &str) -> PercentEncode<'_> {
     percent_encode(text.as_bytes(), RESERVED)
 }
 
+/// A keyed HMAC.
+fn keyed<M: KeyInit>(key: &[u8]) -> M {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    M::new_from_slice(key).expect("HMAC takes keys of any length")
+}
+
 /// Orders parameters as both signatures want: by raw name, byte by byte.
 fn sort(params: &mut [(&str, &str)]) {
-    params.sort_unstable_by_key(|(name, _)| *name);
+    // Most comparisons end at the first byte.
+    params.sort_unstable_by_key(|(name, _)| (name.as_bytes().first(), *name));
 }

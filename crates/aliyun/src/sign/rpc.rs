@@ -2,16 +2,16 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha1::Sha1;
 
-use super::{encode, sort};
+use super::{encode, keyed, sort};
 
 /// Length of a typical signed query; saves growing the buffers.
 const TYPICAL: usize = 1024;
 
 /// The query of a signed request, from every parameter but `Signature` and the key's secret.
-pub(crate) fn signed_query(method: &str, params: &mut [(&str, &str)], secret: &str) -> String {
+pub fn signed_query(method: &str, params: &mut [(&str, &str)], secret: &str) -> String {
     sort(params);
     // The canonicalised query and its second encoding, inside the string to sign, grow side by side.
     let mut query = String::with_capacity(TYPICAL);
@@ -52,8 +52,7 @@ fn signature(to_sign: &str, secret: &str) -> String {
     let mut key = Vec::with_capacity(secret.len() + 1);
     key.extend_from_slice(secret.as_bytes());
     key.push(b'&');
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    let mut mac = Hmac::<Sha1>::new_from_slice(&key).expect("HMAC takes keys of any length");
+    let mut mac: Hmac<Sha1> = keyed(&key);
     mac.update(to_sign.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
 }
