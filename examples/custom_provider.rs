@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use record_callback_contract::{Harness, NoWait, run};
 use record_callback::{
     Applied, CallbackKey, Capabilities, DomainName, DomainRole, Error, ErrorKind, EventKind, EventSet,
     EventSupport, Fidelity, Fitted, OnDemandSupport, RecordCallbackConfig, RecordCallbackProvider, Result,
     SigningScheme, SigningSupport, StoredCallback, StoredKey, StoredSigning, Timer, Vendor,
 };
+use record_callback_contract::{Harness, NoWait, run};
 
 /// An imaginary cloud that keeps its configs in this process.
 #[derive(Debug)]

@@ -38,3 +38,8 @@ pub use record_callback_core::*;
 pub use record_callback_aliyun as aliyun;
 pub use record_callback_http as http;
 pub use record_callback_huaweicloud as huaweicloud;
+
+/// The README's examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
