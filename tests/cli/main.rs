@@ -1,1 +1,20 @@
+//! The command line, run as its users run it: another process, real sockets, nothing of our own environment.
+//!
+//! One file a concern. `program` builds and runs it, `clouds` gives it something to talk to.
 
+// Signals, and the shell of the README.
+#![cfg(unix)]
+
+mod authorising;
+mod clouds;
+mod demo;
+mod failures;
+mod fidelity;
+mod help;
+mod markdown;
+mod mock;
+mod program;
+mod readme;
+mod round_trip;
+mod streams;
+mod usage;

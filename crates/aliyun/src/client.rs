@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use percent_encoding::percent_decode_str;
 use record_callback_core::Result;
 use record_callback_http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use record_callback_http::{
     AccessKey, Answer, Call, CredentialProvider, Endpoint, Method, Nonce, Pipeline, Request, RetryPolicy,
-    Safety, sensitive,
+    Safety, Secrets, Signed, sensitive,
 };
 use serde::de::DeserializeOwned;
 
@@ -107,13 +108,16 @@ impl AliyunClient {
     }
 
     /// A request signed for now.
-    fn request(&self, action: &'static str, params: &Params<'_>, key: &AccessKey) -> Result<Request> {
+    fn request(&self, action: &'static str, params: &Params<'_>, key: &AccessKey) -> Result<Signed> {
         let timestamp = self.pipeline.clock().now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let nonce = self.nonce.nonce();
-        match self.signature {
-            Signature::Rpc => Ok(self.rpc_request(action, params, key, &timestamp, &nonce)),
-            Signature::Acs3 => self.acs3_request(action, params, key, &timestamp, &nonce),
-        }
+        let mut secrets = params.secrets();
+        secrets.add(key.expose_security_token());
+        let request = match self.signature {
+            Signature::Rpc => self.rpc_request(action, params, key, (&timestamp, &nonce), &mut secrets),
+            Signature::Acs3 => self.acs3_request(action, params, key, (&timestamp, &nonce), &mut secrets)?,
+        };
+        Ok(Signed { request, secrets })
     }
 
     fn rpc_request(
@@ -121,12 +125,15 @@ impl AliyunClient {
         action: &str,
         params: &Params<'_>,
         key: &AccessKey,
-        timestamp: &str,
-        nonce: &str,
+        (timestamp, nonce): (&str, &str),
+        secrets: &mut Secrets,
     ) -> Request {
         let mut pairs = params.pairs();
         pairs.extend(wire::rpc_params(action, key.id(), key.expose_security_token(), timestamp, nonce));
-        self.unsigned(&rpc::signed_query(self.method.as_str(), &mut pairs, key.expose_secret()))
+        let query = rpc::signed_query(self.method.as_str(), &mut pairs, key.expose_secret());
+        let signature = query.rsplit('=').next().map(|text| percent_decode_str(text).decode_utf8_lossy());
+        secrets.add(signature.as_deref());
+        self.unsigned(&query)
     }
 
     fn acs3_request(
@@ -134,8 +141,8 @@ impl AliyunClient {
         action: &str,
         params: &Params<'_>,
         key: &AccessKey,
-        timestamp: &str,
-        nonce: &str,
+        (timestamp, nonce): (&str, &str),
+        secrets: &mut Secrets,
     ) -> Result<Request> {
         let query = acs3::canonical_query(&mut params.pairs());
         let mut headers = Vec::with_capacity(7);
@@ -150,6 +157,7 @@ impl AliyunClient {
         let key = (key.id(), key.expose_secret());
         let authorization =
             acs3::authorization(self.method.as_str(), &query, &headers, acs3::EMPTY_BODY, key);
+        secrets.add(authorization.rsplit('=').next());
 
         let mut request = self.unsigned(&query);
         // The HTTP client writes the host itself.
@@ -173,6 +181,5 @@ fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T> {
     if !answer.status.is_success() {
         return Err(error::classify(answer));
     }
-    wire::from_json(&answer.body)
-        .map_err(|source| answer.not_understood("the operation's JSON").with_source(source))
+    answer.json()
 }

@@ -2,9 +2,9 @@
 //! documents give the same code different statuses.
 
 use record_callback_core::{Error, ErrorKind};
-use record_callback_http::{Answer, cloud_message};
+use record_callback_http::Answer;
 
-use crate::wire::Failure;
+use crate::wire;
 
 /// How long the gateway asks to wait, in milliseconds.
 const RETRY_AFTER: &str = "x-acs-retry-after";
@@ -50,14 +50,10 @@ const KINDS: &[(&str, ErrorKind)] = &[
 
 /// Turns an answer that is not a success into an error.
 pub(crate) fn classify(answer: &Answer) -> Error {
-    let Some(failure) = Failure::from_json(&answer.body).or_else(|| Failure::from_xml(&answer.body)) else {
+    let Some(failure) = wire::failure(&answer.body) else {
         return answer.not_understood("a JSON or XML error");
     };
-    let kind = kind(&failure.code).unwrap_or_else(|| answer.kind_by_status());
-    let mut error = Error::new(kind, cloud_message(&failure.message, ECHO)).with_code(failure.code);
-    if let Some(id) = failure.request_id {
-        error = error.with_request_id(id);
-    }
+    let error = answer.failed(&failure, ECHO, kind);
     match answer.millis(RETRY_AFTER) {
         Some(wait) => error.with_retry_after(wait),
         None => error,
@@ -76,14 +72,14 @@ fn kind(code: &str) -> Option<ErrorKind> {
 mod tests {
     use std::time::Duration;
 
-    use record_callback_http::StatusCode;
     use record_callback_http::header::{HeaderMap, HeaderValue};
+    use record_callback_http::{Secrets, StatusCode};
 
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
         let status = StatusCode::from_u16(status).unwrap();
-        Answer { status, headers: HeaderMap::new(), body: body.to_owned().into() }
+        Answer::new(status, HeaderMap::new(), body.to_owned(), Secrets::default())
     }
 
     fn json(status: u16, code: &str) -> Answer {

@@ -5,9 +5,10 @@
 
 use std::borrow::Cow;
 
+use record_callback_http::{Failure, Secrets};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use serde::de::{self, Deserializer, Visitor};
 
 /// API version of every operation.
 pub(crate) const VERSION: &str = "2016-11-01";
@@ -15,6 +16,9 @@ pub(crate) const VERSION: &str = "2016-11-01";
 pub(crate) const STREAMING: &str = "liveVideo";
 /// The code of a missing config, as opposed to a missing domain.
 pub(crate) const CONFIG_NOT_FOUND: &str = "InvalidConfig.NotFound";
+
+/// The one parameter that is a secret.
+const AUTH_KEY: &str = "NotifyAuthKey";
 
 pub(crate) const ADD: &str = "AddLiveRecordNotifyConfig";
 pub(crate) const UPDATE: &str = "UpdateLiveRecordNotifyConfig";
@@ -70,6 +74,14 @@ impl<'a> Params<'a> {
         if let Some(value) = value {
             self.0.push((name, Cow::Owned(value.to_string())));
         }
+    }
+
+    /// What must not come back in an error.
+    pub(crate) fn secrets(&self) -> Secrets {
+        let mut secrets = Secrets::default();
+        let key = self.0.iter().find(|(name, _)| *name == AUTH_KEY);
+        secrets.add(key.map(|(_, value)| value.as_ref()));
+        secrets
     }
 
     /// Names and values, with room for the common parameters.
@@ -134,7 +146,7 @@ impl RecordNotifyConfig {
         params.optional("OnDemandUrl", self.on_demand_url.as_deref());
         params.optional("NeedStatusNotify", self.need_status_notify.map(|on| style.write(on)));
         params.optional("NotifyReqAuth", self.notify_req_auth.map(|on| style.write(on)));
-        params.optional("NotifyAuthKey", self.notify_auth_key.as_ref().map(ExposeSecret::expose_secret));
+        params.optional(AUTH_KEY, self.notify_auth_key.as_ref().map(ExposeSecret::expose_secret));
         params
     }
 }
@@ -359,40 +371,36 @@ pub struct NotifyRecord {
     pub storage_type: Option<String>,
 }
 
-/// An error answer, in JSON of either case.
-#[derive(Debug, Default, Deserialize)]
+/// An error answer in JSON of either case, or in XML.
+pub(crate) fn failure(body: &[u8]) -> Option<Failure> {
+    let json = serde_json::from_slice::<JsonFailure>(body).ok();
+    json.map(|JsonFailure { code, message, request_id }| Failure { code, message, request_id })
+        .or_else(|| xml_failure(body))
+}
+
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Failure {
+struct JsonFailure {
     #[serde(alias = "code")]
-    pub(crate) code: String,
+    code: String,
     #[serde(default, alias = "message")]
-    pub(crate) message: String,
+    message: String,
     #[serde(default, alias = "requestId")]
-    pub(crate) request_id: Option<String>,
+    request_id: Option<String>,
 }
 
-impl Failure {
-    pub(crate) fn from_json(body: &[u8]) -> Option<Self> {
-        serde_json::from_slice(body).ok()
-    }
-
-    /// `<Error><RequestId/><HostId/><Code/><Message/></Error>`.
-    pub(crate) fn from_xml(body: &[u8]) -> Option<Self> {
-        let document = roxmltree::Document::parse(std::str::from_utf8(body).ok()?).ok()?;
-        let field = |name: &str| {
-            let element = document.root_element().children().find(|node| node.has_tag_name(name))?;
-            Some(element.text().unwrap_or_default().to_owned())
-        };
-        Some(Self {
-            code: field("Code")?,
-            message: field("Message").unwrap_or_default(),
-            request_id: field("RequestId"),
-        })
-    }
-}
-
-pub(crate) fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
-    serde_json::from_slice(body)
+/// `<Error><RequestId/><HostId/><Code/><Message/></Error>`
+fn xml_failure(body: &[u8]) -> Option<Failure> {
+    let document = roxmltree::Document::parse(std::str::from_utf8(body).ok()?).ok()?;
+    let field = |name: &str| {
+        let element = document.root_element().children().find(|node| node.has_tag_name(name))?;
+        Some(element.text().unwrap_or_default().to_owned())
+    };
+    Some(Failure {
+        code: field("Code")?,
+        message: field("Message").unwrap_or_default(),
+        request_id: field("RequestId"),
+    })
 }
 
 /// A boolean in any of the spellings the documents and SDKs show.
@@ -441,7 +449,7 @@ mod tests {
         let json = format!(
             r#"{{"RequestId":"R","LiveRecordNotifyConfig":{{"DomainName":"live.example.com",{fields}}}}}"#
         );
-        from_json::<Described>(json.as_bytes()).unwrap().live_record_notify_config
+        serde_json::from_str::<Described>(&json).unwrap().live_record_notify_config
     }
 
     #[test]
@@ -484,7 +492,7 @@ mod tests {
     /// The documented sample of the delivery log: `Code` is a number in a success.
     #[test]
     fn delivery_log_is_read_with_its_oddities() {
-        let page: NotifyRecords = from_json(
+        let page: NotifyRecords = serde_json::from_slice(
             br#"{"Code":0,"Msg":"ok","PageNum":1,"PageSize":20,"TotalNum":1,"TotalPage":1,"RequestId":"R",
                 "CallbackList":[{"DomainName":"live.example.com","NotifyType":"file_created",
                 "NotifyContent":"7\u670826\u65e5 16:14{}","NotifyResult":"success","Future":{}}]}"#,

@@ -25,7 +25,7 @@ pub use pipeline::{Call, Pipeline, Safety};
 pub use quota::{Quota, Quotas};
 pub use retry::RetryPolicy;
 pub use settle::{Seen, create_settled};
-pub use transport::{Answer, MAX_BODY, cloud_message, sensitive};
+pub use transport::{Answer, Failure, MAX_BODY, Secrets, Signed, sensitive};
 
 pub use bytes::Bytes as Body;
 pub use reqwest::{Method, Request, StatusCode, Url, header};

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use record_callback_core::{Error, ErrorKind, Result, Vendor};
-use reqwest::{Client, Request};
+use reqwest::Client;
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, Span, debug, field, info_span};
 
@@ -10,7 +10,7 @@ use crate::effects::Clock;
 use crate::endpoint::Endpoint;
 use crate::quota::Quotas;
 use crate::retry::{RetryPolicy, after};
-use crate::transport::{self, Answer};
+use crate::transport::{self, Answer, Signed};
 
 /// What a call is, for quotas, retries, errors and logs.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +87,7 @@ impl Pipeline {
         classify: impl Fn(&Answer) -> Result<T>,
     ) -> Result<T>
     where
-        F: Future<Output = Result<Request>>,
+        F: Future<Output = Result<Signed>>,
     {
         let Call { vendor, operation, domain, .. } = call;
         let span = info_span!("call", %vendor, operation, domain);
@@ -107,7 +107,7 @@ impl Pipeline {
         classify: impl Fn(&Answer) -> Result<T>,
     ) -> Result<T>
     where
-        F: Future<Output = Result<Request>>,
+        F: Future<Output = Result<Signed>>,
     {
         let deadline = self.retry.until();
         let mut delays = self.retry.backoff();
@@ -152,9 +152,9 @@ impl Pipeline {
     }
 
     /// Waits for the call's turn in the quota, then signs.
-    async fn prepare<F>(&self, call: Call<'_>, deadline: Instant, sign: impl Fn() -> F) -> Result<Request>
+    async fn prepare<F>(&self, call: Call<'_>, deadline: Instant, sign: impl Fn() -> F) -> Result<Signed>
     where
-        F: Future<Output = Result<Request>>,
+        F: Future<Output = Result<Signed>>,
     {
         let late =
             |what: &str| Error::new(ErrorKind::Timeout, format!("the deadline was over before {what}"));
@@ -167,7 +167,7 @@ impl Pipeline {
 
     async fn attempt<T>(
         &self,
-        request: Request,
+        request: Signed,
         deadline: Instant,
         classify: impl Fn(&Answer) -> Result<T>,
     ) -> Result<T> {

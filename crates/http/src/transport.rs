@@ -1,17 +1,75 @@
+use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use record_callback_core::{Error, ErrorKind, Result};
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Request, Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 
 /// Largest answer that is read: 1 MiB. The largest one the vendors document is a few KiB.
 pub const MAX_BODY: usize = 1024 * 1024;
 
-/// A cloud's answer, body included.
+/// Longest piece of a cloud's message that goes into an error, in characters.
+const MAX_MESSAGE: usize = 300;
+const MAX_CODE: usize = 64;
+const MAX_REQUEST_ID: usize = 128;
+const REDACTED: &str = "[redacted]";
+
+/// What a request contains that must not come back in an error.
+///
+/// Clouds quote requests in their messages, signing key and token included.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets(Vec<SecretString>);
+
+impl Secrets {
+    /// Adds a secret of the request, if there is one.
+    pub fn add(&mut self, secret: Option<&str>) {
+        self.0.extend(secret.filter(|text| !text.is_empty()).map(SecretString::from));
+    }
+
+    /// `text` without the secrets, as they are or percent-encoded.
+    fn redact(&self, text: &str) -> String {
+        self.0.iter().map(ExposeSecret::expose_secret).fold(text.to_owned(), |text, secret| {
+            let encoded = percent_encode(secret.as_bytes(), NON_ALPHANUMERIC).to_string();
+            let twice = encoded.replace('%', "%25");
+            [secret, &encoded, &twice].iter().fold(text, |text, form| text.replace(form, REDACTED))
+        })
+    }
+
+    /// Whether `text` is a short plain word without a secret in it.
+    fn is_harmless_word(&self, text: &str, longest: usize) -> bool {
+        (1..=longest).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b))
+            && !self.0.iter().any(|secret| text.contains(secret.expose_secret()))
+    }
+}
+
+/// A request ready to be sent, and the secrets in it.
 #[derive(Debug)]
+pub struct Signed {
+    /// The request.
+    pub request: Request,
+    /// What must not come back in an error.
+    pub secrets: Secrets,
+}
+
+/// What a cloud says about a failure, in its own words.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// The error code.
+    pub code: String,
+    /// The message.
+    pub message: String,
+    /// The request id, if the body has one.
+    pub request_id: Option<String>,
+}
+
+/// A cloud's answer, body included. `Debug` shows neither headers nor body.
 pub struct Answer {
     /// HTTP status.
     pub status: StatusCode,
@@ -19,27 +77,85 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Body, at most [`MAX_BODY`].
     pub body: Bytes,
+    secrets: Secrets,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("length", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Answer {
+    /// An answer to a request with these secrets.
+    pub fn new(status: StatusCode, headers: HeaderMap, body: impl Into<Bytes>, secrets: Secrets) -> Self {
+        Self { status, headers, body: body.into(), secrets }
+    }
+
     /// The value of a header, if it is there and text.
     pub fn header(&self, name: impl AsRef<str>) -> Option<&str> {
         self.headers.get(name.as_ref())?.to_str().ok()
     }
 
+    /// The body as JSON.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            // serde's own text quotes values of the body.
+            let place =
+                format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column());
+            self.not_understood(&format!("the operation's JSON ({})", place.to_lowercase()))
+        })
+    }
+
     /// The error for a body that is not what the vendor sends.
     pub fn not_understood(&self, expected: &str) -> Error {
-        let what = match self.header("content-type") {
-            _ if self.body.is_empty() => "an empty body".to_owned(),
-            Some(content_type) => format!("{} bytes of {content_type}", self.body.len()),
-            None => format!("{} bytes of no stated type", self.body.len()),
+        let media_type =
+            self.header("content-type").and_then(|value| value.split(';').next()).unwrap_or_default();
+        let plain = media_type.split_once('/').is_some_and(|(kind, subtype)| {
+            [kind, subtype].iter().all(|part| self.secrets.is_harmless_word(part, MAX_CODE))
+        });
+        let what = match self.body.len() {
+            0 => "an empty body".to_owned(),
+            length if plain => format!("{length} bytes of {media_type}"),
+            length => format!("{length} bytes of no known type"),
         };
         let message = format!("answered {} with {what} instead of {expected}", self.status.as_u16());
         Error::new(ErrorKind::Protocol, message)
     }
 
+    /// The error for a failure the cloud describes. `kind` judges by code, the status where that says nothing.
+    ///
+    /// What clouds repeat of the request stays out: the message ends where `echo` begins, secrets are
+    /// redacted, and a code or request id that is not a short plain word is none.
+    pub fn failed(&self, failure: &Failure, echo: &str, kind: impl Fn(&str) -> Option<ErrorKind>) -> Error {
+        let Failure { code, message, request_id } = failure;
+        let message = message.split(echo).next().unwrap_or_default().trim_end_matches([',', ' ']);
+        let message = self.secrets.redact(message);
+        let message = match message.char_indices().nth(MAX_MESSAGE) {
+            _ if message.is_empty() => "refused without a message".to_owned(),
+            Some((end, _)) => format!("{}…", &message[..end]),
+            None => message,
+        };
+        let mut error = Error::new(kind(code).unwrap_or_else(|| self.kind_by_status()), message);
+        if self.secrets.is_harmless_word(code, MAX_CODE) {
+            error = error.with_code(code);
+        }
+        match request_id {
+            Some(id) => self.with_request_id(error, id),
+            None => error,
+        }
+    }
+
+    /// Adds a request id the cloud gave, unless it is not a short plain word.
+    pub fn with_request_id(&self, error: Error, id: &str) -> Error {
+        if self.secrets.is_harmless_word(id, MAX_REQUEST_ID) { error.with_request_id(id) } else { error }
+    }
+
     /// What the status says when the vendor's code says nothing.
-    pub fn kind_by_status(&self) -> ErrorKind {
+    fn kind_by_status(&self) -> ErrorKind {
         match self.status.as_u16() {
             401 => ErrorKind::Unauthenticated,
             403 => ErrorKind::PermissionDenied,
@@ -70,20 +186,6 @@ impl Answer {
     }
 }
 
-/// Longest piece of a cloud's message that goes into an error, in characters.
-const MAX_MESSAGE: usize = 300;
-
-/// A cloud's message as an error may show it: cut where the cloud begins to echo the request, which
-/// holds secrets, and to a readable length.
-pub fn cloud_message(text: &str, echo: &str) -> String {
-    let text = text.split(echo).next().unwrap_or_default().trim_end_matches([',', ' ']);
-    match text.char_indices().nth(MAX_MESSAGE) {
-        _ if text.is_empty() => "refused without a message".to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 /// A header value that `Debug` does not show.
 pub fn sensitive(text: &str) -> Result<HeaderValue> {
     let mut value = HeaderValue::from_str(text).map_err(|source| {
@@ -111,13 +213,13 @@ pub(crate) fn client(loopback: bool) -> Result<Client> {
 /// Sends one request and reads the whole answer.
 ///
 /// An error says by [`Error::maybe_applied`] whether the request may have reached the cloud.
-pub(crate) async fn exchange(client: &Client, request: Request) -> Result<Answer> {
-    let response = client.execute(request).await.map_err(failed)?;
+pub(crate) async fn exchange(client: &Client, signed: Signed) -> Result<Answer> {
+    let response = client.execute(signed.request).await.map_err(failed)?;
     let status = response.status();
-    read(response).await.map_err(|error| error.with_status(status.as_u16()))
+    read(response, signed.secrets).await.map_err(|error| error.with_status(status.as_u16()))
 }
 
-async fn read(mut response: Response) -> Result<Answer> {
+async fn read(mut response: Response, secrets: Secrets) -> Result<Answer> {
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
     let mut body = response.chunk().await.map_err(failed)?.unwrap_or_default();
@@ -135,7 +237,7 @@ async fn read(mut response: Response) -> Result<Answer> {
     if body.len() > MAX_BODY {
         return Err(too_large());
     }
-    Ok(Answer { status, headers, body })
+    Ok(Answer { status, headers, body, secrets })
 }
 
 fn too_large() -> Error {

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use record_callback_core::{Error, ErrorKind, Result};
+use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
 use record_callback_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use record_callback_http::{
-    Answer, Body, Call, Endpoint, Method, Pipeline, Request, RetryPolicy, Safety, sensitive,
+    Answer, Body, Call, Endpoint, Method, Pipeline, Request, RetryPolicy, Safety, Secrets, Signed, sensitive,
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
@@ -68,7 +68,8 @@ impl HuaweicloudClient {
         &self,
         config: &RecordCallbackConfigRequest,
     ) -> Result<RecordCallbackConfigAnswer> {
-        let request = self.unsigned(Method::POST, None, String::new(), body(config)?).await?;
+        let mut request = self.unsigned(Method::POST, None, String::new(), body(config)?).await?;
+        request.secret.clone_from(&config.key);
         self.call(wire::CREATE, Safety::Once, Some(&config.publish_domain), request, read_or_default).await
     }
 
@@ -93,7 +94,8 @@ impl HuaweicloudClient {
         id: &str,
         config: &RecordCallbackConfigRequest,
     ) -> Result<RecordCallbackConfigAnswer> {
-        let request = self.unsigned(Method::PUT, Some(id), String::new(), body(config)?).await?;
+        let mut request = self.unsigned(Method::PUT, Some(id), String::new(), body(config)?).await?;
+        request.secret.clone_from(&config.key);
         self.call(wire::UPDATE, Safety::Repeatable, Some(&config.publish_domain), request, read_or_default)
             .await
     }
@@ -140,12 +142,17 @@ impl HuaweicloudClient {
         query: String,
         body: Body,
     ) -> Result<Unsigned> {
+        // A URL would lose these and ask for another path.
+        if let Some("" | "." | "..") = id {
+            let invalid = InvalidConfig::new("id", "is empty or dots", "an id as the cloud gave it");
+            return Err(Error::from(invalid).with_vendor(VENDOR));
+        }
         let project_id = self.project_id().await?;
         let path = match id {
             Some(id) => wire::callback_path(project_id, id),
             None => wire::callbacks_path(project_id),
         };
-        Ok(Unsigned { method, path, query, body, project_id: Some(project_id.to_owned()) })
+        Ok(Unsigned { method, path, query, body, project_id: Some(project_id.to_owned()), secret: None })
     }
 
     async fn call<T>(
@@ -189,6 +196,8 @@ pub(crate) struct Unsigned {
     pub(crate) query: String,
     pub(crate) body: Body,
     pub(crate) project_id: Option<String>,
+    /// What of the body must not come back in an error.
+    pub(crate) secret: Option<SecretString>,
 }
 
 impl Unsigned {
@@ -198,11 +207,14 @@ impl Unsigned {
         endpoint: &Endpoint,
         credential: &Credential,
         now: Timestamp,
-    ) -> Result<Request> {
+    ) -> Result<Signed> {
         let mut request = self.to(endpoint);
+        let mut secrets = self.secrets();
         match credential {
             Credential::Token(token) => {
-                request.headers_mut().insert("x-auth-token", sensitive(token.value.expose_secret())?);
+                let token = token.value.expose_secret();
+                secrets.add(Some(token));
+                request.headers_mut().insert("x-auth-token", sensitive(token)?);
             }
             Credential::AccessKey(key) => {
                 let date = now.strftime("%Y%m%dT%H%M%SZ").to_string();
@@ -220,6 +232,8 @@ impl Unsigned {
                     date: &date,
                 };
                 let authorization = to_sign.authorization(key.id(), key.expose_secret());
+                secrets.add(key.expose_security_token());
+                secrets.add(authorization.rsplit('=').next());
                 // Content type and host are set by `to` and by the HTTP client.
                 for (name, value) in &headers[2..] {
                     request.headers_mut().insert(*name, sensitive(value)?);
@@ -227,11 +241,21 @@ impl Unsigned {
                 request.headers_mut().insert(AUTHORIZATION, sensitive(&authorization)?);
             }
         }
-        Ok(request)
+        Ok(Signed { request, secrets })
     }
 
-    /// The request to `endpoint`, not authorised.
-    pub(crate) fn to(&self, endpoint: &Endpoint) -> Request {
+    /// The request to `endpoint`, which needs no authorisation.
+    pub(crate) fn open(&self, endpoint: &Endpoint) -> Signed {
+        Signed { request: self.to(endpoint), secrets: self.secrets() }
+    }
+
+    fn secrets(&self) -> Secrets {
+        let mut secrets = Secrets::default();
+        secrets.add(self.secret.as_ref().map(ExposeSecret::expose_secret));
+        secrets
+    }
+
+    fn to(&self, endpoint: &Endpoint) -> Request {
         let mut url = endpoint.url().clone();
         url.set_path(&self.path);
         url.set_query((!self.query.is_empty()).then_some(self.query.as_str()));
@@ -256,8 +280,7 @@ fn success(answer: &Answer) -> Result<()> {
 
 pub(crate) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T> {
     success(answer)?;
-    serde_json::from_slice(&answer.body)
-        .map_err(|source| answer.not_understood("the operation's JSON").with_source(source))
+    answer.json()
 }
 
 /// For answers that some documents show empty.

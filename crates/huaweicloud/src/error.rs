@@ -2,9 +2,9 @@
 //! Live answers most errors with 400, throttling even with 500.
 
 use record_callback_core::{Error, ErrorKind};
-use record_callback_http::{Answer, cloud_message};
+use record_callback_http::Answer;
 
-use crate::wire::Failure;
+use crate::wire;
 
 /// Sent with every answer, success or not.
 const REQUEST_ID: &str = "x-request-id";
@@ -57,27 +57,24 @@ const KINDS: &[(&str, ErrorKind)] = &[
 
 /// Turns an answer that is not a success into an error.
 pub(crate) fn classify(answer: &Answer) -> Error {
-    let header_id = answer.header(REQUEST_ID).map(str::to_owned);
-    let Some(failure) = Failure::from_json(&answer.body) else {
-        let error = answer.not_understood("a JSON error");
-        return match header_id {
-            Some(id) => error.with_request_id(id),
-            None => error,
-        };
+    let error = match wire::failure(&answer.body) {
+        Some(failure) => answer.failed(&failure, ECHO, kind),
+        None => answer.not_understood("a JSON error"),
     };
-    let known = KINDS.iter().find(|(code, _)| *code == failure.code).map(|(_, kind)| *kind);
-    let kind = known.unwrap_or_else(|| answer.kind_by_status());
-    let error = Error::new(kind, cloud_message(&failure.message, ECHO)).with_code(failure.code);
-    match header_id.or(failure.request_id) {
-        Some(id) => error.with_request_id(id),
+    match answer.header(REQUEST_ID) {
+        Some(id) => answer.with_request_id(error, id),
         None => error,
     }
 }
 
+fn kind(code: &str) -> Option<ErrorKind> {
+    KINDS.iter().find(|(known, _)| *known == code).map(|(_, kind)| *kind)
+}
+
 #[cfg(test)]
 mod tests {
-    use record_callback_http::StatusCode;
     use record_callback_http::header::{HeaderMap, HeaderValue};
+    use record_callback_http::{Secrets, StatusCode};
 
     use super::*;
 
@@ -85,7 +82,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("X-request-id", HeaderValue::from_static("id-1"));
         let status = StatusCode::from_u16(status).unwrap();
-        Answer { status, headers, body: body.to_owned().into() }
+        Answer::new(status, headers, body.to_owned(), Secrets::default())
     }
 
     fn live(status: u16, code: &str) -> Error {

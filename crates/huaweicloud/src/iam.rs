@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
-use record_callback_http::{Answer, Call, Endpoint, Method, Pipeline, Safety};
+use record_callback_http::{Answer, Body, Call, Endpoint, Method, Pipeline, Safety};
 
 use crate::VENDOR;
 use crate::client::{Unsigned, read};
@@ -37,8 +37,9 @@ impl Iam {
             query: wire::TOKENS_QUERY.into(),
             body: body.into(),
             project_id: None,
+            secret: Some(login.password.clone()),
         };
-        let prepare = || async { Ok(request.to(&self.endpoint)) };
+        let prepare = || async { Ok(request.open(&self.endpoint)) };
         self.pipeline.send(call(wire::ISSUE_TOKEN), prepare, issued).await
     }
 
@@ -48,8 +49,9 @@ impl Iam {
             method: Method::GET,
             path: wire::PROJECTS_PATH.into(),
             query: crate::sign::canonical_query(&mut [("name", region)]),
-            body: Vec::new().into(),
+            body: Body::default(),
             project_id: None,
+            secret: None,
         };
         let sign = || async {
             let credential = credentials.current().await?;

@@ -105,7 +105,7 @@ fn push_canonical_path(request: &mut String, path: &str) {
     } else {
         request.push_str(path);
     }
-    if !path.ends_with('/') {
+    if !request.ends_with('/') {
         request.push('/');
     }
 }

@@ -4,6 +4,7 @@
 //! of an answer is optional and unknown ones are ignored: documents and years disagree.
 
 use jiff::Timestamp;
+use record_callback_http::Failure;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -204,33 +205,24 @@ pub(crate) fn token_request(
     body.to_string().into_bytes()
 }
 
-/// An error answer of Live, the gateway or IAM.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    pub(crate) code: String,
-    pub(crate) message: String,
-    pub(crate) request_id: Option<String>,
+/// An error answer of Live, the gateway or IAM: the pairs of names the official SDK looks for, in its
+/// order, then one level down.
+pub(crate) fn failure(body: &[u8]) -> Option<Failure> {
+    failure_in(&serde_json::from_slice(body).ok()?)
 }
 
-impl Failure {
-    /// Looks for the pairs of names the official SDK looks for, in its order, then one level down.
-    pub(crate) fn from_json(body: &[u8]) -> Option<Self> {
-        Self::from_value(&serde_json::from_slice(body).ok()?)
-    }
-
-    fn from_value(value: &Value) -> Option<Self> {
-        let fields = value.as_object()?;
-        let text = |name: &str| match fields.get(name)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-        let names = [("error_code", "error_msg"), ("errorCode", "errorMsg"), ("code", "message")];
-        let pair = names.iter().find_map(|(code, message)| Some((text(code)?, text(message)?)));
-        match pair {
-            Some((code, message)) => Some(Self { code, message, request_id: text("request_id") }),
-            None => fields.values().find_map(Self::from_value),
-        }
+fn failure_in(value: &Value) -> Option<Failure> {
+    let fields = value.as_object()?;
+    let text = |name: &str| match fields.get(name)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let names = [("error_code", "error_msg"), ("errorCode", "errorMsg"), ("code", "message")];
+    let pair = names.iter().find_map(|(code, message)| Some((text(code)?, text(message)?)));
+    match pair {
+        Some((code, message)) => Some(Failure { code, message, request_id: text("request_id") }),
+        None => fields.values().find_map(failure_in),
     }
 }
 
@@ -250,11 +242,11 @@ mod tests {
             (r#"{"errorCode":"X.1","errorMsg":"m"}"#, "X.1", None),
             (r#"{"error":{"code":401,"message":"wrong","title":"Unauthorized"}}"#, "401", None),
         ] {
-            let failure = Failure::from_json(body.as_bytes()).unwrap();
-            assert_eq!((failure.code.as_str(), failure.request_id.as_deref()), (code, id));
+            let found = failure(body.as_bytes()).unwrap();
+            assert_eq!((found.code.as_str(), found.request_id.as_deref()), (code, id));
         }
         for body in ["", "[]", "<html>", r#"{"error_code":"only"}"#, r#"{"total":0,"callback_config":[]}"#] {
-            assert_eq!(Failure::from_json(body.as_bytes()), None, "{body}");
+            assert_eq!(failure(body.as_bytes()), None, "{body}");
         }
     }
 

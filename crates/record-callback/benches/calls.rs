@@ -56,18 +56,16 @@ impl Server {
                     let _ = stream.set_nodelay(true);
                     counter.fetch_add(1, Ordering::Relaxed);
                 });
-                let answer = || async {
-                    (
-                        [(CONTENT_TYPE, "application/json")],
-                        r#"{"RequestId":"16A96B9A-F203-4EC5-8E43-CB92E68F4CD8"}"#,
-                    )
-                };
-                let router = Router::new().fallback(any(|_: axum::body::Bytes| answer()));
+                let router = Router::new().fallback(any(answer));
                 axum::serve(listener, router).await.expect("a server");
             });
         });
         Self { endpoint, accepted }
     }
+}
+
+async fn answer(_body: axum::body::Bytes) -> impl axum::response::IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], r#"{"RequestId":"16A96B9A-F203-4EC5-8E43-CB92E68F4CD8"}"#)
 }
 
 /// Calls a second, from `concurrency` tasks that call one after the other.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use record_callback_core::{Error, ErrorKind};
-use record_callback_http::{Quotas, Request, Safety};
+use record_callback_http::{Quotas, Safety, Signed};
 use tokio::net::TcpSocket;
 
 use crate::server::{Server, Step};
@@ -189,7 +189,7 @@ async fn who_cannot_sign_sends_nothing_and_does_not_try_again() {
         let caller = Caller::to(&server, quick());
         let sign = async || {
             caller.sign();
-            Err::<Request, _>(Error::new(kind, "no key"))
+            Err::<Signed, _>(Error::new(kind, "no key"))
         };
         let error = caller.pipeline.send(call(Safety::Repeatable), sign, classify).await.unwrap_err();
         assert_eq!((error.kind(), error.message()), (kind, "no key"));

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use record_callback_core::{Error, ErrorKind, Result};
-use record_callback_http::{Answer, Quota, Quotas, Request, RetryPolicy, Safety};
+use record_callback_http::{Answer, Quota, Quotas, RetryPolicy, Safety, Signed};
 use tokio::time::{Instant, pause, resume};
 
 use crate::server::{Server, Step};
@@ -28,7 +28,7 @@ async fn call_until_stalled(caller: &Caller, server: &Server, safety: Safety) ->
 }
 
 /// An error that ends the call before anything is sent.
-fn refuse_to_sign(caller: &Caller) -> Result<Request> {
+fn refuse_to_sign(caller: &Caller) -> Result<Signed> {
     caller.sign();
     Err(Error::new(ErrorKind::Unauthenticated, "no key"))
 }
@@ -76,7 +76,7 @@ async fn deadline_bounds_all_attempts_together() {
 async fn deadline_bounds_a_signer_that_hangs() {
     let caller = Caller::new(1, Quotas::unlimited(), RetryPolicy::default().deadline(5 * SECOND));
     let begin = Instant::now();
-    let sign = std::future::pending::<Result<Request>>;
+    let sign = std::future::pending::<Result<Signed>>;
     let error = caller.pipeline.send(call(Safety::Once), sign, classify).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(!error.maybe_applied());

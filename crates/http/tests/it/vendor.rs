@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use record_callback_core::{Error, ErrorKind, Result, Vendor};
 use record_callback_http::{
-    Answer, Call, Clock, Endpoint, Method, Nonce, Pipeline, Quotas, Request, RetryPolicy, Safety, Url,
-    UuidNonce, header::HeaderValue,
+    Answer, Call, Clock, Endpoint, Method, Nonce, Pipeline, Quotas, Request, RetryPolicy, Safety, Secrets,
+    Signed, Url, UuidNonce, header::HeaderValue,
 };
 use tokio::time::Instant;
 
@@ -61,13 +61,13 @@ impl Caller {
     }
 
     /// Signs one attempt.
-    pub(crate) fn sign(&self) -> Request {
+    pub(crate) fn sign(&self) -> Signed {
         self.signed.lock().unwrap().push(Instant::now());
         let mut request = Request::new(Method::GET, self.url.clone());
         let nonce = HeaderValue::try_from(UuidNonce.nonce()).unwrap();
         request.headers_mut().insert("x-nonce", nonce);
         request.headers_mut().insert("authorization", HeaderValue::from_static(SECRET));
-        request
+        Signed { request, secrets: Secrets::default() }
     }
 
     /// When each attempt was signed.

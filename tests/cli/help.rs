@@ -1,0 +1,50 @@
+//! What `--help` says.
+
+use crate::clouds::{
+    ALIYUN_ID, ALIYUN_SECRET, ALIYUN_TOKEN, HUAWEICLOUD_IAM, HUAWEICLOUD_ID, HUAWEICLOUD_PROJECT,
+    HUAWEICLOUD_SECRET, HUAWEICLOUD_TOKEN,
+};
+use crate::program::{Program, assert_has};
+
+/// Every command with some of its options.
+const COMMANDS: [(&str, &[&str]); 6] = [
+    ("get", &["--vendor", "--domain", "--app", "--output"]),
+    ("list", &["--vendor", "--domain", "--output"]),
+    ("put", &["--notify-url", "--on-demand-url", "--event", "--sign", "--key-env", "--fidelity"]),
+    ("delete", &["--vendor", "--domain", "--app", "--output"]),
+    ("mock", &["--aliyun-addr", "--huaweicloud-addr", "--domain"]),
+    ("demo", &["--output"]),
+];
+
+#[test]
+fn every_command_explains_itself() {
+    let overview = Program::default().run(&["--help"]);
+    for (command, options) in COMMANDS {
+        assert_has(overview.done(), &[&format!("\n  {command} ")]);
+        let run = Program::default().run(&[command, "--help"]);
+        assert_has(run.done(), &[&format!("Usage: record-callback {command}")]);
+        assert_has(run.done(), options);
+        assert_eq!(run.stderr, "");
+    }
+}
+
+#[test]
+fn the_overview_has_the_exit_codes() {
+    let overview = Program::default().run(&["--help"]);
+    let codes = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused as unsupported\n";
+    assert_has(overview.done(), &[codes]);
+}
+
+#[test]
+fn the_overview_has_every_environment_variable_that_is_read() {
+    let overview = Program::default().run(&["--help"]);
+    assert_has(overview.done(), &[ALIYUN_ID, ALIYUN_SECRET, ALIYUN_TOKEN]);
+    assert_has(overview.done(), &[HUAWEICLOUD_ID, HUAWEICLOUD_SECRET, HUAWEICLOUD_TOKEN]);
+    assert_has(overview.done(), &[HUAWEICLOUD_PROJECT, HUAWEICLOUD_IAM]);
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let run = Program::default().run(&["--version"]);
+    assert_eq!(run.done(), concat!("record-callback ", env!("CARGO_PKG_VERSION"), "\n"));
+}
