@@ -18,6 +18,7 @@ pub const MAX_BODY: usize = 1024 * 1024;
 const MAX_MESSAGE: usize = 300;
 const MAX_CODE: usize = 64;
 const MAX_REQUEST_ID: usize = 128;
+const SHORTEST_SECRET: usize = 6;
 const REDACTED: &str = "[redacted]";
 
 /// What a request contains that must not come back in an error.
@@ -27,9 +28,10 @@ const REDACTED: &str = "[redacted]";
 pub struct Secrets(Vec<SecretString>);
 
 impl Secrets {
-    /// Adds a secret of the request, if there is one.
+    /// Adds a secret of the request, if there is one. A few characters occur in any message and are not
+    /// looked for; no vendor takes secrets that short.
     pub fn add(&mut self, secret: Option<&str>) {
-        self.0.extend(secret.filter(|text| !text.is_empty()).map(SecretString::from));
+        self.0.extend(secret.filter(|text| text.len() >= SHORTEST_SECRET).map(SecretString::from));
     }
 
     /// `text` without the secrets, as they are or percent-encoded.
