@@ -96,8 +96,8 @@ fn main() -> ExitCode {
     for subject in subjects() {
         let harness = FreshCloud { subject, running: Mutex::default() };
         let capabilities = runtime.block_on(harness.provider()).capabilities().clone();
-        trials
-            .extend(behaviours().iter().map(|behaviour| trial(subject, behaviour, &capabilities, &harness)));
+        let applying = behaviours().iter().filter(|behaviour| behaviour.applies(&capabilities, &harness));
+        trials.extend(applying.map(|behaviour| trial(subject, behaviour)));
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -121,7 +121,7 @@ async fn a_move_to_huaweicloud_names_the_status_events_it_has_not() {
     assert!(huaweicloud.configs().is_empty());
 
     let ensured = target.ensure(&moved, Fidelity::BestEffort, &read_back()).await.unwrap();
-    assert_eq!(ensured.deviations, [lost.clone()]);
+    assert_eq!(ensured.deviations, std::slice::from_ref(lost));
     assert_eq!(ensured.unconfirmed, [Field::SigningKey]);
     assert_eq!(huaweicloud.configs()[0].key.as_deref(), Some(KEY));
 }

@@ -1028,7 +1028,10 @@ fn nothing_is_shown_by_an_answer() {
     headers.insert("x-subject-token", HeaderValue::from_static(GIVEN_TOKEN));
     let body = json!({ "key": KEY }).to_string();
     let mut shown = Shown::default();
-    shown.debug("an answer", &Answer::new(StatusCode::OK, headers, body, record_callback::http::Secrets::default()));
+    shown.debug(
+        "an answer",
+        &Answer::new(StatusCode::OK, headers, body, record_callback::http::Secrets::default()),
+    );
     shown.assert_hides(&Secrets::canaries());
 }
 

@@ -89,7 +89,8 @@ async fn a_refused_token_is_renewed_once() {
     cloud.revoke_tokens();
     list(&client).await.unwrap();
     assert_eq!(issued(&cloud), 2);
-    let statuses: Vec<_> = cloud.requests().iter().map(|request| request.status()).collect();
+    let statuses: Vec<_> =
+        cloud.requests().iter().map(record_callback_mock::ReceivedRequest::status).collect();
     assert_eq!(statuses, [200, 401, 200]);
 }
 

@@ -39,6 +39,7 @@ impl LossyWire {
     }
 
     /// The relay's own address, as an endpoint.
+    #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -49,6 +50,7 @@ impl LossyWire {
     }
 
     /// How many answers were lost so far.
+    #[must_use]
     pub fn lost(&self) -> usize {
         self.loss.lost.load(Ordering::SeqCst)
     }

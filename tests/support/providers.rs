@@ -37,6 +37,7 @@ impl Cloud {
     ];
 
     /// Short name for test names.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::AliyunRpc => "aliyun_rpc",
@@ -75,8 +76,8 @@ pub struct MockCloud {
 /// The mock behind a provider; dropping it stops it.
 #[derive(Debug)]
 pub enum Mock {
-    Aliyun(MockAliyun),
-    Huaweicloud(MockHuaweicloud),
+    Aliyun(Box<MockAliyun>),
+    Huaweicloud(Box<MockHuaweicloud>),
 }
 
 fn impatient() -> RetryPolicy {
@@ -110,7 +111,7 @@ async fn aliyun(domains: &[DomainName], signature: Signature, temporary: bool) -
         .retry(impatient())
         .build()
         .expect("the options are right");
-    MockCloud { provider: Arc::new(AliyunProvider::new(client)), wire, mock: Mock::Aliyun(mock) }
+    MockCloud { provider: Arc::new(AliyunProvider::new(client)), wire, mock: Mock::Aliyun(Box::new(mock)) }
 }
 
 async fn huaweicloud(domains: &[DomainName], way: Cloud) -> MockCloud {
@@ -143,5 +144,9 @@ async fn huaweicloud(domains: &[DomainName], way: Cloud) -> MockCloud {
         _ => client.region(mock.region()).credentials(key("HWAKEXAMPLE", "huaweicloud-secret", false)),
     };
     let client = client.build().expect("the options are right");
-    MockCloud { provider: Arc::new(HuaweicloudProvider::new(client)), wire, mock: Mock::Huaweicloud(mock) }
+    MockCloud {
+        provider: Arc::new(HuaweicloudProvider::new(client)),
+        wire,
+        mock: Mock::Huaweicloud(Box::new(mock)),
+    }
 }

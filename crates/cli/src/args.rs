@@ -20,7 +20,8 @@ pub(crate) struct Arguments {
 const AFTER_HELP: &str = "\
 Credentials come from the environment:
   aliyun       ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET, ALIBABA_CLOUD_SECURITY_TOKEN
-  huaweicloud  HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK, HUAWEICLOUD_SDK_SECURITY_TOKEN, HUAWEICLOUD_SDK_PROJECT_ID
+  huaweicloud  HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK, HUAWEICLOUD_SDK_SECURITY_TOKEN, HUAWEICLOUD_SDK_PROJECT_ID,
+               HUAWEICLOUD_SDK_IAM_ENDPOINT
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused as unsupported";
 

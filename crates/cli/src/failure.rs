@@ -8,7 +8,7 @@ use record_callback::{Error, ErrorKind, InvalidConfig};
 
 /// The run failed.
 const FAILED: u8 = 1;
-/// The command line, or a value on it, is wrong; nothing was called. clap exits with the same code.
+/// The command line, or a value on it, is wrong; no cloud was asked to change anything. clap exits with the same code.
 const USAGE: u8 = 2;
 /// There is no such config or domain.
 const NOT_FOUND: u8 = 3;

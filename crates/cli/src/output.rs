@@ -19,7 +19,7 @@ pub(crate) fn print<T: Serialize>(format: Format, data: &T, text: impl Fn(&T) ->
 }
 
 /// A borderless table under `header`.
-pub(crate) fn table<R>(header: &[&str], rows: impl IntoIterator<Item = R>) -> Table
+pub(crate) fn table<R>(header: &[&str], rows: impl IntoIterator<Item = R>) -> String
 where
     R: IntoIterator<Item = String>,
 {
@@ -31,7 +31,7 @@ where
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    table
+    table.trim_fmt()
 }
 
 /// One config, a field a line.

@@ -127,7 +127,7 @@ impl ErrorKind {
         match self {
             Self::InvalidConfig => "correct the value and run again",
             Self::Unsupported => {
-                "ask for what this vendor offers, or accept the deviations with a lower fidelity"
+                "ask for what this vendor offers; where deviations are named, a lower fidelity accepts them"
             }
             Self::NotFound => "check the domain and the app, or create the config first",
             Self::AlreadyExists => "update the existing config, or delete it first",

@@ -143,6 +143,8 @@ impl<P: RecordCallbackProvider + ?Sized> RecordCallbackProviderExt for P {
     async fn put(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<PutReport> {
         let replaced = |applied| PutReport { action: PutAction::Replaced, applied };
         let created = |applied| PutReport { action: PutAction::Created, applied };
+        // What the vendor cannot do is refused without a call.
+        self.capabilities().fit(config, fidelity).map_err(|error| error.with_vendor(self.vendor()))?;
         // Somebody else may create or delete in between, and reads may lag behind writes.
         if self.get(&config.key()).await?.is_some() {
             match self.update(config, fidelity).await {

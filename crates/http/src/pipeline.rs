@@ -4,7 +4,7 @@ use std::time::Duration;
 use record_callback_core::{Error, ErrorKind, Result, Vendor};
 use reqwest::Client;
 use tokio::time::{Instant, timeout_at};
-use tracing::{Instrument, Span, debug, field, info_span};
+use tracing::{Instrument, Span, field, info, info_span};
 
 use crate::effects::Clock;
 use crate::endpoint::Endpoint;
@@ -143,7 +143,7 @@ impl Pipeline {
             });
             match delay {
                 Some(delay) if after(delay) < deadline => {
-                    debug!(attempt, delay_ms = millis(delay), kind = %error.kind(), "trying again");
+                    info!(attempt, delay_ms = millis(delay), kind = %error.kind(), "trying again");
                     tokio::time::sleep(delay).await;
                 }
                 _ => return Err(error),
@@ -190,9 +190,9 @@ impl Pipeline {
             span.record("status", error.status());
             span.record("code", error.code());
             span.record("request_id", error.request_id());
-            debug!(kind = %error.kind(), maybe_applied = error.maybe_applied(), "attempt failed");
+            info!(kind = %error.kind(), maybe_applied = error.maybe_applied(), "attempt failed");
         } else {
-            debug!("attempt succeeded");
+            info!("attempt succeeded");
         }
         result
     }

@@ -83,7 +83,9 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start<S: Service>(addr: SocketAddr, service: Arc<S>) -> io::Result<Self> {
-        let listener = TcpListener::bind(addr).await?;
+        let listener = TcpListener::bind(addr).await.map_err(|error| {
+            io::Error::new(error.kind(), format!("the mock cannot listen on {addr}: {error}"))
+        })?;
         let addr = listener.local_addr()?;
         let connections = Arc::new(AtomicUsize::new(0));
         let accepted = Arc::clone(&connections);

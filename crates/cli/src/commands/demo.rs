@@ -113,5 +113,5 @@ fn summary(stored: &StoredCallback) -> String {
 
 fn rows(steps: &[Step]) -> String {
     let rows = steps.iter().map(|step| [step.cloud.to_owned(), step.action.to_owned(), step.result.clone()]);
-    output::table(&["CLOUD", "ACTION", "RESULT"], rows).to_string()
+    output::table(&["CLOUD", "ACTION", "RESULT"], rows)
 }

@@ -23,5 +23,5 @@ fn rows(configs: &[StoredCallback]) -> String {
             output::signing(stored),
         ]
     });
-    output::table(&["DOMAIN", "APP", "NOTIFY URL", "EVENTS", "SIGNING"], rows).to_string()
+    output::table(&["DOMAIN", "APP", "NOTIFY URL", "EVENTS", "SIGNING"], rows)
 }

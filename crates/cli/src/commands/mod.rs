@@ -10,8 +10,8 @@ pub(crate) mod put;
 use std::sync::Arc;
 
 use record_callback::{
-    AliyunConfig, CallbackKey, CredentialsConfig, HuaweicloudConfig, ProviderConfig, RecordCallbackProvider,
-    SignatureConfig,
+    AliyunConfig, CallbackKey, CredentialsConfig, HuaweicloudConfig, InvalidConfig, ProviderConfig,
+    RecordCallbackProvider, SignatureConfig,
 };
 
 use crate::args::{CloudArguments, KeyArguments, SignatureName, VendorName};
@@ -21,7 +21,13 @@ impl CloudArguments {
     /// The provider that was asked for, with credentials from the environment.
     fn connect(self) -> Result<Arc<dyn RecordCallbackProvider>, Failure> {
         let Self { vendor, endpoint, region, project_id, iam_endpoint, signature, allow_http } = self;
+        let foreign = |option: &'static str| {
+            Err(InvalidConfig::new(option, "is given", "an option of the other vendor only").into())
+        };
         let config = match vendor {
+            VendorName::Aliyun if project_id.is_some() => return foreign("--project-id"),
+            VendorName::Aliyun if iam_endpoint.is_some() => return foreign("--iam-endpoint"),
+            VendorName::Huaweicloud if signature.is_some() => return foreign("--signature"),
             VendorName::Aliyun => ProviderConfig::Aliyun(AliyunConfig {
                 endpoint,
                 region,
