@@ -6,7 +6,7 @@ use std::error::Error;
 
 use record_callback::http::TokioTimer;
 use record_callback::{
-    CallbackSigning, DomainName, EventKind, Fidelity, ProviderConfig, ReadBack, RecordCallbackConfig,
+    CallbackSigning, EventKind, Fidelity, ProviderConfig, ReadBack, RecordCallbackConfig,
     RecordCallbackProviderExt, SigningKey,
 };
 use record_callback_mock::{MockAliyun, MockHuaweicloud};
@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // The clouds key by different domains of the same stream.
     let stored = source.get(&old.key()).await?.ok_or("not stored")?;
-    let new = stored.to_config(None)?.on_domain(DomainName::new("push.example.com")?);
+    let new = stored.to_config(None)?.on_domain("push.example.com")?;
 
     // Ask first: the same data decides what a write would refuse.
     for lost in target.capabilities().fit(&new, Fidelity::BestEffort)?.deviations {

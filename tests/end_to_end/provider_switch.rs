@@ -2,8 +2,8 @@
 
 use record_callback::http::TokioTimer;
 use record_callback::{
-    CallbackSigning, DeviationKind, DomainName, ErrorKind, EventKind, Fidelity, Field, ProviderConfig,
-    PutAction, ReadBack, RecordCallbackConfig, RecordCallbackProvider, RecordCallbackProviderExt, SigningKey,
+    CallbackSigning, DeviationKind, ErrorKind, EventKind, Fidelity, Field, ProviderConfig, PutAction,
+    ReadBack, RecordCallbackConfig, RecordCallbackProvider, RecordCallbackProviderExt, SigningKey,
 };
 use record_callback_mock::{MockAliyun, MockHuaweicloud};
 
@@ -112,7 +112,7 @@ async fn a_move_to_huaweicloud_names_the_status_events_it_has_not() {
 
     // Aliyun shows the key, so the whole config can be carried to the stream's other domain.
     let stored = source.get(&config.key()).await.unwrap().unwrap();
-    let moved = stored.to_config(None).unwrap().on_domain(DomainName::new("push.example.com").unwrap());
+    let moved = stored.to_config(None).unwrap().on_domain("push.example.com").unwrap();
     let error = target.create(&moved, Fidelity::Widen).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     let [lost] = error.deviations() else { panic!("{error}") };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 use record_callback_core::Result;
-use record_callback_http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use record_callback_http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 use record_callback_http::{
     AccessKey, Answer, Call, CredentialProvider, Endpoint, Method, Nonce, Pipeline, Request, RetryPolicy,
     Safety, Secrets, Signed, sensitive,
@@ -162,7 +162,7 @@ impl AliyunClient {
         let mut request = self.unsigned(&query);
         // The HTTP client writes the host itself.
         for (name, value) in &headers[1..] {
-            request.headers_mut().insert(*name, sensitive(value)?);
+            request.headers_mut().insert(HeaderName::from_static(name), sensitive(value)?);
         }
         request.headers_mut().insert(AUTHORIZATION, sensitive(&authorization)?);
         Ok(request)

@@ -63,8 +63,8 @@ impl Failure {
 
 fn code(error: &Error) -> u8 {
     match error.kind() {
-        // With a code the cloud refused it, and there was a call.
-        ErrorKind::InvalidConfig if error.code().is_none() => USAGE,
+        // With a status the cloud refused it, and there was a call.
+        ErrorKind::InvalidConfig if error.status().is_none() => USAGE,
         ErrorKind::NotFound => NOT_FOUND,
         ErrorKind::Unsupported => UNSUPPORTED,
         _ => FAILED,

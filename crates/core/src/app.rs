@@ -11,8 +11,7 @@ const MAX_LENGTH: usize = 128;
 const ANY: &str = "*";
 
 /// The name of one live application: 1–128 characters, none of them `*`,
-/// whitespace or a control character (Huawei Cloud Live, `ListRecordCallbackConfigs`,
-/// 2026-03-26 gives the length; the character set is documented nowhere).
+/// whitespace or a control character.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppName(String);
 

@@ -41,7 +41,8 @@ impl CallbackUrl {
         if rest.starts_with(['/', '\\', '?', '#']) {
             return refuse("has no host".into());
         }
-        if !url.username().is_empty() || url.password().is_some() {
+        let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+        if authority.contains('@') {
             return refuse("contains user info".into());
         }
         Ok(Self(text.to_owned()))
@@ -50,6 +51,14 @@ impl CallbackUrl {
     /// The URL as written.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// A callback URL as messages show it: a query may hold a secret.
+pub(crate) fn without_query(url: &str) -> String {
+    match url.split_once('?') {
+        Some((before, _)) => format!("{before}?…"),
+        None => url.to_owned(),
     }
 }
 
@@ -84,6 +93,7 @@ mod tests {
             ("HTTP://cb.example.com", "does not start with `http://`"),
             ("http:cb.example.com", "does not start with `http://`"),
             ("http://user:s3cr3t@cb.example.com", "contains user info"),
+            ("http://@cb.example.com", "contains user info"),
             ("http://cb.example.com/a b", "whitespace"),
             (" http://cb.example.com", "whitespace"),
             ("http://cb.example.com/\u{0}", "control character"),

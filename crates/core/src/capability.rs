@@ -1,6 +1,7 @@
 use std::ops::RangeInclusive;
 
 use crate::app::AppSelector;
+use crate::callback_url::without_query;
 use crate::config::{CallbackKey, RecordCallbackConfig};
 use crate::error::{Error, ErrorKind, Field, InvalidConfig, Result};
 use crate::event::{EventKind, EventSet};
@@ -157,7 +158,7 @@ impl Capabilities {
         {
             fitted.deviations.push(Deviation {
                 field: Field::OnDemandUrl,
-                requested: url.as_str().to_owned(),
+                requested: without_query(url.as_str()),
                 effective: "no on-demand requests".into(),
                 kind: DeviationKind::Dropped,
             });

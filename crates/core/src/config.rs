@@ -8,7 +8,7 @@ use crate::callback_url::CallbackUrl;
 use crate::domain::DomainName;
 use crate::error::{Field, InvalidConfig};
 use crate::event::{EventKind, EventSet};
-use crate::signing::CallbackSigning;
+use crate::signing::{CallbackSigning, SigningKey};
 
 /// The identity of a callback config: one per domain and app.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -142,10 +142,9 @@ impl RecordCallbackConfig {
     }
 
     /// The same config for another domain: clouds key by different domains of one stream.
-    #[must_use]
-    pub fn on_domain(mut self, domain: DomainName) -> Self {
-        self.domain = domain;
-        self
+    pub fn on_domain(mut self, domain: &str) -> Result<Self, InvalidConfig> {
+        self.domain = DomainName::new(domain)?;
+        Ok(self)
     }
 
     /// A view that serialises with the signing key in clear text.
@@ -232,6 +231,13 @@ impl RecordCallbackConfigBuilder {
         if self.events.is_empty() {
             return Err(InvalidConfig::new(Field::Events, "is empty", "at least one event"));
         }
+        // Neither a vendor's event name nor a reported key has been checked yet.
+        for kind in &self.events {
+            kind.to_string().parse::<EventKind>()?;
+        }
+        if let Some(key) = self.signing.key() {
+            SigningKey::new(key.expose())?;
+        }
         Ok(RecordCallbackConfig {
             domain: DomainName::new(&self.domain)?,
             app: self.app.parse()?,
@@ -278,7 +284,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::signing::SigningKey;
 
     fn signing() -> impl Strategy<Value = CallbackSigning> {
         let key = || "[A-Za-z0-9]{16,128}".prop_map(|text| SigningKey::new(text).unwrap());
@@ -349,6 +354,16 @@ mod tests {
         assert_eq!(*config.app(), AppSelector::Any);
         assert_eq!(*config.events(), EventSet::from([EventKind::FileCompleted]));
         assert_eq!(*config.signing(), CallbackSigning::Disabled);
+    }
+
+    #[test]
+    fn what_was_reported_is_checked_before_it_is_written() {
+        let builder = || RecordCallbackConfig::builder("a.example.com", "http://cb.example.com");
+        let short = CallbackSigning::Md5(SigningKey::reported("short"));
+        assert!(builder().signing(short).build().unwrap_err().to_string().starts_with("signing.key: has 5"));
+        let odd = builder().events([EventKind::Vendor("a b".into())]).build().unwrap_err();
+        assert_eq!(odd.field(), "events");
+        assert!(builder().build().unwrap().on_domain("a b").is_err());
     }
 
     #[test]

@@ -44,7 +44,8 @@ pub enum EventKind {
     FileCompleted,
     /// A recorded file could not be converted.
     TranscodeFailed,
-    /// An event this version has no neutral name for, in the vendor's spelling.
+    /// An event this version has no neutral name for, in the vendor's spelling: 1–64 letters, digits,
+    /// `_`, `-` and `.`, checked when a config is built.
     Vendor(String),
 }
 

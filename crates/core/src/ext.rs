@@ -155,8 +155,12 @@ impl<P: RecordCallbackProvider + ?Sized> RecordCallbackProviderExt for P {
             }
         } else {
             match self.create(config, fidelity).await {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    self.update(config, fidelity).await.map(replaced)
+                Err(exists) if exists.kind() == ErrorKind::AlreadyExists => {
+                    match self.update(config, fidelity).await {
+                        // Another config is in the way, not an older one of the same domain and app.
+                        Err(error) if error.kind() == ErrorKind::NotFound => Err(exists),
+                        result => result.map(replaced),
+                    }
                 }
                 result => result.map(created),
             }
@@ -177,7 +181,7 @@ impl<P: RecordCallbackProvider + ?Sized> RecordCallbackProviderExt for P {
         let key = config.key();
         let mut rounds = read_back.rounds();
         loop {
-            let seen = self.get(&key).await?;
+            let seen = self.get(&key).await.map_err(Error::with_maybe_applied)?;
             let ignored = seen.as_ref().map(|stored| changed(stored, &effective));
             if ignored.as_ref().is_none_or(|fields| !fields.is_empty()) && rounds.another().await {
                 continue;
@@ -190,6 +194,7 @@ impl<P: RecordCallbackProvider + ?Sized> RecordCallbackProviderExt for P {
                 return not_applied(format!("written, but the cloud shows {list}"), ignored);
             }
             deviations.extend(ignored.into_iter().map(dropped_by_the_cloud));
+            let unconfirmed = hidden(&stored, &effective, &unconfirmed);
             return Ok(Ensured { action, stored, deviations, unconfirmed });
         }
     }
@@ -201,7 +206,7 @@ impl<P: RecordCallbackProvider + ?Sized> RecordCallbackProviderExt for P {
             Err(error) => return Err(error),
         };
         let mut rounds = read_back.rounds();
-        while self.get(key).await?.is_some() {
+        while self.get(key).await.map_err(Error::with_maybe_applied)?.is_some() {
             if !rounds.another().await {
                 let message = "deleted, but the cloud still shows it".into();
                 return Err(not_applied(self.vendor(), &key.domain, message));
@@ -223,6 +228,14 @@ impl<P: RecordCallbackProvider + ?Sized> RecordCallbackProviderExt for P {
 
 fn not_applied(vendor: Vendor, domain: &DomainName, message: String) -> Error {
     Error::new(ErrorKind::NotApplied, message).with_vendor(vendor).with_domain(domain.as_str())
+}
+
+/// The fields the cloud does not show although something was or may have been written to them.
+fn hidden(stored: &StoredCallback, wanted: &RecordCallbackConfig, expected: &[Field]) -> Vec<Field> {
+    let differences = stored.differences(wanted).into_iter();
+    let unseen = differences.filter(|difference| difference.kind == DifferenceKind::CannotBeReadBack);
+    let fields = unseen.map(|difference| difference.field);
+    fields.filter(|field| expected.contains(field) || wanted.signing.key().is_some()).collect()
 }
 
 /// The fields the cloud shows and shows differently.

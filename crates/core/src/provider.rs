@@ -67,7 +67,7 @@ pub trait RecordCallbackProvider: fmt::Debug + Send + Sync + 'static {
     /// Reads the config of exactly this domain and app.
     ///
     /// # Contract
-    /// - A missing config is `None`, not an error.
+    /// - A missing config is `None`, not an error; so is a domain the cloud does not know.
     /// - A named app does not fall back to `*`, nor `*` to a named app.
     /// - Needs [`Capabilities::named_apps`] for a named app, else `Unsupported`.
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>>;

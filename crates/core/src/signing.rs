@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::{Error, ErrorKind, Field, InvalidConfig};
 
-const RULE: &str = "16-128 ASCII letters and digits (Aliyun takes 16-32, Huawei Cloud 32 and more)";
+const RULE: &str = "16-128 ASCII letters and digits";
 const MIN_LENGTH: usize = 16;
 const MAX_LENGTH: usize = 128;
 /// What serialising writes in place of a key; the charset rule keeps it from being read back as one.
@@ -14,9 +14,9 @@ const REDACTED: &str = "[redacted]";
 
 /// The secret a cloud signs callbacks with: 16–128 ASCII letters and digits.
 ///
-/// Aliyun takes 16–32 characters, Huawei Cloud at least 32; a key of exactly 32
-/// works on both, and [`SigningKey::generate`] makes one. The key is wiped from
-/// memory on drop and never shown by `Debug` or `Serialize`.
+/// Vendors take shorter ranges ([`SigningSupport::key_length`](crate::SigningSupport::key_length));
+/// exactly 32 characters suit all we know, and [`SigningKey::generate`] makes such a key. It is wiped
+/// from memory on drop and never shown by `Debug` or `Serialize`.
 #[derive(Clone)]
 pub struct SigningKey(SecretString);
 
@@ -43,7 +43,7 @@ impl SigningKey {
         Self(SecretString::from(text.into()))
     }
 
-    /// Makes a random key of 32 lower-case hex digits (128 bits), which both clouds take.
+    /// Makes a random key of 32 lower-case hex digits (128 bits), which all vendors we know take.
     ///
     /// Fails only when the operating system has no randomness to give.
     pub fn generate() -> Result<Self, Error> {
@@ -93,10 +93,7 @@ pub enum SigningScheme {
 
 impl fmt::Display for SigningScheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Md5 => "md5",
-            Self::HmacSha256 => "hmac_sha256",
-        })
+        f.write_str(scheme_name(Some(*self)))
     }
 }
 
@@ -215,7 +212,7 @@ mod tests {
     const KEY: &str = "Abcdefgh12345678Abcdefgh12345678";
 
     #[test]
-    fn a_generated_key_suits_both_clouds_and_is_new_each_time() {
+    fn a_generated_key_is_valid_and_new_each_time() {
         let (one, two) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
         assert_eq!(one.length(), 32);
         assert!(SigningKey::new(one.expose()).is_ok());

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::callback_url::CallbackUrl;
+use crate::callback_url::{CallbackUrl, without_query};
 use crate::config::{CallbackKey, ConfigId, RecordCallbackConfig};
 use crate::error::{Field, InvalidConfig};
 use crate::event::EventSet;
@@ -109,7 +109,7 @@ impl StoredCallback {
         let mut found = Vec::new();
         let mut changed = |field, stored: &str, wanted: &str| {
             if stored != wanted {
-                let (stored, wanted) = (stored.to_owned(), wanted.to_owned());
+                let (stored, wanted) = (without_query(stored), without_query(wanted));
                 found.push(Difference { field, stored, wanted, kind: DifferenceKind::Changed });
             }
         };

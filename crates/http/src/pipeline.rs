@@ -12,6 +12,9 @@ use crate::quota::Quotas;
 use crate::retry::{RetryPolicy, after};
 use crate::transport::{self, Answer, Signed};
 
+/// The headers vendors send the request id in, in success as in failure.
+const REQUEST_ID: [&str; 2] = ["x-acs-request-id", "x-request-id"];
+
 /// What a call is, for quotas, retries, errors and logs.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
@@ -183,13 +186,16 @@ impl Pipeline {
         span.record("elapsed_ms", millis(sent.elapsed()));
         let result = answer.and_then(|answer| {
             span.record("status", answer.status.as_u16());
+            span.record("request_id", REQUEST_ID.iter().find_map(|name| answer.harmless_header(name)));
             classify(&answer).map_err(|error| self.complete(error, &answer))
         });
         if let Err(error) = &result {
             // An answer that broke off has a status too.
             span.record("status", error.status());
             span.record("code", error.code());
-            span.record("request_id", error.request_id());
+            if let Some(id) = error.request_id() {
+                span.record("request_id", id);
+            }
             info!(kind = %error.kind(), maybe_applied = error.maybe_applied(), "attempt failed");
         } else {
             info!("attempt succeeded");
@@ -215,7 +221,7 @@ impl Pipeline {
 /// Whether a further attempt can end differently.
 fn is_transient(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Timeout)
-        || error.status().is_some_and(|status| status >= 500)
+        || error.status().is_some_and(|status| status == 429 || status >= 500)
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -18,7 +18,7 @@ pub enum Seen<T> {
 ///
 /// When a create may have been carried out, `read` decides: what is there counts as created, and
 /// only when nothing shows after the policy's delays is `create` called again, as often as the policy has
-/// attempts and within its deadline. A create that is
+/// attempts and not after its deadline. Each call and each read has the policy's deadline of its own. A create that is
 /// then refused because something exists is settled by `read` too.
 pub async fn create_settled<T, C, R>(
     policy: &RetryPolicy,

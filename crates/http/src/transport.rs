@@ -4,14 +4,15 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use record_callback_core::{Error, ErrorKind, Result};
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Request, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
-/// Largest answer that is read: 1 MiB. The largest one the vendors document is a few KiB.
+/// Largest answer that is read: 1 MiB. A config or a full page of them is a few KiB to some 50 KiB; a full page of
+/// Aliyun's delivery log may come close, so read that one with pages of less than the largest size.
 pub const MAX_BODY: usize = 1024 * 1024;
 
 /// Longest piece of a cloud's message that goes into an error, in characters.
@@ -19,6 +20,8 @@ const MAX_MESSAGE: usize = 300;
 const MAX_CODE: usize = 64;
 const MAX_REQUEST_ID: usize = 128;
 const SHORTEST_SECRET: usize = 6;
+/// What the vendors' signatures encode: everything but letters, digits and `-_.~`.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const REDACTED: &str = "[redacted]";
 
 /// What a request contains that must not come back in an error.
@@ -34,12 +37,15 @@ impl Secrets {
         self.0.extend(secret.filter(|text| text.len() >= SHORTEST_SECRET).map(SecretString::from));
     }
 
-    /// `text` without the secrets, as they are or percent-encoded.
+    /// `text` without the secrets, whether as they are, percent-encoded or escaped for JSON.
     fn redact(&self, text: &str) -> String {
         self.0.iter().map(ExposeSecret::expose_secret).fold(text.to_owned(), |text, secret| {
-            let encoded = percent_encode(secret.as_bytes(), NON_ALPHANUMERIC).to_string();
-            let twice = encoded.replace('%', "%25");
-            [secret, &encoded, &twice].iter().fold(text, |text, form| text.replace(form, REDACTED))
+            let once = percent_encode(secret.as_bytes(), RESERVED).to_string();
+            let twice = percent_encode(once.as_bytes(), RESERVED).to_string();
+            let json = serde_json::Value::from(secret).to_string();
+            [secret, &once, &once.to_lowercase(), &twice, json.trim_matches('"')]
+                .iter()
+                .fold(text, |text, form| text.replace(form, REDACTED))
         })
     }
 
@@ -102,6 +108,11 @@ impl Answer {
         self.headers.get(name.as_ref())?.to_str().ok()
     }
 
+    /// The value of a header, if it is a short plain word that holds no secret.
+    pub(crate) fn harmless_header(&self, name: &str) -> Option<&str> {
+        self.header(name).filter(|value| self.secrets.is_harmless_word(value, MAX_REQUEST_ID))
+    }
+
     /// The body as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.body).map_err(|error| {
@@ -135,7 +146,8 @@ impl Answer {
     pub fn failed(&self, failure: &Failure, echo: &str, kind: impl Fn(&str) -> Option<ErrorKind>) -> Error {
         let Failure { code, message, request_id } = failure;
         let message = message.split(echo).next().unwrap_or_default().trim_end_matches([',', ' ']);
-        let message = self.secrets.redact(message);
+        // One line, and nothing a terminal would obey.
+        let message = self.secrets.redact(message).replace(char::is_control, " ");
         let message = match message.char_indices().nth(MAX_MESSAGE) {
             _ if message.is_empty() => "refused without a message".to_owned(),
             Some((end, _)) => format!("{}…", &message[..end]),
@@ -202,6 +214,8 @@ pub fn sensitive(text: &str) -> Result<HeaderValue> {
 pub(crate) fn client(loopback: bool) -> Result<Client> {
     let builder = Client::builder()
         .redirect(reqwest::redirect::Policy::none())
+        // The pipeline retries, with a fresh signature; nothing below it does.
+        .retry(reqwest::retry::never().max_retries_per_request(0))
         .connect_timeout(Duration::from_secs(5))
         .user_agent(concat!("record-callback/", env!("CARGO_PKG_VERSION")));
     // A proxy meant for the outside world has no business with this machine.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
-use record_callback_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use record_callback_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use record_callback_http::{
     Answer, Body, Call, Endpoint, Method, Pipeline, Request, RetryPolicy, Safety, Secrets, Signed, sensitive,
 };
@@ -214,7 +214,7 @@ impl Unsigned {
             Credential::Token(token) => {
                 let token = token.value.expose_secret();
                 secrets.add(Some(token));
-                request.headers_mut().insert("x-auth-token", sensitive(token)?);
+                request.headers_mut().insert(HeaderName::from_static("x-auth-token"), sensitive(token)?);
             }
             Credential::AccessKey(key) => {
                 let date = now.strftime("%Y%m%dT%H%M%SZ").to_string();
@@ -236,7 +236,7 @@ impl Unsigned {
                 secrets.add(authorization.rsplit('=').next());
                 // Content type and host are set by `to` and by the HTTP client.
                 for (name, value) in &headers[2..] {
-                    request.headers_mut().insert(*name, sensitive(value)?);
+                    request.headers_mut().insert(HeaderName::from_static(name), sensitive(value)?);
                 }
                 request.headers_mut().insert(AUTHORIZATION, sensitive(&authorization)?);
             }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use axum::routing::any;
 use axum::serve::ListenerExt;
 use record_callback::aliyun::{AliyunClient, RecordNotifyConfig, Signature};
@@ -22,6 +22,18 @@ const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_millis(700);
 const URL: &str = "https://callbacks.example.com/recordings/live/notify";
 const KEY: &str = "Abcdefgh12345678Abcdefgh12345678";
+
+const ACS3_HEADERS: [(&str, &str); 6] = [
+    ("x-acs-action", "UpdateLiveRecordNotifyConfig"),
+    ("x-acs-content-sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+    ("x-acs-date", "2026-01-02T03:04:05Z"),
+    ("x-acs-signature-nonce", "0123456789abcdef0123456789abcdef"),
+    ("x-acs-version", "2016-11-01"),
+    (
+        "authorization",
+        "ACS3-HMAC-SHA256 Credential=LTAI5tExampleExampleExam,SignedHeaders=host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version,Signature=0000000000000000000000000000000000000000000000000000000000000000",
+    ),
+];
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
@@ -119,6 +131,7 @@ where
 }
 
 async fn aliyun(server: &Server, signature: Signature, name: &str, concurrency: usize) {
+    let parameters = if signature == Signature::Rpc { 28 } else { 14 };
     let client = AliyunClient::builder()
         .endpoint(&server.endpoint)
         .credentials(StaticCredentials::new(AccessKey::new("LTAI5tExampleExampleExam", "testsecret")))
@@ -134,12 +147,18 @@ async fn aliyun(server: &Server, signature: Signature, name: &str, concurrency: 
         notify_req_auth: Some(true),
         notify_auth_key: Some(KEY.into()),
     });
-    // As long as the signed URL of the call it stands for.
-    let url: Arc<str> = format!("{}/?{}", server.endpoint, "Parameter=Value%3A&".repeat(28)).into();
+    // The bare call sends as many bytes as the one it stands for.
+    let url: Arc<str> = format!("{}/?{}", server.endpoint, "Parameter=Value%3A&".repeat(parameters)).into();
     let bare_client = bare_client();
     let bare = move || {
         let (client, url) = (bare_client.clone(), Arc::clone(&url));
-        async move { bare(client.post(&*url)).await }
+        let mut request = client.post(&*url).header(ACCEPT, "application/json");
+        if signature == Signature::Acs3 {
+            for (name, value) in ACS3_HEADERS {
+                request = request.header(name, value);
+            }
+        }
+        async move { bare(request).await }
     };
     let ours = move || {
         let (client, config) = (client.clone(), Arc::clone(&config));
@@ -188,7 +207,8 @@ async fn huaweicloud(server: &Server, concurrency: usize) {
 }
 
 fn bare_client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().expect("a client")
+    let agent = concat!("record-callback/", env!("CARGO_PKG_VERSION"));
+    reqwest::Client::builder().no_proxy().user_agent(agent).build().expect("a client")
 }
 
 async fn bare(request: reqwest::RequestBuilder) {

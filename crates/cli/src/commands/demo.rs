@@ -2,8 +2,8 @@
 
 use record_callback::http::TokioTimer;
 use record_callback::{
-    AliyunConfig, CallbackKey, CallbackSigning, CredentialsConfig, DomainName, Error, ErrorKind, EventKind,
-    Fidelity, HuaweicloudConfig, ProviderConfig, ReadBack, RecordCallbackConfig, RecordCallbackProvider,
+    AliyunConfig, CallbackKey, CallbackSigning, CredentialsConfig, Error, ErrorKind, EventKind, Fidelity,
+    HuaweicloudConfig, ProviderConfig, ReadBack, RecordCallbackConfig, RecordCallbackProvider,
     RecordCallbackProviderExt, SigningKey, StoredCallback,
 };
 use record_callback_mock::{MockAliyun, MockHuaweicloud};
@@ -54,7 +54,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), Failure> {
     story.tell("aliyun", "read back", summary(&source));
 
     // The signing key is readable on Aliyun, so it moves along; the domain is another one of the same stream.
-    let moved = source.to_config(None)?.on_domain(DomainName::new(INGEST_DOMAIN)?);
+    let moved = source.to_config(None)?.on_domain(INGEST_DOMAIN)?;
     let ensured = huaweicloud.ensure(&moved, Fidelity::Exact, &read_back).await?;
     story.tell("huaweicloud", "move", format!("{} as id {}", moved.key(), id(&ensured.stored)));
     let target = shown(&*huaweicloud, &moved.key()).await?;
