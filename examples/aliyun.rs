@@ -4,12 +4,13 @@
 //! cloud leave out `endpoint` and `credentials`, and put the access key into the environment.
 
 use std::error::Error;
+use std::time::Duration;
 
 use record_callback::aliyun::{AliyunClient, AliyunProvider, NotifyRecordsQuery, Signature};
 use record_callback::http::{AccessKey, StaticCredentials, TokioTimer};
 use record_callback::{
     CallbackSigning, EventKind, Fidelity, ReadBack, RecordCallbackConfig, RecordCallbackProviderExt,
-    SigningKey,
+    SigningKey, Timestamp,
 };
 use record_callback_mock::MockAliyun;
 
@@ -36,13 +37,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     // What only this vendor has is on its client.
-    let now = record_callback::Timestamp::now();
-    let hour_ago = now - std::time::Duration::from_secs(3600);
-    let seconds = |time: record_callback::Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let now = Timestamp::now();
     let query = NotifyRecordsQuery {
         domain_name: "live.example.com".into(),
-        start_time: seconds(hour_ago),
-        end_time: seconds(now),
+        start_time: now - Duration::from_secs(3600),
+        end_time: now,
         ..NotifyRecordsQuery::default()
     };
     let log = provider.client().describe_live_record_notify_records(&query).await?;

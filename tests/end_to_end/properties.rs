@@ -7,8 +7,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult, TestRunner};
+use record_callback::Timestamp;
 use record_callback::aliyun::{
-    AliyunClient, HttpMethod, NotifyRecordsQuery, RecordNotifyConfig, Signature, UserDomainsQuery,
+    AliyunClient, DeliveryStatus, HttpMethod, NotifyRecordsQuery, RecordNotifyConfig, Signature,
+    UserDomainsQuery,
 };
 use record_callback::http::{AccessKey, Quotas, RetryPolicy, StaticCredentials};
 use record_callback::huaweicloud::{HuaweicloudClient, ListQuery, RecordCallbackConfigRequest};
@@ -158,6 +160,7 @@ prop_compose! {
         texts in vec(maybe_text(), 6),
         page_number in any::<Option<u32>>(),
         page_size in any::<Option<u32>>(),
+        tags in vec((text(), text()), 0..12),
     ) -> UserDomainsQuery {
         let mut texts = texts.into_iter();
         let mut next = || texts.next().flatten();
@@ -170,18 +173,21 @@ prop_compose! {
             resource_group_id: next(),
             page_number,
             page_size,
+            tags,
         }
     }
 }
 
 prop_compose! {
     fn notify_records()(
-        required in [text(), text(), text()],
-        texts in vec(maybe_text(), 5),
+        domain_name in text(),
+        times in [0..4_000_000_000_i64, 0..4_000_000_000_i64],
+        status in option::of(prop_oneof![Just(DeliveryStatus::Success), Just(DeliveryStatus::Failed)]),
+        texts in vec(maybe_text(), 4),
         page_number in any::<Option<u32>>(),
         page_size in any::<Option<u32>>(),
     ) -> NotifyRecordsQuery {
-        let [domain_name, start_time, end_time] = required;
+        let [start_time, end_time] = times.map(|seconds| Timestamp::from_second(seconds).unwrap());
         let mut texts = texts.into_iter();
         let mut next = || texts.next().flatten();
         NotifyRecordsQuery {
@@ -192,7 +198,7 @@ prop_compose! {
             page_size,
             app_name: next(),
             stream_name: next(),
-            status: next(),
+            status,
             region_id: next(),
             storage_type: next(),
         }
@@ -496,8 +502,9 @@ fn huaweicloud_stores_and_shows_exactly_what_was_sent() {
             let created = client.create_record_callback_config(&config).await.unwrap();
             (created, client.list_record_callback_configs(&query).await.unwrap())
         });
-        let [shown] = listed.callback_config.as_slice() else {
-            return Err(TestCaseError::fail(format!("{} are listed", listed.total)));
+        let listed = listed.into_configs();
+        let [shown] = listed.as_slice() else {
+            return Err(TestCaseError::fail(format!("{} are listed", listed.len())));
         };
         prop_assert_eq!(&shown.id, &created.id);
         prop_assert_eq!(&shown.publish_domain, &Some(domain.clone()));

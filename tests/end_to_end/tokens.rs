@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use record_callback::http::{AccessKey, Clock as ClientClock, StaticCredentials};
+use record_callback::http::{AccessKey, Clock as ClientClock, Quotas, StaticCredentials};
 use record_callback::huaweicloud::{HuaweicloudClient, HuaweicloudClientBuilder, ListQuery, Login};
 use record_callback::{ErrorKind, Result};
 use record_callback_mock::{Clock, MockHuaweicloud};
@@ -28,6 +28,7 @@ fn client(cloud: &MockHuaweicloud, clock: &Clock) -> HuaweicloudClientBuilder {
         .iam_endpoint(cloud.iam_endpoint())
         .region(cloud.region())
         .clock(Shared(clock.clone()))
+        .quotas(Quotas::unlimited())
 }
 
 fn login(cloud: &MockHuaweicloud) -> Login {
@@ -35,7 +36,10 @@ fn login(cloud: &MockHuaweicloud) -> Login {
 }
 
 async fn list(client: &HuaweicloudClient) -> Result<u32> {
-    client.list_record_callback_configs(&ListQuery::default()).await.map(|page| page.total)
+    client
+        .list_record_callback_configs(&ListQuery::default())
+        .await
+        .map(|page| page.total.unwrap_or_default())
 }
 
 fn issued(cloud: &MockHuaweicloud) -> usize {
@@ -131,6 +135,18 @@ async fn a_wrong_password_is_said_by_iam_and_not_tried_again() {
     assert_eq!((cloud.requests().len(), issued(&cloud)), (0, 1));
     assert!(list(&client).await.is_err());
     assert_eq!(issued(&cloud), 2, "a failure is not remembered");
+}
+
+#[tokio::test]
+async fn many_calls_at_once_send_a_wrong_password_once() {
+    let clock = midnight();
+    let cloud = MockHuaweicloud::builder().clock(clock.clone()).start().await.unwrap();
+    let wrong = Login::new(cloud.iam_account(), cloud.iam_user(), "wrong-password");
+    let client = client(&cloud, &clock).login(wrong).project_id(cloud.project_id()).build().unwrap();
+    let calls = (0..64).map(|_| list(&client));
+    let results = futures_util::future::join_all(calls).await;
+    assert!(results.into_iter().all(|result| result.unwrap_err().kind() == ErrorKind::Unauthenticated));
+    assert_eq!(issued(&cloud), 1);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
-use record_callback_core::Result;
+use record_callback_core::{Error, ErrorKind, Result};
 use record_callback_http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 use record_callback_http::{
     AccessKey, Answer, Call, CredentialProvider, Endpoint, Method, Nonce, Pipeline, Request, RetryPolicy,
@@ -18,8 +18,11 @@ use crate::error;
 use crate::sign::{acs3, rpc};
 use crate::wire::{
     self, BooleanStyle, Described, Done, NotifyRecords, NotifyRecordsQuery, Params, RecordNotifyConfig,
-    UserDomains, UserDomainsQuery,
+    UserDomains, UserDomainsQuery, header,
 };
+
+/// Asks for JSON; the documents do not agree on the default.
+const JSON: &str = "application/json";
 
 /// A client of Aliyun Live's recording-callback operations, version 2016-11-01.
 ///
@@ -84,7 +87,20 @@ impl AliyunClient {
         &self,
         query: &NotifyRecordsQuery,
     ) -> Result<NotifyRecords> {
-        self.call(wire::NOTIFY_RECORDS, Safety::Repeatable, Some(&query.domain_name), query.params()).await
+        let page: NotifyRecords = self
+            .call(wire::NOTIFY_RECORDS, Safety::Repeatable, Some(&query.domain_name), query.params())
+            .await?;
+        match page.code {
+            None | Some(0) => Ok(page),
+            Some(code) => {
+                let message = page.msg.unwrap_or_else(|| "refused without a message".into());
+                Err(Error::new(ErrorKind::Protocol, message)
+                    .with_vendor(VENDOR)
+                    .with_operation(wire::NOTIFY_RECORDS)
+                    .with_domain(&query.domain_name)
+                    .with_code(code.to_string()))
+            }
+        }
     }
 
     /// The policy calls are tried by.
@@ -109,7 +125,7 @@ impl AliyunClient {
 
     /// A request signed for now.
     fn request(&self, action: &'static str, params: &Params<'_>, key: &AccessKey) -> Result<Signed> {
-        let timestamp = self.pipeline.clock().now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let timestamp = wire::seconds(self.pipeline.clock().now());
         let nonce = self.nonce.nonce();
         let mut secrets = params.secrets();
         secrets.add(key.expose_security_token());
@@ -145,23 +161,24 @@ impl AliyunClient {
         secrets: &mut Secrets,
     ) -> Result<Request> {
         let query = acs3::canonical_query(&mut params.pairs());
-        let mut headers = Vec::with_capacity(7);
+        let mut headers = Vec::with_capacity(8);
         headers.extend([
-            ("host", self.endpoint.authority()),
-            ("x-acs-action", action),
-            ("x-acs-content-sha256", acs3::EMPTY_BODY),
-            ("x-acs-date", timestamp),
+            (header::ACCEPT, JSON),
+            (header::HOST, self.endpoint.authority()),
+            (header::ACTION, action),
+            (header::CONTENT_SHA256, acs3::EMPTY_BODY),
+            (header::DATE, timestamp),
         ]);
-        headers.extend(key.expose_security_token().map(|token| ("x-acs-security-token", token)));
-        headers.extend([("x-acs-signature-nonce", nonce), ("x-acs-version", wire::VERSION)]);
+        headers.extend(key.expose_security_token().map(|token| (header::SECURITY_TOKEN, token)));
+        headers.extend([(header::NONCE, nonce), (header::VERSION, wire::VERSION)]);
         let key = (key.id(), key.expose_secret());
         let authorization =
             acs3::authorization(self.method.as_str(), &query, &headers, acs3::EMPTY_BODY, key);
         secrets.add(authorization.rsplit('=').next());
 
         let mut request = self.unsigned(&query);
-        // The HTTP client writes the host itself.
-        for (name, value) in &headers[1..] {
+        // The first two are set by `unsigned` and by the HTTP client.
+        for (name, value) in &headers[2..] {
             request.headers_mut().insert(HeaderName::from_static(name), sensitive(value)?);
         }
         request.headers_mut().insert(AUTHORIZATION, sensitive(&authorization)?);
@@ -172,7 +189,7 @@ impl AliyunClient {
         let mut url = self.endpoint.url().clone();
         url.set_query(Some(query));
         let mut request = Request::new(self.method.clone(), url);
-        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(JSON));
         request
     }
 }

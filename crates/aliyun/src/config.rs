@@ -9,6 +9,8 @@ use record_callback_http::{
     SystemClock, UuidNonce,
 };
 
+use serde::Deserialize;
+
 use crate::client::AliyunClient;
 use crate::credential;
 use crate::wire::{self, BooleanStyle};
@@ -24,7 +26,8 @@ const OWN_ENDPOINT: [(&str, &str); 2] = [
 const MAINLAND: &str = "cn-";
 
 /// Which of the vendor's two signatures requests carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Signature {
     /// HMAC-SHA1 in the query, signature version 1.0.
     #[default]

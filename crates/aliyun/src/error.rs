@@ -6,14 +6,12 @@ use record_callback_http::Answer;
 
 use crate::wire;
 
-/// How long the gateway asks to wait, in milliseconds.
-const RETRY_AFTER: &str = "x-acs-retry-after";
 /// Where signature errors begin to echo the string to sign, which holds the signing key.
 const ECHO: &str = "server string to sign";
 
 /// Codes, or prefixes of codes ending in `*`; the first match counts.
 ///
-/// <https://help.aliyun.com/document_detail/434846.html> (gateway), the operations' own pages, and
+/// `help.aliyun.com/document_detail/434846` (gateway), the operations' own pages, and
 /// the Live-wide list.
 const KINDS: &[(&str, ErrorKind)] = &[
     ("ConfigAlreadyExists", ErrorKind::AlreadyExists),
@@ -54,7 +52,7 @@ pub(crate) fn classify(answer: &Answer) -> Error {
         return answer.not_understood("a JSON or XML error");
     };
     let error = answer.failed(&failure, ECHO, kind);
-    match answer.millis(RETRY_AFTER) {
+    match answer.millis(wire::header::RETRY_AFTER) {
         Some(wait) => error.with_retry_after(wait),
         None => error,
     }

@@ -44,6 +44,6 @@ pub use credential::from_env;
 pub use provider::AliyunProvider;
 pub use translate::CAPABILITIES;
 pub use wire::{
-    BooleanStyle, Done, NotifyRecord, NotifyRecords, NotifyRecordsQuery, RecordNotifyConfig, UserDomain,
-    UserDomains, UserDomainsQuery,
+    BooleanStyle, DeliveryStatus, Done, NotifyRecord, NotifyRecords, NotifyRecordsQuery, RecordNotifyConfig,
+    UserDomain, UserDomains, UserDomainsQuery,
 };

@@ -1,5 +1,7 @@
 //! The neutral trait on top of the client.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use record_callback_core::{
@@ -11,7 +13,7 @@ use record_callback_http::{Seen, create_settled};
 use crate::VENDOR;
 use crate::client::AliyunClient;
 use crate::translate::{CAPABILITIES, stored, translate};
-use crate::wire::{CONFIG_NOT_FOUND, STREAMING, UserDomainsQuery};
+use crate::wire::{STREAMING, UserDomainsQuery};
 
 /// Largest page of `DescribeLiveUserDomains`.
 const PAGE_SIZE: u32 = 50;
@@ -38,13 +40,16 @@ impl AliyunProvider {
     async fn read(&self, domain: &DomainName) -> Result<Option<StoredCallback>> {
         match self.client.describe_live_record_notify_config(domain.as_str()).await {
             Ok(config) => Ok(Some(stored(config))),
-            Err(error) if error.code() == Some(CONFIG_NOT_FOUND) => Ok(None),
+            // No config, or no such domain: the documents do not say which answer means which.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    async fn streaming_domains(&self) -> Result<Vec<String>> {
-        let mut names = Vec::new();
+    async fn streaming_domains(&self) -> Result<BTreeSet<DomainName>> {
+        // A set: a domain added meanwhile may shift the pages.
+        let mut names = BTreeSet::new();
+        let mut seen = 0;
         let mut query = UserDomainsQuery {
             live_domain_type: Some(STREAMING.into()),
             page_size: Some(PAGE_SIZE),
@@ -53,8 +58,12 @@ impl AliyunProvider {
         for page in 1.. {
             query.page_number = Some(page);
             let page = self.client.describe_live_user_domains(&query).await?;
-            names.extend(page.domains().iter().map(|domain| domain.domain_name.clone()));
-            if page.domains().is_empty() || names.len() >= page.total_count as usize {
+            let before = names.len();
+            names.extend(page.domains().iter().map(|domain| DomainName::reported(&domain.domain_name)));
+            seen += page.domains().len();
+            if page.domains().is_empty()
+                || page.total_count.map_or(names.len() == before, |total| seen >= total as usize)
+            {
                 break;
             }
         }
@@ -87,14 +96,7 @@ impl RecordCallbackProvider for AliyunProvider {
         }
         // The cloud has no list of configs: ask domain by domain.
         let names = self.streaming_domains().await?;
-        let reads = names.into_iter().map(|name| async move {
-            match self.client.describe_live_record_notify_config(&name).await {
-                Ok(config) => Ok(Some(stored(config))),
-                // Without a config, or gone since the page was read.
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error),
-            }
-        });
+        let reads = names.into_iter().map(|name| async move { self.read(&name).await });
         stream::iter(reads)
             .buffer_unordered(CONCURRENT_READS)
             .try_filter_map(|found| std::future::ready(Ok(found)))

@@ -78,7 +78,11 @@ pub(crate) fn stored(config: RecordNotifyConfig) -> StoredCallback {
         },
         // An example in the documents shows signing on and no key: there must be one we are not told.
         (Some(true), None) => StoredSigning { scheme: Some(SigningScheme::Md5), key: StoredKey::Hidden },
-        (_, _) => StoredSigning { scheme: None, key: StoredKey::NotSet },
+        // A key may be left over from when signing was on.
+        (_, Some(key)) => {
+            StoredSigning { scheme: None, key: StoredKey::Known(SigningKey::reported(key.expose_secret())) }
+        }
+        (_, None) => StoredSigning { scheme: None, key: StoredKey::NotSet },
     };
     StoredCallback {
         key: CallbackKey::new(DomainName::reported(&config.domain_name), AppSelector::Any),
@@ -149,7 +153,9 @@ mod tests {
         assert_eq!(stored(on).signing.key, StoredKey::Hidden);
         let left_over =
             RecordNotifyConfig { notify_auth_key: Some("testkeyyourkey12".into()), ..base.clone() };
-        assert_eq!(stored(left_over).signing, StoredSigning { scheme: None, key: StoredKey::NotSet });
+        let left_over = stored(left_over).signing;
+        assert_eq!(left_over.scheme, None);
+        assert!(matches!(left_over.key, StoredKey::Known(_)));
         assert!(stored(base).events.is_empty());
     }
 }

@@ -1,10 +1,12 @@
-//! Requests and answers of `live` 2016-11-01 exactly as on the wire. The only file with the vendor's words.
+//! Requests and answers of `live` 2016-11-01 exactly as on the wire. The only file with the vendor's words,
+//! but for error codes (`error.rs`).
 //!
-//! <https://help.aliyun.com/document_detail/51831.html> and its neighbours. Every parameter is in the query,
-//! every field of an answer is optional: the documents disagree on types and presence.
+//! <https://help.aliyun.com/document_detail/51831.html> and its neighbours. Every parameter is in the query;
+//! hardly a field of an answer is required: the documents disagree on types and presence.
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use record_callback_http::{Failure, Secrets};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -14,8 +16,20 @@ use serde::de::{self, Deserializer, Visitor};
 pub(crate) const VERSION: &str = "2016-11-01";
 /// `LiveDomainType` of streaming (playback) domains.
 pub(crate) const STREAMING: &str = "liveVideo";
-/// The code of a missing config, as opposed to a missing domain.
-pub(crate) const CONFIG_NOT_FOUND: &str = "InvalidConfig.NotFound";
+
+/// Headers of ACS3-signed requests, in the order they are signed.
+pub(crate) mod header {
+    pub(crate) const ACCEPT: &str = "accept";
+    pub(crate) const HOST: &str = "host";
+    pub(crate) const ACTION: &str = "x-acs-action";
+    pub(crate) const CONTENT_SHA256: &str = "x-acs-content-sha256";
+    pub(crate) const DATE: &str = "x-acs-date";
+    pub(crate) const SECURITY_TOKEN: &str = "x-acs-security-token";
+    pub(crate) const NONCE: &str = "x-acs-signature-nonce";
+    pub(crate) const VERSION: &str = "x-acs-version";
+    /// How long the gateway asks to wait, in milliseconds; in answers.
+    pub(crate) const RETRY_AFTER: &str = "x-acs-retry-after";
+}
 
 /// The one parameter that is a secret.
 const AUTH_KEY: &str = "NotifyAuthKey";
@@ -26,6 +40,11 @@ pub(crate) const DESCRIBE: &str = "DescribeLiveRecordNotifyConfig";
 pub(crate) const DELETE: &str = "DeleteLiveRecordNotifyConfig";
 pub(crate) const USER_DOMAINS: &str = "DescribeLiveUserDomains";
 pub(crate) const NOTIFY_RECORDS: &str = "DescribeLiveRecordNotifyRecords";
+
+/// A time as the vendor writes it: UTC, in whole seconds.
+pub(crate) fn seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
 
 /// How booleans are written in requests.
 ///
@@ -57,11 +76,11 @@ impl BooleanStyle {
 
 /// The parameters of one request.
 #[derive(Default)]
-pub(crate) struct Params<'a>(Vec<(&'static str, Cow<'a, str>)>);
+pub(crate) struct Params<'a>(Vec<(Cow<'static, str>, Cow<'a, str>)>);
 
 impl<'a> Params<'a> {
     fn text(&mut self, name: &'static str, value: &'a str) {
-        self.0.push((name, Cow::Borrowed(value)));
+        self.0.push((name.into(), value.into()));
     }
 
     fn optional(&mut self, name: &'static str, value: Option<&'a str>) {
@@ -72,22 +91,26 @@ impl<'a> Params<'a> {
 
     fn number(&mut self, name: &'static str, value: Option<u32>) {
         if let Some(value) = value {
-            self.0.push((name, Cow::Owned(value.to_string())));
+            self.0.push((name.into(), value.to_string().into()));
         }
     }
 
     /// What must not come back in an error.
     pub(crate) fn secrets(&self) -> Secrets {
         let mut secrets = Secrets::default();
-        let key = self.0.iter().find(|(name, _)| *name == AUTH_KEY);
+        let key = self.0.iter().find(|(name, _)| name == AUTH_KEY);
         secrets.add(key.map(|(_, value)| value.as_ref()));
         secrets
+    }
+
+    fn time(&mut self, name: &'static str, value: Timestamp) {
+        self.0.push((name.into(), seconds(value).into()));
     }
 
     /// Names and values, with room for the common parameters.
     pub(crate) fn pairs(&self) -> Vec<(&str, &str)> {
         let mut pairs = Vec::with_capacity(self.0.len() + 12);
-        pairs.extend(self.0.iter().map(|(name, value)| (*name, value.as_ref())));
+        pairs.extend(self.0.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
         pairs
     }
 }
@@ -192,6 +215,8 @@ pub struct UserDomainsQuery {
     pub page_number: Option<u32>,
     /// 1–50, default 20.
     pub page_size: Option<u32>,
+    /// Only domains with all of these tags, each a key and a value.
+    pub tags: Vec<(String, String)>,
 }
 
 impl UserDomainsQuery {
@@ -205,6 +230,10 @@ impl UserDomainsQuery {
         params.optional("ResourceGroupId", self.resource_group_id.as_deref());
         params.number("PageNumber", self.page_number);
         params.number("PageSize", self.page_size);
+        for (n, (key, value)) in (1..).zip(&self.tags) {
+            params.0.push((format!("Tag.{n}.Key").into(), key.into()));
+            params.0.push((format!("Tag.{n}.Value").into(), value.into()));
+        }
         params
     }
 }
@@ -213,9 +242,12 @@ impl UserDomainsQuery {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct UserDomains {
+    /// Opaque.
+    #[serde(default)]
+    pub request_id: Option<String>,
     /// Domains on all pages.
     #[serde(default)]
-    pub total_count: u32,
+    pub total_count: Option<u32>,
     /// The page.
     #[serde(default)]
     pub page_number: Option<u32>,
@@ -272,15 +304,33 @@ pub struct UserDomain {
     pub resource_group_id: Option<String>,
 }
 
+/// How a delivery ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeliveryStatus {
+    /// The receiver took it.
+    Success,
+    /// It did not.
+    Failed,
+}
+
+impl DeliveryStatus {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Which deliveries of the last 7 days to list.
 #[derive(Debug, Clone, Default)]
 pub struct NotifyRecordsQuery {
     /// The streaming domain.
     pub domain_name: String,
-    /// `yyyy-MM-ddTHH:mm:ssZ`, UTC, within the last 7 days.
-    pub start_time: String,
-    /// The same format, later than the start.
-    pub end_time: String,
+    /// Within the last 7 days; sent in whole seconds.
+    pub start_time: Timestamp,
+    /// Later than the start.
+    pub end_time: Timestamp,
     /// 1–100000; documented as required although it has a default, so always sent (1).
     pub page_number: Option<u32>,
     /// 1–500; likewise always sent (20).
@@ -289,8 +339,8 @@ pub struct NotifyRecordsQuery {
     pub app_name: Option<String>,
     /// Only this stream.
     pub stream_name: Option<String>,
-    /// `success` or `failed`.
-    pub status: Option<String>,
+    /// Only deliveries that ended so.
+    pub status: Option<DeliveryStatus>,
     /// Region, since July 2025.
     pub region_id: Option<String>,
     /// `oss`, `vod` or `all`, since about June 2026.
@@ -301,13 +351,13 @@ impl NotifyRecordsQuery {
     pub(crate) fn params(&self) -> Params<'_> {
         let mut params = Params::default();
         params.text("DomainName", &self.domain_name);
-        params.text("StartTime", &self.start_time);
-        params.text("EndTime", &self.end_time);
+        params.time("StartTime", self.start_time);
+        params.time("EndTime", self.end_time);
         params.number("PageNumber", Some(self.page_number.unwrap_or(1)));
         params.number("PageSize", Some(self.page_size.unwrap_or(20)));
         params.optional("AppName", self.app_name.as_deref());
         params.optional("StreamName", self.stream_name.as_deref());
-        params.optional("Status", self.status.as_deref());
+        params.optional("Status", self.status.map(DeliveryStatus::as_str));
         params.optional("RegionId", self.region_id.as_deref());
         params.optional("StorageType", self.storage_type.as_deref());
         params
@@ -318,12 +368,14 @@ impl NotifyRecordsQuery {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct NotifyRecords {
-    /// 0 on success, in an answer that is a success by its HTTP status.
+    /// Opaque.
     #[serde(default)]
-    pub code: Option<i64>,
-    /// `ok`.
+    pub request_id: Option<String>,
+    /// 0 on success; the client turns any other number into an error.
     #[serde(default)]
-    pub msg: Option<String>,
+    pub(crate) code: Option<i64>,
+    #[serde(default)]
+    pub(crate) msg: Option<String>,
     /// The page.
     #[serde(default)]
     pub page_num: Option<u32>,
@@ -336,9 +388,15 @@ pub struct NotifyRecords {
     /// Number of pages.
     #[serde(default)]
     pub total_page: u32,
-    /// The records on this page.
     #[serde(default)]
-    pub callback_list: Vec<NotifyRecord>,
+    callback_list: Option<Vec<NotifyRecord>>,
+}
+
+impl NotifyRecords {
+    /// The records on this page.
+    pub fn records(&self) -> &[NotifyRecord] {
+        self.callback_list.as_deref().unwrap_or_default()
+    }
 }
 
 /// One delivery of a recording callback.
@@ -499,8 +557,22 @@ mod tests {
         )
         .unwrap();
         assert_eq!((page.code, page.total_num), (Some(0), 1));
-        assert_eq!(page.callback_list[0].notify_type.as_deref(), Some("file_created"));
-        assert_eq!(page.callback_list[0].stream_name, None);
+        assert_eq!(page.records()[0].notify_type.as_deref(), Some("file_created"));
+        assert_eq!(page.records()[0].stream_name, None);
+        let none: NotifyRecords = serde_json::from_slice(br#"{"CallbackList":null}"#).unwrap();
+        assert!(none.records().is_empty());
+    }
+
+    #[test]
+    fn tags_are_numbered_from_one() {
+        let query = UserDomainsQuery {
+            tags: vec![("a".into(), "1".into()), ("b".into(), String::new())],
+            ..Default::default()
+        };
+        assert_eq!(
+            query.params().pairs(),
+            [("Tag.1.Key", "a"), ("Tag.1.Value", "1"), ("Tag.2.Key", "b"), ("Tag.2.Value", "")]
+        );
     }
 
     #[test]

@@ -19,7 +19,9 @@ use crate::credential::{Credential, Credentials, ProjectRef};
 use crate::error;
 use crate::iam::Iam;
 use crate::sign::{ToSign, canonical_query};
-use crate::wire::{self, ListAnswer, ListQuery, RecordCallbackConfigAnswer, RecordCallbackConfigRequest};
+use crate::wire::{
+    self, ListAnswer, ListQuery, RecordCallbackConfigAnswer, RecordCallbackConfigRequest, header,
+};
 
 /// A client of Huawei Cloud Live's recording-callback operations, v1.
 ///
@@ -180,7 +182,11 @@ impl HuaweicloudClient {
                 if !refused.is_some_and(|credential| credentials.renewable(&credential)) {
                     return Err(error);
                 }
-                pipeline.send(call, &sign, &classify).await
+                let earlier = error.maybe_applied();
+                pipeline
+                    .send(call, &sign, &classify)
+                    .await
+                    .map_err(|error| if earlier { error.with_maybe_applied() } else { error })
             }
             result => result,
         }
@@ -214,15 +220,18 @@ impl Unsigned {
             Credential::Token(token) => {
                 let token = token.value.expose_secret();
                 secrets.add(Some(token));
-                request.headers_mut().insert(HeaderName::from_static("x-auth-token"), sensitive(token)?);
+                request.headers_mut().insert(HeaderName::from_static(header::AUTH_TOKEN), sensitive(token)?);
             }
             Credential::AccessKey(key) => {
                 let date = now.strftime("%Y%m%dT%H%M%SZ").to_string();
                 let mut headers = Vec::with_capacity(5);
-                headers.extend([("content-type", wire::CONTENT_TYPE), ("host", endpoint.authority())]);
-                headers.extend(self.project_id.as_deref().map(|id| ("x-project-id", id)));
-                headers.push(("x-sdk-date", &date));
-                headers.extend(key.expose_security_token().map(|token| ("x-security-token", token)));
+                headers.extend([
+                    (header::CONTENT_TYPE, wire::CONTENT_TYPE),
+                    (header::HOST, endpoint.authority()),
+                ]);
+                headers.extend(self.project_id.as_deref().map(|id| (header::PROJECT_ID, id)));
+                headers.push((header::SDK_DATE, date.as_str()));
+                headers.extend(key.expose_security_token().map(|token| (header::SECURITY_TOKEN, token)));
                 let to_sign = ToSign {
                     method: self.method.as_str(),
                     path: &self.path,

@@ -14,7 +14,7 @@ use crate::credential::{self, Credentials, Login, LoginTokens, ProjectRef, Token
 use crate::iam::Iam;
 
 /// Regions with a Live endpoint in the official SDK or the vendor's endpoint tables
-/// (<https://support.huaweicloud.com/api-live/live_03_0052.html>); their addresses have one form.
+/// (page `api-live/live_03_0052`); their addresses have one form.
 const REGIONS: [&str; 6] =
     ["cn-north-4", "cn-north-1", "cn-east-3", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3"];
 const DEFAULT_IAM: &str = "https://iam.myhuaweicloud.com";
@@ -149,8 +149,14 @@ impl HuaweicloudClientBuilder {
         let endpoint = Endpoint::parse("endpoint", &self.live_address()?, self.allow_http)?;
         let project = self.project()?;
         let iam_endpoint = Endpoint::parse("iam_endpoint", &self.iam_address(), self.allow_http)?;
-        let pipeline = Pipeline::new(&endpoint, self.quotas, self.retry, self.clock)?;
-        let iam = Iam { pipeline: pipeline.with_quotas(Quotas::unlimited()), endpoint: iam_endpoint };
+        let pipeline = Pipeline::new(&endpoint, self.quotas, self.retry.clone(), Arc::clone(&self.clock))?;
+        let iam_pipeline = if iam_endpoint.is_loopback() == endpoint.is_loopback() {
+            pipeline.with_quotas(Quotas::unlimited())
+        } else {
+            // Whether a proxy is used is decided by the endpoint.
+            Pipeline::new(&iam_endpoint, Quotas::unlimited(), self.retry, self.clock)?
+        };
+        let iam = Iam { pipeline: iam_pipeline, endpoint: iam_endpoint };
         let credentials = match self.auth {
             Auth::Env => Credentials::AccessKey(Arc::new(credential::from_env(self.env))),
             Auth::AccessKey(provider) => Credentials::AccessKey(provider),

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use record_callback_core::Result;
+use record_callback_core::{Error, ErrorKind, Result};
 use record_callback_http::{AccessKey, CredentialProvider, Env, EnvCredentials};
 use secrecy::SecretString;
 
@@ -111,6 +111,15 @@ pub(crate) struct LoginTokens {
     project: ProjectRef,
     token: RwLock<Option<Arc<Token>>>,
     renewing: tokio::sync::Mutex<()>,
+    failed: RwLock<Failed>,
+}
+
+/// The last login that failed, for the callers that waited for it. Passwords that are wrong again and again
+/// lock the account.
+#[derive(Debug, Default)]
+struct Failed {
+    logins: u64,
+    last: Option<(ErrorKind, String)>,
 }
 
 /// A project by id, or by the name of its region.
@@ -122,20 +131,48 @@ pub(crate) enum ProjectRef {
 
 impl LoginTokens {
     pub(crate) fn new(iam: Iam, login: Login, project: ProjectRef) -> Self {
-        Self { iam, login, project, token: RwLock::default(), renewing: tokio::sync::Mutex::default() }
+        Self {
+            iam,
+            login,
+            project,
+            token: RwLock::default(),
+            renewing: tokio::sync::Mutex::default(),
+            failed: RwLock::default(),
+        }
     }
 
     async fn current(&self) -> Result<Arc<Token>> {
         if let Some(token) = self.fresh() {
             return Ok(token);
         }
+        let failed_before = self.failed.read().unwrap_or_else(PoisonError::into_inner).logins;
         let _one_at_a_time = self.renewing.lock().await;
         if let Some(token) = self.fresh() {
             return Ok(token);
         }
-        let token = Arc::new(self.iam.issue_token(&self.login, &self.project).await?);
+        self.failed_since(failed_before)?;
+        let token = match self.iam.issue_token(&self.login, &self.project).await {
+            Ok(token) => Arc::new(token),
+            Err(error) => {
+                let mut failed = self.failed.write().unwrap_or_else(PoisonError::into_inner);
+                failed.logins += 1;
+                failed.last = Some((error.kind(), error.to_string()));
+                return Err(error);
+            }
+        };
         *self.token.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&token));
         Ok(token)
+    }
+
+    /// The failure of the login this caller waited for, if it failed.
+    fn failed_since(&self, logins: u64) -> Result<()> {
+        let failed = self.failed.read().unwrap_or_else(PoisonError::into_inner);
+        match &failed.last {
+            Some((kind, message)) if failed.logins > logins => {
+                Err(Error::new(*kind, format!("the login this call waited for failed: {message}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn fresh(&self) -> Option<Arc<Token>> {

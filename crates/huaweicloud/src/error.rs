@@ -6,15 +6,13 @@ use record_callback_http::Answer;
 
 use crate::wire;
 
-/// Sent with every answer, success or not.
-const REQUEST_ID: &str = "x-request-id";
 /// Where signature errors begin to echo the canonical request, which holds the security token.
 const ECHO: &str = "canonicalRequest";
 
 /// Error codes of Live (`LIVE.`), the API gateway (`APIGW.`) and IAM.
 ///
-/// <https://support.huaweicloud.com/api-live/live_03_0015.html> and
-/// <https://support.huaweicloud.com/devg-apisign/api-sign-errorcode.html>
+/// The Live API reference's error code page of 2021-06-30 (newer codes may exist), and
+/// <https://support.huaweicloud.com/en-us/devg-apisign/api-sign-errorcode.html>
 const KINDS: &[(&str, ErrorKind)] = &[
     ("LIVE.100011000", ErrorKind::Unavailable),
     ("LIVE.100011001", ErrorKind::InvalidConfig),
@@ -61,7 +59,7 @@ pub(crate) fn classify(answer: &Answer) -> Error {
         Some(failure) => answer.failed(&failure, ECHO, kind),
         None => answer.not_understood("a JSON error"),
     };
-    match answer.header(REQUEST_ID) {
+    match answer.header(wire::header::REQUEST_ID) {
         Some(id) => answer.with_request_id(error, id),
         None => error,
     }

@@ -7,10 +7,7 @@ use record_callback_http::{Answer, Body, Call, Endpoint, Method, Pipeline, Safet
 use crate::VENDOR;
 use crate::client::{Unsigned, read};
 use crate::credential::{Credentials, Login, ProjectRef, Token};
-use crate::wire::{self, Projects, Scope, TokenAnswer};
-
-/// Carries the issued token.
-const SUBJECT_TOKEN: &str = "x-subject-token";
+use crate::wire::{self, Projects, Scope, TokenAnswer, header};
 
 /// A client of IAM v3.
 #[derive(Debug, Clone)]
@@ -76,8 +73,11 @@ fn call(operation: &'static str) -> Call<'static> {
 
 fn issued(answer: &Answer) -> Result<Token> {
     let TokenAnswer { token } = read(answer)?;
-    let Some(value) = answer.header(SUBJECT_TOKEN) else {
-        return Err(Error::new(ErrorKind::Protocol, format!("the answer has no {SUBJECT_TOKEN} header")));
+    let Some(value) = answer.header(header::SUBJECT_TOKEN) else {
+        return Err(Error::new(
+            ErrorKind::Protocol,
+            format!("the answer has no {} header", header::SUBJECT_TOKEN),
+        ));
     };
     let project_id = token.project.map(|project| project.id);
     Ok(Token { value: value.into(), expires_at: Some(token.expires_at), project_id })

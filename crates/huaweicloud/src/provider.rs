@@ -72,21 +72,20 @@ impl HuaweicloudProvider {
             query.offset = Some(offset);
             query.limit = Some(PAGE_SIZE);
             let page = self.client.list_record_callback_configs(&query).await?;
-            let length = u32::try_from(page.callback_config.len()).unwrap_or(u32::MAX);
+            let total = page.total;
+            let page = page.into_configs();
+            let length = u32::try_from(page.len()).unwrap_or(u32::MAX);
             // A config created meanwhile may shift the pages.
-            let new = page
-                .callback_config
-                .into_iter()
-                .filter(|config| config.id.as_ref().is_none_or(|id| seen.insert(id.clone())));
+            let new =
+                page.into_iter().filter(|config| config.id.as_ref().is_none_or(|id| seen.insert(id.clone())));
             configs.extend(new.map(stored));
             offset += length;
-            if length == 0 || offset >= page.total {
+            if length == 0 || total.map_or(length < PAGE_SIZE, |total| offset >= total) {
                 return Ok(configs);
             }
             if offset > MAX_OFFSET {
                 let message = format!(
-                    "there are {} configs, and the cloud lists no more than the first {offset}; list domain by domain",
-                    page.total
+                    "there are more configs than the first {offset}, which are all the cloud lists; list domain by domain"
                 );
                 return Err(of_vendor(Error::new(ErrorKind::Unsupported, message)));
             }
@@ -169,8 +168,8 @@ impl RecordCallbackProvider for HuaweicloudProvider {
             .map_err(|error| of_vendor(error).with_domain(config.domain().as_str()))?;
         let id = match created {
             Some(id) => Some(id),
-            // Some documents show an answer without a body.
-            None => self.find(&key).await?.and_then(|found| found.id),
+            // Some documents show an answer without a body. It is created all the same if looking it up fails.
+            None => self.find(&key).await.ok().flatten().and_then(|found| found.id),
         };
         if let Some(id) = &id {
             self.ids().insert(key, id.clone());

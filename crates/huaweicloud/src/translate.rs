@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use record_callback_core::{
     AppSelector, CallbackKey, Capabilities, ConfigId, DomainName, DomainRole, EventKind, EventSet,
-    EventSupport, Fidelity, Fitted, OnDemandSupport, RecordCallbackConfig, Result, SigningKey, SigningScheme,
-    SigningSupport, StoredCallback, StoredKey, StoredSigning,
+    EventSupport, Fidelity, Field, Fitted, InvalidConfig, OnDemandSupport, RecordCallbackConfig, Result,
+    SigningKey, SigningScheme, SigningSupport, StoredCallback, StoredKey, StoredSigning,
 };
 use secrecy::ExposeSecret;
 
@@ -24,7 +24,8 @@ const EVENTS: [(EventKind, &str); 5] = [
 ///
 /// One config for each ingest domain and app, `*` for the apps without one. Events are subscribed one by one.
 /// Keys are at least 32 letters and digits
-/// (<https://support.huaweicloud.com/usermanual-live/live_01_0011.html>) and are never shown.
+/// (page `iLive-live/live_01_0011` of 2025-11-21; the upper limit is ours, the vendor's UNVERIFIED) and are never
+/// shown.
 pub static CAPABILITIES: LazyLock<Capabilities> = LazyLock::new(|| Capabilities {
     domain_role: DomainRole::Ingest,
     named_apps: true,
@@ -48,6 +49,14 @@ pub(crate) fn translate(
     config: &RecordCallbackConfig,
     fidelity: Fidelity,
 ) -> Result<(RecordCallbackConfigRequest, Fitted)> {
+    for kind in config.events() {
+        if let EventKind::Vendor(name) = kind
+            && let Some((neutral, _)) = EVENTS.into_iter().find(|(_, known)| known == name)
+        {
+            let problem = format!("`{kind}` has a neutral name");
+            return Err(InvalidConfig::new(Field::Events, problem, format!("write `{neutral}`")).into());
+        }
+    }
     let fitted = CAPABILITIES.fit(config, fidelity)?;
     let effective = &fitted.effective;
     let sign_type = effective.signing().scheme().map(|scheme| match scheme {
@@ -111,7 +120,7 @@ fn event_kind(name: String) -> EventKind {
 
 #[cfg(test)]
 mod tests {
-    use record_callback_core::{CallbackSigning, DifferenceKind, Field};
+    use record_callback_core::{CallbackSigning, DifferenceKind};
 
     use super::*;
 
@@ -149,6 +158,19 @@ mod tests {
         assert_eq!(
             (differences[0].field, differences[0].kind),
             (Field::SigningKey, DifferenceKind::CannotBeReadBack)
+        );
+    }
+
+    #[test]
+    fn a_vendor_name_of_a_neutral_event_is_refused() {
+        let config = RecordCallbackConfig::builder("push.example.com", "http://cb.example.com/n")
+            .events([EventKind::Vendor("RECORD_OVER".into())])
+            .build()
+            .unwrap();
+        let error = translate(&config, Fidelity::Exact).unwrap_err().to_string();
+        assert!(
+            error.contains("`vendor:RECORD_OVER` has a neutral name (rule: write `recording_ended`)"),
+            "{error}"
         );
     }
 

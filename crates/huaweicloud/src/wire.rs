@@ -1,4 +1,5 @@
-//! Requests and answers of Live v1 and IAM v3 exactly as on the wire. The only file with the vendor's words.
+//! Requests and answers of Live v1 and IAM v3 exactly as on the wire. The only file with the vendor's words,
+//! but for error codes (`error.rs`).
 //!
 //! <https://support.huaweicloud.com/api-live/UpdateRecordCallbackConfig.html> and its neighbours. Every field
 //! of an answer is optional and unknown ones are ignored: documents and years disagree.
@@ -18,6 +19,20 @@ pub(crate) const UPDATE: &str = "UpdateRecordCallbackConfig";
 pub(crate) const DELETE: &str = "DeleteRecordCallbackConfig";
 pub(crate) const ISSUE_TOKEN: &str = "KeystoneCreateUserTokenByPassword";
 pub(crate) const LIST_PROJECTS: &str = "KeystoneListProjects";
+
+/// Headers of requests, those that are signed in the order they are signed, and of answers.
+pub(crate) mod header {
+    pub(crate) const CONTENT_TYPE: &str = "content-type";
+    pub(crate) const HOST: &str = "host";
+    pub(crate) const PROJECT_ID: &str = "x-project-id";
+    pub(crate) const SDK_DATE: &str = "x-sdk-date";
+    pub(crate) const SECURITY_TOKEN: &str = "x-security-token";
+    pub(crate) const AUTH_TOKEN: &str = "x-auth-token";
+    /// Carries the token IAM issued.
+    pub(crate) const SUBJECT_TOKEN: &str = "x-subject-token";
+    /// Sent with every answer, success or not.
+    pub(crate) const REQUEST_ID: &str = "x-request-id";
+}
 
 pub(crate) const PROJECTS_PATH: &str = "/v3/projects";
 pub(crate) const TOKENS_PATH: &str = "/v3/auth/tokens";
@@ -143,9 +158,15 @@ impl ListQuery {
 #[serde(default)]
 pub struct ListAnswer {
     /// Configs on all pages.
-    pub total: u32,
+    pub total: Option<u32>,
+    callback_config: Option<Vec<RecordCallbackConfigAnswer>>,
+}
+
+impl ListAnswer {
     /// The configs on this page.
-    pub callback_config: Vec<RecordCallbackConfigAnswer>,
+    pub fn into_configs(self) -> Vec<RecordCallbackConfigAnswer> {
+        self.callback_config.unwrap_or_default()
+    }
 }
 
 /// `{"projects":[{"id","name"}]}`

@@ -149,7 +149,8 @@ fn sdk_hmac() {
 const HASH: &str = acs3::EMPTY_BODY;
 
 fn canonical_request(method: &str, path: &str, query: &str, headers: &[(&str, &str)], hash: &str) -> String {
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let lines = lines.concat();
     let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
     format!("{method}\n{path}\n{query}\n{lines}\n{names}\n{hash}")
 }

@@ -30,9 +30,7 @@
 
 mod provider_config;
 
-pub use provider_config::{
-    AliyunConfig, CredentialsConfig, HuaweicloudConfig, ProviderConfig, SignatureConfig,
-};
+pub use provider_config::{AliyunConfig, CredentialsConfig, HuaweicloudConfig, ProviderConfig};
 pub use record_callback_core::*;
 
 pub use record_callback_aliyun as aliyun;

@@ -19,7 +19,8 @@ use serde::Deserialize;
 /// # Ok::<(), toml::de::Error>(())
 /// ```
 ///
-/// Unknown fields are refused. Secrets do not appear in `Debug`.
+/// Unknown fields are refused. Secrets do not appear in `Debug`; but the TOML parser's own errors quote the line
+/// they are about, so keep those of a config with secrets in it out of logs.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "vendor", rename_all = "lowercase")]
 #[non_exhaustive]
@@ -41,7 +42,7 @@ pub struct AliyunConfig {
     /// Allows plain HTTP to hosts that are not loopback.
     pub allow_http: bool,
     /// The signature. Default: `rpc`.
-    pub signature: SignatureConfig,
+    pub signature: Signature,
     /// Default: the environment.
     pub credentials: CredentialsConfig,
 }
@@ -63,17 +64,6 @@ pub struct HuaweicloudConfig {
     pub allow_http: bool,
     /// Default: the environment.
     pub credentials: CredentialsConfig,
-}
-
-/// Aliyun's signatures by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SignatureConfig {
-    /// HMAC-SHA1 in the query.
-    #[default]
-    Rpc,
-    /// ACS3-HMAC-SHA256 in a header.
-    Acs3,
 }
 
 /// Where credentials come from.
@@ -127,11 +117,7 @@ impl ProviderConfig {
 
 impl AliyunConfig {
     fn connect(&self, env: impl Env) -> Result<Arc<dyn RecordCallbackProvider>> {
-        let mut builder =
-            AliyunClient::builder().allow_http(self.allow_http).signature(match self.signature {
-                SignatureConfig::Rpc => Signature::Rpc,
-                SignatureConfig::Acs3 => Signature::Acs3,
-            });
+        let mut builder = AliyunClient::builder().allow_http(self.allow_http).signature(self.signature);
         if let Some(endpoint) = &self.endpoint {
             builder = builder.endpoint(endpoint);
         }

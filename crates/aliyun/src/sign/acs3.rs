@@ -65,7 +65,7 @@ pub fn authorization(
 mod tests {
     use super::*;
 
-    /// Headers of the vectors computed for this project, with the ones a case adds.
+    /// The headers every vector has, with the ones a case adds.
     fn headers<'a>(
         action: &'a str,
         body_hash: &'a str,
@@ -136,7 +136,7 @@ mod tests {
         assert!(header.ends_with(&format!("Signature={signature}")), "{header}");
     }
 
-    /// V3-a to V3-c: signed by the official Python SDK (tea-openapi 0.4.6).
+    /// Signed by the official Python SDK (tea-openapi 0.4.6), with the headers it signs.
     #[test]
     fn sdk_vectors() {
         let provider = ("x-acs-credentials-provider", "static_ak");
@@ -174,7 +174,7 @@ mod tests {
         );
     }
 
-    /// m1–m3: minimal headers, computed with an independent implementation.
+    /// Computed with an implementation that shares nothing with this one.
     #[test]
     fn minimal_header_vectors() {
         check(

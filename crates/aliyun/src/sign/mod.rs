@@ -1,7 +1,6 @@
 //! Both of Aliyun's request signatures. Pure: time and nonce come in as text.
 //!
-//! <https://help.aliyun.com/document_detail/157269.html> (RPC) and
-//! <https://help.aliyun.com/zh/sdk/product-overview/v3-request-structure-and-signature> (ACS3).
+//! `help.aliyun.com/document_detail/157269` (RPC) and the page `v3-request-structure-and-signature` (ACS3).
 
 pub mod acs3;
 pub mod rpc;

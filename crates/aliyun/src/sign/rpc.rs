@@ -116,7 +116,7 @@ mod tests {
         }
     }
 
-    /// Published: <https://help.aliyun.com/document_detail/157269.html>.
+    /// Published: `help.aliyun.com/document_detail/157269`.
     #[test]
     fn published_vector_ecs() {
         check(
@@ -162,9 +162,8 @@ mod tests {
         );
     }
 
-    /// R1–R3: computed with the official Python SDK (tea-openapi 0.4.6) and an independent implementation.
     #[test]
-    fn sdk_vector_describe() {
+    fn vector_describe() {
         let mut params = COMMON.to_vec();
         params.extend([
             ("Action", "DescribeLiveRecordNotifyConfig"),
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn sdk_vector_add_with_reserved_and_unicode_characters() {
+    fn vector_add_with_reserved_and_unicode_characters() {
         let mut params = COMMON.to_vec();
         params.extend([
             ("Action", "AddLiveRecordNotifyConfig"),
@@ -196,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn sdk_vector_update_with_security_token() {
+    fn vector_update_with_security_token() {
         let mut params = COMMON.to_vec();
         params.extend([
             ("Action", "UpdateLiveRecordNotifyConfig"),

@@ -9,9 +9,10 @@ pub(crate) mod put;
 
 use std::sync::Arc;
 
+use record_callback::aliyun::Signature;
 use record_callback::{
     AliyunConfig, CallbackKey, CredentialsConfig, HuaweicloudConfig, InvalidConfig, ProviderConfig,
-    RecordCallbackProvider, SignatureConfig,
+    RecordCallbackProvider,
 };
 
 use crate::args::{CloudArguments, KeyArguments, SignatureName, VendorName};
@@ -33,8 +34,8 @@ impl CloudArguments {
                 region,
                 allow_http,
                 signature: match signature {
-                    Some(SignatureName::Acs3) => SignatureConfig::Acs3,
-                    Some(SignatureName::Rpc) | None => SignatureConfig::Rpc,
+                    Some(SignatureName::Acs3) => Signature::Acs3,
+                    Some(SignatureName::Rpc) | None => Signature::Rpc,
                 },
                 credentials: CredentialsConfig::Environment,
             }),
