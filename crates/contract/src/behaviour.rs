@@ -155,6 +155,7 @@ static BEHAVIOURS: &[Behaviour] = behaviours! {
     delete {
         delete_removes_the_config_and_it_can_be_created_again: NOTHING,
         delete_of_a_missing_config_is_not_found: NOTHING,
+        delete_that_lost_its_answer_is_done: LOST_ANSWERS,
         delete_leaves_other_domains_alone: NOTHING,
         delete_leaves_other_configs_of_the_domain_alone: NAMED_APPS,
         delete_does_not_fall_back_to_another_app: NAMED_APPS,

@@ -48,7 +48,7 @@
 //!
 //! # What is assumed
 //!
-//! The vendors' pages are silent or contradict each other here and there, and nobody asked the real services. Where
+//! The vendors' pages are silent or contradict each other here and there, and the real services were never asked. Where
 //! two readings are likely, [`AliyunDialect`] and [`HuaweicloudDialect`] choose. Elsewhere the mocks take the stricter
 //! reading:
 //!

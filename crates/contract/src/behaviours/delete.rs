@@ -22,6 +22,14 @@ pub(crate) async fn delete_of_a_missing_config_is_not_found(bench: &Bench<'_>) -
     refused("a second delete", bench.provider.delete(&config.key()).await, ErrorKind::NotFound).map(drop)
 }
 
+pub(crate) async fn delete_that_lost_its_answer_is_done(bench: &Bench<'_>) -> Result<(), Failure> {
+    let config = bench.plain(ANY, "recorded")?;
+    bench.create(&config).await?;
+    bench.harness.faults().ok_or_else(Failure::not_applicable)?.lose_next_answer().await;
+    bench.delete(&config.key()).await?;
+    bench.still_absent(&config.key()).await
+}
+
 pub(crate) async fn delete_leaves_other_domains_alone(bench: &Bench<'_>) -> Result<(), Failure> {
     let (here, there) = (bench.plain(ANY, "here")?, bench.plain_elsewhere("there")?);
     bench.create(&here).await?;

@@ -48,6 +48,7 @@ pub(crate) enum Fault {
     ForgetsOnDemandUrl,
     LosesAnswers,
     RepeatsLostCreates,
+    RepeatsLostDeletes,
     // fidelity
     DropsSilently,
     NamesOneDeviation,
@@ -387,7 +388,9 @@ impl RecordCallbackProvider for Mutant {
                 self.cloud.get(key).await?.and_then(|stored| stored.on_demand_url);
         }
         let result = self.cloud.delete(&sent).await.map_err(|error| self.failed(error));
+        let lost = self.loses_answer.swap(false, Ordering::Relaxed);
         match self.fault {
+            Fault::RepeatsLostDeletes if lost => self.cloud.delete(&sent).await,
             Fault::AcceptsDeleteOfMissing => Ok(()),
             Fault::DeletesTheWholeDomain | Fault::DeletesEveryDomain if result.is_ok() => {
                 let domain = (self.fault == Fault::DeletesTheWholeDomain).then_some(&key.domain);

@@ -118,6 +118,7 @@ const PRECISELY_CAUGHT: &[Case] = &[
     (Fault::ForgetsOnDemandUrl, key_hiding, &["ensure_tells_whether_an_undocumented_on_demand_url_was_kept"]),
     (Fault::LosesAnswers, full, &["create_settles_a_lost_answer_by_reading_back"]),
     (Fault::RepeatsLostCreates, full, &["create_settles_a_lost_answer_by_reading_back"]),
+    (Fault::RepeatsLostDeletes, full, &["delete_that_lost_its_answer_is_done"]),
     (
         Fault::NamesOneDeviation,
         narrow,

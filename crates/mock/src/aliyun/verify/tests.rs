@@ -85,7 +85,7 @@ fn rpc_signs_the_method_and_every_parameter() {
     }
 }
 
-/// The headers all of V3-a to m3 have.
+/// The headers all ACS3 vectors have.
 fn headers(action: &'static str, content_hash: &'static str) -> Vec<(&'static str, &'static str)> {
     vec![
         ("host", "live.aliyuncs.com"),
