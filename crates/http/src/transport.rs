@@ -57,8 +57,7 @@ impl Secrets {
     }
 }
 
-/// A request ready to be sent, and the secrets in it.
-#[derive(Debug)]
+/// A request ready to be sent, and the secrets in it. `Debug` shows the method only.
 pub struct Signed {
     /// The request.
     pub request: Request,
@@ -66,8 +65,14 @@ pub struct Signed {
     pub secrets: Secrets,
 }
 
-/// What a cloud says about a failure, in its own words.
-#[derive(Debug, Default, PartialEq, Eq)]
+impl fmt::Debug for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signed").field("method", self.request.method()).finish_non_exhaustive()
+    }
+}
+
+/// What a cloud says about a failure, in its own words, which may repeat the request. `Debug` shows none of them.
+#[derive(Default, PartialEq, Eq)]
 pub struct Failure {
     /// The error code.
     pub code: String,
@@ -75,6 +80,12 @@ pub struct Failure {
     pub message: String,
     /// The request id, if the body has one.
     pub request_id: Option<String>,
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failure").finish_non_exhaustive()
+    }
 }
 
 /// A cloud's answer, body included. `Debug` shows neither headers nor body.

@@ -1,0 +1,161 @@
+//! Looks for pieces of secrets, however they are encoded.
+
+use super::*;
+
+/// Letters and digits of a secret that count as a leak: nothing shorter is worth guessing from.
+pub(crate) const PIECE: usize = 10;
+
+/// Pieces of secrets in the encodings they may be shown in, lower case: whose they are, and how encoded.
+#[derive(Default)]
+pub(crate) struct Secrets {
+    pub(crate) pieces: HashMap<[u8; PIECE], (&'static str, &'static str)>,
+    /// How pieces begin, to skip most of a text quickly.
+    pub(crate) beginnings: HashSet<[u8; 2]>,
+    pub(crate) known: HashSet<String>,
+}
+
+impl Secrets {
+    pub(crate) fn canaries() -> Self {
+        let mut secrets = Self::default();
+        for (name, secret) in [
+            ("access key secret", SECRET),
+            ("temporary access key secret", TEMPORARY_SECRET),
+            ("security token", SECURITY_TOKEN),
+            ("given token", GIVEN_TOKEN),
+            ("password", PASSWORD),
+            ("signing key", KEY),
+            ("other signing key", OTHER_KEY),
+            ("long signing key", LONG_KEY),
+            ("short signing key", SHORT_KEY),
+            ("mock's secret", NOT_OURS),
+            (NUMERIC, NUMERIC_KEY),
+        ] {
+            secrets.add(name, secret);
+        }
+        secrets
+    }
+
+    /// Makes pieces of `secret` as it is, with a gap anywhere, and encoded.
+    pub(crate) fn add(&mut self, name: &'static str, secret: &str) {
+        let encoded = percent_encoded(secret);
+        let bytes: Vec<_> = secret.bytes().map(|byte| byte.to_string()).collect();
+        let hex = secret.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        self.add_form(name, "percent-encoded twice", &percent_encoded(&encoded));
+        self.add_form(name, "in hexadecimal", &hex);
+        self.add_form(name, "byte by byte", &bytes.join(", "));
+        // What stands before it shifts the secret's place in groups of three bytes.
+        for before in 0..3 {
+            let base64 = base64(&[&vec![0; before], secret.as_bytes()].concat());
+            self.add_form(name, "in base64", &base64[before + usize::from(before > 0)..base64.len() - 4]);
+        }
+        self.add_form(name, "percent-encoded", &encoded);
+        self.add_form(name, "itself", secret);
+    }
+
+    pub(crate) fn add_form(&mut self, name: &'static str, form: &'static str, text: &str) {
+        for text in [squeezed(text), spaced(text)] {
+            for piece in text.windows(PIECE) {
+                // A run of digits is anything, unless the secret is a number.
+                if name == NUMERIC || !piece.iter().all(u8::is_ascii_digit) {
+                    let piece: [u8; PIECE] = piece.try_into().unwrap();
+                    self.beginnings.insert([piece[0], piece[1]]);
+                    self.pieces.insert(piece, (name, form));
+                }
+            }
+        }
+    }
+
+    /// Adds what authorised the requests a mock received.
+    pub(crate) fn add_used(&mut self, requests: &[ReceivedRequest]) {
+        for request in requests {
+            let headers = request.headers().iter();
+            let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            self.add_used_by(
+                request.query(),
+                headers.map(|(name, value)| (name.as_str().to_owned(), text(value))),
+            );
+        }
+    }
+
+    pub(crate) fn add_used_by(&mut self, query: &str, headers: impl Iterator<Item = (String, String)>) {
+        let parameters = query.split('&').filter_map(|pair| pair.split_once('='));
+        for (_, signature) in parameters.filter(|(name, _)| *name == "Signature") {
+            self.add_form("signature", "percent-encoded", signature);
+            self.add_form("signature", "itself", &percent_decoded(signature));
+        }
+        for (name, value) in headers {
+            match (name.as_str(), value.split_once("Signature=")) {
+                ("authorization", Some((_, signature))) => self.add_form("signature", "itself", signature),
+                // Issued tokens are long; nothing shows an end of one and not its beginning.
+                ("x-auth-token", _) if value != GIVEN_TOKEN && self.known.insert(value.clone()) => {
+                    self.add("issued token", &value[..value.len().min(200)]);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The last piece of a secret in `text`: whose, how encoded, and where.
+    pub(crate) fn find(&self, text: &str) -> Option<(&'static str, &'static str, String)> {
+        [squeezed(text), spaced(text)].iter().rev().find_map(|text| {
+            let at = text.windows(PIECE).rposition(|piece| self.is_piece(piece))?;
+            let (name, form) = self.pieces[&text[at..at + PIECE]];
+            let around = &text[at.saturating_sub(60)..text.len().min(at + 60)];
+            Some((name, form, String::from_utf8_lossy(around).into_owned()))
+        })
+    }
+
+    pub(crate) fn is_piece(&self, piece: &[u8]) -> bool {
+        self.beginnings.contains(&piece[..2]) && self.pieces.contains_key(piece)
+    }
+}
+
+/// Lower case, with a single space for white space of any kind.
+pub(crate) fn spaced(text: &str) -> Vec<u8> {
+    let words: Vec<_> = text.split_whitespace().collect();
+    words.join(" ").to_ascii_lowercase().into()
+}
+
+/// Letters and digits only, in lower case: finds what was split by anything.
+pub(crate) fn squeezed(text: &str) -> Vec<u8> {
+    text.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).collect()
+}
+
+pub(crate) fn percent_encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(byte.into());
+        } else {
+            write!(encoded, "%{byte:02X}").unwrap();
+        }
+        encoded
+    })
+}
+
+pub(crate) fn percent_decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut decoded = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        match part.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                decoded.push(byte);
+                decoded.extend(&part.as_bytes()[2..]);
+            }
+            None => decoded.extend([b"%", part.as_bytes()].concat()),
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits = (0..3).fold(0, |bits, i| bits << 8 | u32::from(group.get(i).copied().unwrap_or(0)));
+        for i in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * i) & 63) as usize];
+            text.push(if i <= group.len() { digit.into() } else { '=' });
+        }
+    }
+    text
+}
