@@ -49,7 +49,7 @@ fn its_steps_are_available_as_json() {
     for (cloud, key) in [("aliyun", "key known"), ("huaweicloud", "key hidden")] {
         assert_has(&result(cloud, "start mock"), &["http://127.0.0.1:"]);
         assert_has(&result(cloud, "read back"), &["file_completed to https://", key]);
-        assert_has(&result(cloud, "received"), &["requests, every signature verified"]);
+        assert_has(&result(cloud, "received"), &["requests, 0 signatures refused"]);
     }
     assert_has(&result("huaweicloud", "verify"), &["signing.key: cannot be read back"]);
     assert_eq!(result("aliyun", "retire"), "0 configs left");

@@ -56,7 +56,7 @@ impl From<HttpMethod> for Method {
 }
 
 /// The documented quotas of an account: 30 writes, 50 reads of a config and 100 of the others, each second
-/// and operation by operation.
+/// and operation by operation. The limiters have the operations' names.
 pub fn default_quotas() -> Quotas {
     let per_second = |calls| Quota::per_second(NonZeroU32::new(calls).unwrap_or(NonZeroU32::MIN));
     Quotas::new([

@@ -22,7 +22,8 @@ const DEFAULT_IAM: &str = "https://iam.myhuaweicloud.com";
 /// The limiter all operations share.
 pub(crate) const QUOTA: &str = "record/callbacks";
 
-/// The documented quota: 300 requests a minute for all recording-callback operations of a user together.
+/// The documented quota: 300 requests a minute for all recording-callback operations of a user together. The one
+/// limiter is named `record/callbacks`.
 pub fn default_quotas() -> Quotas {
     let per_minute = NonZeroU32::new(300).unwrap_or(NonZeroU32::MIN);
     Quotas::new([(QUOTA, Quota::per_minute(per_minute))])

@@ -6,7 +6,7 @@ use record_callback::{
     HuaweicloudConfig, ProviderConfig, ReadBack, RecordCallbackConfig, RecordCallbackProvider,
     RecordCallbackProviderExt, SigningKey, StoredCallback,
 };
-use record_callback_mock::{MockAliyun, MockHuaweicloud};
+use record_callback_mock::{MockAliyun, MockHuaweicloud, ReceivedRequest};
 use serde::Serialize;
 
 use crate::args::DemoArguments;
@@ -17,6 +17,9 @@ const NOTIFY_URL: &str = "https://callbacks.example.com/recorded";
 /// The same stream has one domain for players and another for publishers.
 const STREAMING_DOMAIN: &str = "live.example.com";
 const INGEST_DOMAIN: &str = "push.example.com";
+
+/// What the mocks say of a signature that does not match.
+const SIGNATURE_REFUSED: [&str; 2] = ["SignatureDoesNotMatch", "APIGW.0301"];
 
 #[derive(Serialize)]
 struct Step {
@@ -67,9 +70,8 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), Failure> {
     aliyun.ensure_absent(&wanted.key(), &read_back).await?;
     let left = aliyun.list(None).await?.len();
     story.tell("aliyun", "retire", format!("{left} configs left"));
-    let signed = |count: usize| format!("{count} requests, every signature verified");
-    story.tell("aliyun", "received", signed(mock_aliyun.requests().len()));
-    story.tell("huaweicloud", "received", signed(mock_huaweicloud.requests().len()));
+    story.tell("aliyun", "received", received(&mock_aliyun.requests()));
+    story.tell("huaweicloud", "received", received(&mock_huaweicloud.requests()));
 
     Ok(output::print(arguments.output.output, &story.0, |steps| rows(steps))?)
 }
@@ -100,6 +102,13 @@ fn access_key(id: &str, secret: &str) -> CredentialsConfig {
 async fn shown(provider: &dyn RecordCallbackProvider, key: &CallbackKey) -> Result<StoredCallback, Error> {
     let missing = || Error::new(ErrorKind::NotFound, format!("{key} was written and is not there"));
     provider.get(key).await?.ok_or_else(missing)
+}
+
+fn received(requests: &[ReceivedRequest]) -> String {
+    let refused =
+        |request: &&ReceivedRequest| request.code().is_some_and(|code| SIGNATURE_REFUSED.contains(&code));
+    let refused = requests.iter().filter(refused).count();
+    format!("{} requests, {refused} signatures refused", requests.len())
 }
 
 fn id(stored: &StoredCallback) -> String {
