@@ -38,7 +38,7 @@
 //! # }
 //! ```
 //!
-//! To see each behaviour as a test of its own, register [`behaviours`] with a test
+//! To see each behaviour as a test of its own, register [`behaviours()`] with a test
 //! runner and call [`Behaviour::run`].
 //!
 //! # What is tested
