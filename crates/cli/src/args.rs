@@ -28,13 +28,13 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused as unsupported";
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show the config of one domain and app
-    Get(GetArguments),
+    Get(OneArguments),
     /// Show all configs, or those of one domain
     List(ListArguments),
     /// Create or replace a config, and read it back
     Put(PutArguments),
     /// Delete the config of one domain and app
-    Delete(DeleteArguments),
+    Delete(OneArguments),
     /// Run both mock clouds until interrupted
     Mock(MockArguments),
     /// Move a callback from a mock Aliyun to a mock Huawei Cloud and show each step
@@ -104,8 +104,9 @@ pub(crate) enum Format {
     Json,
 }
 
+/// For commands about the config of one domain and app.
 #[derive(Debug, Args)]
-pub(crate) struct GetArguments {
+pub(crate) struct OneArguments {
     #[command(flatten)]
     pub(crate) cloud: CloudArguments,
     #[command(flatten)]
@@ -157,16 +158,6 @@ pub(crate) struct PutArguments {
 pub(crate) enum SchemeName {
     Md5,
     HmacSha256,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DeleteArguments {
-    #[command(flatten)]
-    pub(crate) cloud: CloudArguments,
-    #[command(flatten)]
-    pub(crate) key: KeyArguments,
-    #[command(flatten)]
-    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]

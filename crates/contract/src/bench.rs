@@ -141,7 +141,7 @@ impl<'a> Bench<'a> {
     /// Reads until `wanted` shows.
     pub(crate) async fn shows(&self, wanted: &RecordCallbackConfig) -> Result<StoredCallback, Failure> {
         let key = wanted.key();
-        let mut patience = self.patience();
+        let mut rounds = self.read_back().rounds();
         loop {
             let seen = self.provider.get(&key).await?;
             let problem = match seen {
@@ -151,15 +151,15 @@ impl<'a> Bench<'a> {
                     Some(problem) => problem,
                 },
             };
-            check!(patience.another_read().await, "the config of {key}: {problem}");
+            check!(rounds.another().await, "the config of {key}: {problem}");
         }
     }
 
     /// Reads until there is no config of `key`.
     pub(crate) async fn gone(&self, key: &CallbackKey) -> Result<(), Failure> {
-        let mut patience = self.patience();
+        let mut rounds = self.read_back().rounds();
         while self.provider.get(key).await?.is_some() {
-            check!(patience.another_read().await, "expected no config of {key}, found one");
+            check!(rounds.another().await, "expected no config of {key}, found one");
         }
         Ok(())
     }
@@ -184,7 +184,7 @@ impl<'a> Bench<'a> {
         domain: Option<&DomainName>,
         wanted: &[&RecordCallbackConfig],
     ) -> Result<Vec<StoredCallback>, Failure> {
-        let mut patience = self.patience();
+        let mut rounds = self.read_back().rounds();
         loop {
             let mut listed = self.provider.list(domain).await?;
             if domain.is_none() {
@@ -193,7 +193,7 @@ impl<'a> Bench<'a> {
             }
             let Some(problem) = list_mismatch(&listed, wanted) else { return Ok(listed) };
             let scope = domain.map_or("all domains".into(), ToString::to_string);
-            check!(patience.another_read().await, "the list of {scope}: {problem}");
+            check!(rounds.another().await, "the list of {scope}: {problem}");
         }
     }
 
@@ -202,14 +202,6 @@ impl<'a> Bench<'a> {
         ReadBack::new(SharedTimer(self.harness.timer()))
             .reads(self.harness.reads())
             .first_pause(self.harness.first_pause())
-    }
-
-    fn patience(&self) -> Patience {
-        Patience {
-            timer: self.harness.timer(),
-            left: self.harness.reads().saturating_sub(1),
-            pause: self.harness.first_pause(),
-        }
     }
 
     /// Deletes everything on the two domains; all of it is ours, for they were empty before.
@@ -261,26 +253,6 @@ fn list_mismatch(listed: &[StoredCallback], wanted: &[&RecordCallbackConfig]) ->
         let stored = listed.iter().find(|stored| stored.key == config.key())?;
         mismatch(stored, config).map(|problem| format!("{}: {problem}", stored.key))
     })
-}
-
-/// The reads that are left.
-struct Patience {
-    timer: Arc<dyn Timer>,
-    left: u32,
-    pause: Duration,
-}
-
-impl Patience {
-    /// Waits for the next read; false when there is none.
-    async fn another_read(&mut self) -> bool {
-        if self.left == 0 {
-            return false;
-        }
-        self.left -= 1;
-        self.timer.sleep(self.pause).await;
-        self.pause = self.pause.saturating_mul(2);
-        true
-    }
 }
 
 /// Lets a [`ReadBack`] wait on the harness's timer.

@@ -51,21 +51,24 @@ impl ReadBack {
         self
     }
 
-    fn rounds(&self) -> Rounds<'_> {
-        Rounds { timer: &*self.timer, left: self.reads - 1, pause: self.first_pause }
+    /// The waits between the reads, for a loop of one's own: read, and while that does not show what is
+    /// expected and there is [another](Rounds::another) read, read again.
+    pub fn rounds(&self) -> Rounds {
+        Rounds { timer: Arc::clone(&self.timer), left: self.reads - 1, pause: self.first_pause }
     }
 }
 
 /// The reads that are left of a [`ReadBack`].
-struct Rounds<'a> {
-    timer: &'a dyn Timer,
+#[derive(Debug)]
+pub struct Rounds {
+    timer: Arc<dyn Timer>,
     left: u32,
     pause: Duration,
 }
 
-impl Rounds<'_> {
+impl Rounds {
     /// Waits for the next read; false when there is none.
-    async fn another(&mut self) -> bool {
+    pub async fn another(&mut self) -> bool {
         if self.left == 0 {
             return false;
         }

@@ -41,7 +41,7 @@ pub use config::{CallbackKey, ConfigId, ExposedConfig, RecordCallbackConfig, Rec
 pub use domain::DomainName;
 pub use error::{Error, ErrorKind, Field, InvalidConfig, Result};
 pub use event::{EventKind, EventSet};
-pub use ext::{Ensured, PutAction, PutReport, ReadBack, RecordCallbackProviderExt, Timer};
+pub use ext::{Ensured, PutAction, PutReport, ReadBack, RecordCallbackProviderExt, Rounds, Timer};
 pub use fidelity::{Deviation, DeviationKind, Fidelity, Fitted};
 pub use provider::{Applied, RecordCallbackProvider, Vendor};
 pub use signing::{CallbackSigning, SigningKey, SigningScheme};

@@ -3,7 +3,7 @@
 use record_callback::{AppSelector, CallbackKey, DomainName};
 use serde::Serialize;
 
-use crate::args::DeleteArguments;
+use crate::args::OneArguments;
 use crate::failure::Failure;
 use crate::output;
 
@@ -14,7 +14,7 @@ struct Deleted {
     app: AppSelector,
 }
 
-pub(crate) async fn run(arguments: DeleteArguments) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: OneArguments) -> Result<(), Failure> {
     let provider = arguments.cloud.connect()?;
     let key = CallbackKey::from(arguments.key);
     provider.delete(&key).await?;

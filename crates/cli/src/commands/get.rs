@@ -2,11 +2,11 @@
 
 use record_callback::{CallbackKey, Error, ErrorKind};
 
-use crate::args::GetArguments;
+use crate::args::OneArguments;
 use crate::failure::Failure;
 use crate::output;
 
-pub(crate) async fn run(arguments: GetArguments) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: OneArguments) -> Result<(), Failure> {
     let provider = arguments.cloud.connect()?;
     let key = CallbackKey::from(arguments.key);
     let Some(stored) = provider.get(&key).await? else {
