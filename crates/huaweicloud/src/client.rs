@@ -71,7 +71,7 @@ impl HuaweicloudClient {
         config: &RecordCallbackConfigRequest,
     ) -> Result<RecordCallbackConfigAnswer> {
         let mut request = self.unsigned(Method::POST, None, String::new(), body(config)?).await?;
-        request.secret.clone_from(&config.key);
+        request.secret = config.key.as_ref();
         self.call(wire::CREATE, Safety::Once, Some(&config.publish_domain), request, read_or_default).await
     }
 
@@ -97,7 +97,7 @@ impl HuaweicloudClient {
         config: &RecordCallbackConfigRequest,
     ) -> Result<RecordCallbackConfigAnswer> {
         let mut request = self.unsigned(Method::PUT, Some(id), String::new(), body(config)?).await?;
-        request.secret.clone_from(&config.key);
+        request.secret = config.key.as_ref();
         self.call(wire::UPDATE, Safety::Repeatable, Some(&config.publish_domain), request, read_or_default)
             .await
     }
@@ -143,7 +143,7 @@ impl HuaweicloudClient {
         id: Option<&str>,
         query: String,
         body: Body,
-    ) -> Result<Unsigned> {
+    ) -> Result<Unsigned<'_>> {
         // A URL would lose these and ask for another path.
         if let Some("" | "." | "..") = id {
             let invalid = InvalidConfig::new("id", "is empty or dots", "an id as the cloud gave it");
@@ -154,7 +154,7 @@ impl HuaweicloudClient {
             Some(id) => wire::callback_path(project_id, id),
             None => wire::callbacks_path(project_id),
         };
-        Ok(Unsigned { method, path, query, body, project_id: Some(project_id.to_owned()), secret: None })
+        Ok(Unsigned { method, path, query, body, project_id: Some(project_id), secret: None })
     }
 
     async fn call<T>(
@@ -162,7 +162,7 @@ impl HuaweicloudClient {
         operation: &'static str,
         safety: Safety,
         domain: Option<&str>,
-        request: Unsigned,
+        request: Unsigned<'_>,
         classify: impl Fn(&Answer) -> Result<T>,
     ) -> Result<T> {
         let Inner { pipeline, endpoint, credentials, .. } = &*self.0;
@@ -194,19 +194,19 @@ impl HuaweicloudClient {
 }
 
 /// A request before it is authorised.
-pub(crate) struct Unsigned {
+pub(crate) struct Unsigned<'a> {
     pub(crate) method: Method,
     /// Percent-encoded.
     pub(crate) path: String,
     /// From [`canonical_query`].
     pub(crate) query: String,
     pub(crate) body: Body,
-    pub(crate) project_id: Option<String>,
+    pub(crate) project_id: Option<&'a str>,
     /// What of the body must not come back in an error.
-    pub(crate) secret: Option<SecretString>,
+    pub(crate) secret: Option<&'a SecretString>,
 }
 
-impl Unsigned {
+impl Unsigned<'_> {
     /// The request to `endpoint`, authorised with `credential` at `now`.
     pub(crate) fn signed(
         &self,
@@ -229,7 +229,7 @@ impl Unsigned {
                     (header::CONTENT_TYPE, wire::CONTENT_TYPE),
                     (header::HOST, endpoint.authority()),
                 ]);
-                headers.extend(self.project_id.as_deref().map(|id| (header::PROJECT_ID, id)));
+                headers.extend(self.project_id.map(|id| (header::PROJECT_ID, id)));
                 headers.push((header::SDK_DATE, date.as_str()));
                 headers.extend(key.expose_security_token().map(|token| (header::SECURITY_TOKEN, token)));
                 let to_sign = ToSign {
@@ -260,7 +260,7 @@ impl Unsigned {
 
     fn secrets(&self) -> Secrets {
         let mut secrets = Secrets::default();
-        secrets.add(self.secret.as_ref().map(ExposeSecret::expose_secret));
+        secrets.add(self.secret.map(ExposeSecret::expose_secret));
         secrets
     }
 

@@ -34,7 +34,7 @@ impl Iam {
             query: wire::TOKENS_QUERY.into(),
             body: body.into(),
             project_id: None,
-            secret: Some(login.password.clone()),
+            secret: Some(&login.password),
         };
         let prepare = || async { Ok(request.open(&self.endpoint)) };
         self.pipeline.send(call(wire::ISSUE_TOKEN), prepare, issued).await

@@ -17,6 +17,7 @@ use axum::serve::ListenerExt;
 use record_callback::aliyun::{AliyunClient, RecordNotifyConfig, Signature};
 use record_callback::http::{AccessKey, Quotas, StaticCredentials};
 use record_callback::huaweicloud::{HuaweicloudClient, RecordCallbackConfigRequest};
+use reqwest::RequestBuilder;
 
 const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_millis(700);
@@ -107,27 +108,33 @@ where
     f64::from(calls) / start.elapsed().as_secs_f64()
 }
 
-async fn compare<B, BF, O, OF>(server: &Server, names: [&str; 2], concurrency: usize, bare: B, ours: O)
+/// Compares `ours` with the bare request, and with that under the timeout that ours has by default.
+async fn compare<B, O, F>(server: &Server, name: &str, concurrency: usize, request: B, ours: O)
 where
-    B: Fn() -> BF + Clone + Send + 'static,
-    BF: Future<Output = ()> + Send,
-    O: Fn() -> OF + Clone + Send + 'static,
-    OF: Future<Output = ()> + Send,
+    B: Fn() -> RequestBuilder + Clone + Send + 'static,
+    O: Fn() -> F + Clone + Send + 'static,
+    F: Future<Output = ()> + Send,
 {
+    let bare = {
+        let request = request.clone();
+        move || send(request())
+    };
+    let with_timeout = move || send(request().timeout(Duration::from_secs(10)));
     let mut rounds = Vec::new();
     let mut accepted = 0;
     for round in 0..=ROUNDS {
         let bare = throughput(concurrency, bare.clone()).await;
+        let with_timeout = throughput(concurrency, with_timeout.clone()).await;
         let before = server.accepted.load(Ordering::Relaxed);
         let ours = throughput(concurrency, ours.clone()).await;
         accepted += server.accepted.load(Ordering::Relaxed) - before;
         // The first round opens connections and fills caches.
         if round > 0 {
-            rounds.push(vec![bare, ours]);
+            rounds.push(vec![bare, with_timeout, ours]);
         }
     }
-    ratio::print("calls/s", &names, &rounds);
-    println!("connections of {}: {accepted} in all rounds\n", names[1]);
+    ratio::print("calls/s", &["bare reqwest", "reqwest with a timeout", name], &rounds);
+    println!("connections of {name}: {accepted} in all rounds\n");
 }
 
 async fn aliyun(server: &Server, signature: Signature, name: &str, concurrency: usize) {
@@ -151,20 +158,19 @@ async fn aliyun(server: &Server, signature: Signature, name: &str, concurrency: 
     let url: Arc<str> = format!("{}/?{}", server.endpoint, "Parameter=Value%3A&".repeat(parameters)).into();
     let bare_client = bare_client();
     let bare = move || {
-        let (client, url) = (bare_client.clone(), Arc::clone(&url));
-        let mut request = client.post(&*url).header(ACCEPT, "application/json");
+        let mut request = bare_client.post(&*url).header(ACCEPT, "application/json");
         if signature == Signature::Acs3 {
             for (name, value) in ACS3_HEADERS {
                 request = request.header(name, value);
             }
         }
-        async move { bare(request).await }
+        request
     };
     let ours = move || {
         let (client, config) = (client.clone(), Arc::clone(&config));
         async move { drop(client.update_live_record_notify_config(&config).await.expect("a call")) }
     };
-    compare(server, ["reqwest, pre-built URL", name], concurrency, bare, ours).await;
+    compare(server, name, concurrency, bare, ours).await;
 }
 
 async fn huaweicloud(server: &Server, concurrency: usize) {
@@ -190,20 +196,19 @@ async fn huaweicloud(server: &Server, concurrency: usize) {
     let body = serde_json::to_vec(&*config).expect("JSON");
     let bare_client = bare_client();
     let bare = move || {
-        let request = bare_client
+        bare_client
             .put(&*url)
             .header(CONTENT_TYPE, "application/json")
             .header("x-project-id", project)
             .header("x-sdk-date", "20240102T030405Z")
             .header(AUTHORIZATION, "SDK-HMAC-SHA256 Access=AKEXAMPLE0000000001, SignedHeaders=content-type;host;x-project-id;x-sdk-date, Signature=0000000000000000000000000000000000000000000000000000000000000000")
-            .body(body.clone());
-        async move { bare(request).await }
+            .body(body.clone())
     };
     let ours = move || {
         let (client, config) = (client.clone(), Arc::clone(&config));
         async move { drop(client.update_record_callback_config(id, &config).await.expect("a call")) }
     };
-    compare(server, ["reqwest, pre-built request", "huaweicloud SDK-HMAC"], concurrency, bare, ours).await;
+    compare(server, "huaweicloud SDK-HMAC", concurrency, bare, ours).await;
 }
 
 fn bare_client() -> reqwest::Client {
@@ -211,7 +216,7 @@ fn bare_client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().user_agent(agent).build().expect("a client")
 }
 
-async fn bare(request: reqwest::RequestBuilder) {
+async fn send(request: RequestBuilder) {
     let response = request.send().await.expect("an answer");
     response.bytes().await.expect("a body");
 }
