@@ -11,6 +11,7 @@
 
 mod credential;
 mod effects;
+mod encoding;
 mod endpoint;
 mod pipeline;
 mod quota;
@@ -20,6 +21,7 @@ mod transport;
 
 pub use credential::{AccessKey, CredentialProvider, EnvCredentials, StaticCredentials, required_variable};
 pub use effects::{Clock, Env, FixedEnv, Nonce, OsEnv, SystemClock, TokioTimer, UuidNonce};
+pub use encoding::{encode, hex};
 pub use endpoint::Endpoint;
 pub use pipeline::{Call, Pipeline, Safety};
 pub use quota::{Quota, Quotas};

@@ -94,7 +94,7 @@ impl Pipeline {
     {
         let Call { vendor, operation, domain, .. } = call;
         let span = info_span!("call", %vendor, operation, domain);
-        self.attempts(call, sign, classify).instrument(span).await.map_err(|error| {
+        self.attempts(&span, call, sign, classify).await.map_err(|error| {
             let error = error.with_vendor(vendor).with_operation(operation);
             match domain {
                 Some(domain) => error.with_domain(domain),
@@ -105,6 +105,7 @@ impl Pipeline {
 
     async fn attempts<T, F>(
         &self,
+        call_span: &Span,
         call: Call<'_>,
         sign: impl Fn() -> F,
         classify: impl Fn(&Answer) -> Result<T>,
@@ -119,6 +120,7 @@ impl Pipeline {
         loop {
             attempt += 1;
             let span = info_span!(
+                parent: call_span,
                 "attempt",
                 attempt,
                 status = field::Empty,
@@ -146,7 +148,7 @@ impl Pipeline {
             });
             match delay {
                 Some(delay) if after(delay) < deadline => {
-                    info!(attempt, delay_ms = millis(delay), kind = %error.kind(), "trying again");
+                    info!(parent: call_span, attempt, delay_ms = millis(delay), kind = %error.kind(), "trying again");
                     tokio::time::sleep(delay).await;
                 }
                 _ => return Err(error),

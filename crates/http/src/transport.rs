@@ -4,12 +4,13 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use record_callback_core::{Error, ErrorKind, Result};
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Request, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
+
+use crate::encoding::encode;
 
 /// Largest answer that is read: 1 MiB. A config or a full page of them is a few KiB to some 50 KiB; a full page of
 /// Aliyun's delivery log may come close, so read that one with pages of less than the largest size.
@@ -20,8 +21,6 @@ const MAX_MESSAGE: usize = 300;
 const MAX_CODE: usize = 64;
 const MAX_REQUEST_ID: usize = 128;
 const SHORTEST_SECRET: usize = 6;
-/// What the vendors' signatures encode: everything but letters, digits and `-_.~`.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const REDACTED: &str = "[redacted]";
 
 /// What a request contains that must not come back in an error.
@@ -40,8 +39,8 @@ impl Secrets {
     /// `text` without the secrets, whether as they are, percent-encoded or escaped for JSON.
     fn redact(&self, text: &str) -> String {
         self.0.iter().map(ExposeSecret::expose_secret).fold(text.to_owned(), |text, secret| {
-            let once = percent_encode(secret.as_bytes(), RESERVED).to_string();
-            let twice = percent_encode(once.as_bytes(), RESERVED).to_string();
+            let once = encode(secret).to_string();
+            let twice = encode(&once).to_string();
             let json = serde_json::Value::from(secret).to_string();
             [secret, &once, &once.to_lowercase(), &twice, json.trim_matches('"')]
                 .iter()

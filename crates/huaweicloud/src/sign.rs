@@ -3,19 +3,13 @@
 //! <https://support.huaweicloud.com/devg-apisign/api-sign-algorithm-002.html>
 
 use hmac::{Hmac, KeyInit, Mac};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, percent_encode};
+use percent_encoding::percent_decode_str;
+use record_callback_http::{encode, hex};
 use sha2::{Digest, Sha256};
 
 const ALGORITHM: &str = "SDK-HMAC-SHA256";
-/// RFC 3986: letters, digits and `-_.~` stay, every other byte becomes `%XX`.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// Length of a typical canonical request; saves growing the buffer.
 const TYPICAL: usize = 512;
-
-/// Percent-encodes a path segment, or a name or value of a query.
-pub(crate) fn encode(text: &str) -> PercentEncode<'_> {
-    percent_encode(text.as_bytes(), RESERVED)
-}
 
 /// The canonical query, which is also sent as it is: sorted by raw name, then by value.
 pub fn canonical_query(pairs: &mut [(&str, &str)]) -> String {
@@ -78,7 +72,7 @@ impl ToSign<'_> {
         for part in [ALGORITHM, "\n", self.date, "\n", &hex_sha256(request.as_bytes())] {
             mac.update(part.as_bytes());
         }
-        let signature = hex::encode(mac.finalize().into_bytes());
+        let signature = hex(mac.finalize().into_bytes());
         format!("{ALGORITHM} Access={key}, SignedHeaders={signed_headers}, Signature={signature}")
     }
 }
@@ -103,7 +97,7 @@ fn push_canonical_path(request: &mut String, path: &str) {
 }
 
 fn hex_sha256(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
+    hex(Sha256::digest(bytes))
 }
 
 fn keyed(secret: &str) -> Hmac<Sha256> {

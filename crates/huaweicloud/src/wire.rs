@@ -5,12 +5,10 @@
 //! of an answer is optional and unknown ones are ignored: documents and years disagree.
 
 use jiff::Timestamp;
-use record_callback_http::Failure;
+use record_callback_http::{Failure, encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
-
-use crate::sign::encode;
 
 pub(crate) const CREATE: &str = "CreateRecordCallbackConfig";
 pub(crate) const LIST: &str = "ListRecordCallbackConfigs";
@@ -52,12 +50,19 @@ pub(crate) const SIGN_HMAC_SHA256: &str = "HMACSHA256";
 
 /// `/v1/{project_id}/record/callbacks`
 pub(crate) fn callbacks_path(project_id: &str) -> String {
-    format!("/v1/{}/record/callbacks", encode(project_id))
+    let mut path = String::with_capacity(96);
+    path.push_str("/v1/");
+    path.extend(encode(project_id));
+    path.push_str("/record/callbacks");
+    path
 }
 
 /// `/v1/{project_id}/record/callbacks/{id}`; the documents' examples with `callback` are wrong.
 pub(crate) fn callback_path(project_id: &str, id: &str) -> String {
-    format!("{}/{}", callbacks_path(project_id), encode(id))
+    let mut path = callbacks_path(project_id);
+    path.push('/');
+    path.extend(encode(id));
+    path
 }
 
 /// A recording-callback config as create and update send it.

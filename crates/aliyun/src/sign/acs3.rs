@@ -1,9 +1,10 @@
 //! `ACS3-HMAC-SHA256`: the signature is in the `Authorization` header.
 
 use hmac::{Hmac, Mac};
+use record_callback_http::{encode, hex};
 use sha2::{Digest, Sha256};
 
-use super::{encode, keyed, sort};
+use super::{keyed, sort};
 
 const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 /// SHA-256 of an empty body.
@@ -54,10 +55,10 @@ pub fn authorization(
     }
 
     let mut mac: Hmac<Sha256> = keyed(secret.as_bytes());
-    for part in [ALGORITHM, "\n", &hex::encode(Sha256::digest(request.as_bytes()))] {
+    for part in [ALGORITHM, "\n", &hex(Sha256::digest(request.as_bytes()))] {
         mac.update(part.as_bytes());
     }
-    let signature = hex::encode(mac.finalize().into_bytes());
+    let signature = hex(mac.finalize().into_bytes());
     format!("{ALGORITHM} Credential={key_id},SignedHeaders={signed_headers},Signature={signature}")
 }
 
@@ -191,7 +192,7 @@ mod tests {
             EMPTY_BODY,
             "cc9daaa9891f87bba65165a311e8c4a66dd4b55ab26c31294e0e046be7105e61",
         );
-        let body = hex::encode(Sha256::digest(b"DomainName=live.example.com"));
+        let body = hex(Sha256::digest(b"DomainName=live.example.com"));
         check(
             "POST",
             &[],

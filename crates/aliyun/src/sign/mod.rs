@@ -6,15 +6,6 @@ pub mod acs3;
 pub mod rpc;
 
 use hmac::KeyInit;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_encode};
-
-/// RFC 3986: letters, digits and `-_.~` stay, every other byte becomes `%XX`.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-
-/// The text `encode(text)` of the vendor's documents, as unreserved runs and single `%XX`.
-fn encode(text: &str) -> PercentEncode<'_> {
-    percent_encode(text.as_bytes(), RESERVED)
-}
 
 /// A keyed HMAC.
 fn keyed<M: KeyInit>(key: &[u8]) -> M {

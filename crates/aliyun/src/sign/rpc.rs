@@ -4,9 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
 use percent_encoding::percent_encode_byte;
+use record_callback_http::encode;
 use sha1::Sha1;
 
-use super::{encode, keyed, sort};
+use super::{keyed, sort};
 
 /// Length of a typical signed query; saves growing the buffers.
 const TYPICAL: usize = 1024;
