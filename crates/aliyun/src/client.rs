@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
-use record_callback_core::{Error, ErrorKind, Result};
+use record_callback_core::Result;
 use record_callback_http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 use record_callback_http::{
-    AccessKey, Answer, Call, CredentialProvider, Endpoint, Method, Nonce, Pipeline, Request, RetryPolicy,
-    Safety, Secrets, Signed, sensitive,
+    AccessKey, Answer, Call, CredentialProvider, Endpoint, Failure, Method, Nonce, Pipeline, Request,
+    RetryPolicy, Safety, Secrets, Signed, sensitive,
 };
 use serde::de::DeserializeOwned;
 
@@ -87,20 +87,9 @@ impl AliyunClient {
         &self,
         query: &NotifyRecordsQuery,
     ) -> Result<NotifyRecords> {
-        let page: NotifyRecords = self
-            .call(wire::NOTIFY_RECORDS, Safety::Repeatable, Some(&query.domain_name), query.params())
-            .await?;
-        match page.code {
-            None | Some(0) => Ok(page),
-            Some(code) => {
-                let message = page.msg.unwrap_or_else(|| "refused without a message".into());
-                Err(Error::new(ErrorKind::Protocol, message)
-                    .with_vendor(VENDOR)
-                    .with_operation(wire::NOTIFY_RECORDS)
-                    .with_domain(&query.domain_name)
-                    .with_code(code.to_string()))
-            }
-        }
+        let domain = Some(query.domain_name.as_str());
+        self.call_reading(wire::NOTIFY_RECORDS, Safety::Repeatable, domain, query.params(), read_records)
+            .await
     }
 
     /// The policy calls are tried by.
@@ -114,6 +103,17 @@ impl AliyunClient {
         safety: Safety,
         domain: Option<&str>,
         params: Params<'_>,
+    ) -> Result<T> {
+        self.call_reading(action, safety, domain, params, read).await
+    }
+
+    async fn call_reading<T>(
+        &self,
+        action: &'static str,
+        safety: Safety,
+        domain: Option<&str>,
+        params: Params<'_>,
+        read: impl Fn(&Answer) -> Result<T>,
     ) -> Result<T> {
         let call = Call { vendor: VENDOR, operation: action, quota: action, domain, safety };
         let sign = || async {
@@ -199,4 +199,45 @@ fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T> {
         return Err(error::classify(answer));
     }
     answer.json()
+}
+
+/// The delivery log says in its body, too, whether it is one.
+fn read_records(answer: &Answer) -> Result<NotifyRecords> {
+    let page: NotifyRecords = read(answer)?;
+    match page.code {
+        None | Some(0) => Ok(page),
+        Some(code) => {
+            let message = page.msg.unwrap_or_default();
+            Err(error::described(
+                answer,
+                &Failure { code: code.to_string(), message, request_id: page.request_id },
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record_callback_core::ErrorKind;
+    use record_callback_http::StatusCode;
+    use record_callback_http::header::HeaderMap;
+
+    use super::*;
+
+    #[test]
+    fn a_delivery_log_that_is_none_is_an_error_without_secrets() {
+        let mut secrets = Secrets::default();
+        secrets.add(Some("t0p-s3cr3t"));
+        let body = r#"{"Code":7,"Msg":"no log\nfor t0p-s3cr3t","RequestId":"R-1"}"#;
+        let answer = Answer::new(StatusCode::OK, HeaderMap::new(), body, secrets);
+        let error = read_records(&answer).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.code(), error.request_id()),
+            (ErrorKind::Protocol, Some("7"), Some("R-1"))
+        );
+        assert_eq!(error.message(), "no log for [redacted]");
+        let answer =
+            Answer::new(StatusCode::OK, HeaderMap::new(), r#"{"Code":0,"TotalNum":1}"#, Secrets::default());
+        assert_eq!(read_records(&answer).unwrap().total_num, 1);
+    }
 }

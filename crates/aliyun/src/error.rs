@@ -2,7 +2,7 @@
 //! documents give the same code different statuses.
 
 use record_callback_core::{Error, ErrorKind};
-use record_callback_http::Answer;
+use record_callback_http::{Answer, Failure};
 
 use crate::wire;
 
@@ -51,11 +51,16 @@ pub(crate) fn classify(answer: &Answer) -> Error {
     let Some(failure) = wire::failure(&answer.body) else {
         return answer.not_understood("a JSON or XML error");
     };
-    let error = answer.failed(&failure, ECHO, kind);
+    let error = described(answer, &failure);
     match answer.millis(wire::header::RETRY_AFTER) {
         Some(wait) => error.with_retry_after(wait),
         None => error,
     }
+}
+
+/// The error for a failure the cloud describes.
+pub(crate) fn described(answer: &Answer, failure: &Failure) -> Error {
+    answer.failed(failure, ECHO, kind)
 }
 
 fn kind(code: &str) -> Option<ErrorKind> {
