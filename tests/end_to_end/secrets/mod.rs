@@ -13,7 +13,7 @@ use std::error::Error as StdError;
 use std::fmt::{Debug, Write as _};
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use record_callback::aliyun::{

@@ -90,6 +90,21 @@ impl Write for Log {
     }
 }
 
+/// Makes every log line of this process reach the subscriber of its thread.
+///
+/// While there is at most one subscriber in the process, a line that is first reached on a thread without one is
+/// switched off for all threads. Two that stay keep `tracing` from that shortcut; what was switched off before is asked
+/// again.
+fn log_everything() {
+    static STAY: LazyLock<[tracing::Dispatch; 2]> = LazyLock::new(|| {
+        let stays =
+            || tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(io::sink).finish();
+        [tracing::Dispatch::new(stays()), tracing::Dispatch::new(stays())]
+    });
+    LazyLock::force(&STAY);
+    tracing::callsite::rebuild_interest_cache();
+}
+
 /// Runs `scenario` and adds all that anybody logged meanwhile, servers included.
 pub(crate) fn watched(scenario: impl AsyncFnOnce(&mut Shown, &mut Secrets)) {
     let (mut shown, mut secrets) = (Shown::default(), Secrets::canaries());
@@ -102,6 +117,7 @@ pub(crate) fn watched(scenario: impl AsyncFnOnce(&mut Shown, &mut Secrets)) {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
+    log_everything();
     tracing::subscriber::with_default(subscriber, || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(scenario(&mut shown, &mut secrets));
