@@ -22,30 +22,42 @@
 //! ```
 
 mod app;
+mod assurance;
 mod callback_url;
 mod capability;
 mod config;
+mod dedupe;
 mod domain;
 mod error;
 mod event;
 mod ext;
 mod fidelity;
+mod on_demand;
 mod provider;
+mod record_event;
 mod signing;
 mod stored;
+mod verification;
 
 pub use app::{AppName, AppSelector};
+pub use assurance::{Assurance, EventField, EventFields};
 pub use callback_url::CallbackUrl;
 pub use capability::{Capabilities, DomainRole, EventSupport, OnDemandSupport, SigningSupport};
 pub use config::{CallbackKey, ConfigId, ExposedConfig, RecordCallbackConfig, RecordCallbackConfigBuilder};
+pub use dedupe::DedupeKey;
 pub use domain::DomainName;
 pub use error::{Error, ErrorKind, Field, InvalidConfig, Result};
 pub use event::{EventKind, EventSet};
 pub use ext::{Ensured, PutAction, PutReport, ReadBack, RecordCallbackProviderExt, Rounds, Timer};
 pub use fidelity::{Deviation, DeviationKind, Fidelity, Fitted};
+pub use on_demand::{OnDemandDecider, OnDemandDecision, OnDemandProtocol, OnDemandRequest, RecordFormat};
 pub use provider::{Applied, RecordCallbackProvider, Vendor};
+pub use record_event::{RawBody, RecordEvent, RecordedFile, RecordingError, Storage};
 pub use signing::{CallbackSigning, SigningKey, SigningScheme};
 pub use stored::{Difference, DifferenceKind, StoredCallback, StoredKey, StoredSigning};
+pub use verification::{
+    CallbackVerifier, Delivery, Proof, Refusal, SignatureClaim, SignaturePolicy, Tolerance, VerifiedEvent,
+};
 
 /// The time type of [`StoredCallback`], re-exported so that callers need no version of their own.
 pub use jiff::Timestamp;

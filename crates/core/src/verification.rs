@@ -1,0 +1,337 @@
+use std::fmt;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
+use subtle::{Choice, ConstantTimeEq};
+
+use crate::assurance::{Assurance, EventFields};
+use crate::dedupe::DedupeKey;
+use crate::error::{Field, InvalidConfig};
+use crate::on_demand::OnDemandProtocol;
+use crate::provider::Vendor;
+use crate::record_event::RecordEvent;
+use crate::signing::{SigningKey, SigningScheme};
+
+/// One HTTP request of a cloud, as it arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'a> {
+    /// The request's headers. `Host` is the sender's word and must not be believed.
+    pub headers: &'a HeaderMap,
+    /// The request's body.
+    pub body: &'a Bytes,
+    /// When it arrived, by the receiver's clock.
+    pub received_at: Timestamp,
+}
+
+/// What one vendor sends: verified and put into neutral words.
+///
+/// Pure: no clock, no I/O, no panic whatever arrives.
+pub trait CallbackVerifier: fmt::Debug + Send + Sync + 'static {
+    /// The vendor's name.
+    fn vendor(&self) -> Vendor;
+
+    /// Verifies a delivery and normalises it.
+    ///
+    /// A body nobody understands is an event without a [`kind`](RecordEvent::kind) when its sender is proven or the
+    /// source is declared unsigned.
+    fn verify(&self, delivery: &Delivery<'_>) -> Result<VerifiedEvent, Refusal>;
+
+    /// The body the vendor documents for an answer of status 200, a JSON object.
+    fn acknowledgement(&self) -> &'static str;
+
+    /// How the vendor asks whether to record, if it does.
+    fn on_demand(&self) -> Option<&dyn OnDemandProtocol>;
+}
+
+/// An event of a sender that proved to know the key, or of a source that is declared unsigned.
+///
+/// Needs a [`Proof`], which only [`SignaturePolicy`] gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerifiedEvent {
+    event: RecordEvent,
+    assurance: Assurance,
+}
+
+impl VerifiedEvent {
+    /// Joins an event and the proof for it.
+    #[expect(clippy::needless_pass_by_value, reason = "a proof is for one event")]
+    pub fn new(event: RecordEvent, proof: Proof) -> Self {
+        Self { event, assurance: proof.0 }
+    }
+
+    /// The event.
+    pub fn event(&self) -> &RecordEvent {
+        &self.event
+    }
+
+    /// What is proven about it.
+    pub fn assurance(&self) -> &Assurance {
+        &self.assurance
+    }
+
+    /// What tells it from other events; see [`RecordEvent::dedupe_key`].
+    pub fn dedupe_key(&self) -> Option<DedupeKey> {
+        self.event.dedupe_key
+    }
+
+    /// The event and what is proven about it.
+    pub fn into_parts(self) -> (RecordEvent, Assurance) {
+        (self.event, self.assurance)
+    }
+}
+
+/// Who may send: those who know one of the keys, or anybody.
+#[derive(Debug, Clone)]
+pub struct SignaturePolicy {
+    /// Empty when the source is unsigned.
+    keys: Vec<SigningKey>,
+    tolerance: Option<Tolerance>,
+}
+
+impl SignaturePolicy {
+    /// Only who knows one of `keys`. Several are active while a key is changed.
+    ///
+    /// # Errors
+    /// When there is no key: a source without one has to be declared [`unsigned`](Self::unsigned).
+    pub fn signed(keys: impl IntoIterator<Item = SigningKey>) -> Result<Self, InvalidConfig> {
+        let keys: Vec<_> = keys.into_iter().collect();
+        if keys.is_empty() {
+            let rule = "at least one key, or a source declared unsigned";
+            return Err(InvalidConfig::new(Field::SigningKey, "is missing", rule));
+        }
+        Ok(Self { keys, tolerance: None })
+    }
+
+    /// Anybody. Events say so ([`Assurance::UNSIGNED`]).
+    pub fn unsigned() -> Self {
+        Self { keys: Vec::new(), tolerance: None }
+    }
+
+    /// Sets how far the signed time may be from the receiver's. Without it the vendor's default holds.
+    #[must_use]
+    pub fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.tolerance = Some(tolerance);
+        self
+    }
+
+    /// Whether anybody may send.
+    pub fn is_unsigned(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Checks `claim`, if this policy wants a signature.
+    ///
+    /// `digests` gives what the signature may be for one key. All of them are computed and compared in constant time,
+    /// whichever matches. The signed time counts only once the signature is proven.
+    pub fn prove<D, I>(
+        &self,
+        claim: &SignatureClaim<'_>,
+        now: Timestamp,
+        digests: impl Fn(&SigningKey) -> I,
+    ) -> Result<Proof, Refusal>
+    where
+        D: AsRef<[u8]>,
+        I: IntoIterator<Item = D>,
+    {
+        if self.is_unsigned() {
+            return Ok(Proof(Assurance::UNSIGNED));
+        }
+        let (Some(signature), Some(time)) = (claim.signature, claim.time) else {
+            return Err(Refusal::NotSigned);
+        };
+        let mut presented = [0; MAX_DIGEST];
+        let presented = presented.get_mut(..signature.len() / 2).ok_or(Refusal::BadSignature)?;
+        hex::decode_to_slice(signature, presented).map_err(|_| Refusal::BadSignature)?;
+        let matches = self
+            .keys
+            .iter()
+            .flat_map(digests)
+            .fold(Choice::from(0), |matches, digest| matches | digest.as_ref().ct_eq(&*presented));
+        if !bool::from(matches) {
+            return Err(Refusal::BadSignature);
+        }
+        let signed_at = unix_seconds(time).ok_or(Refusal::BadSignature)?;
+        let age = now.duration_since(signed_at);
+        let tolerance = self.tolerance.unwrap_or(claim.default_tolerance);
+        if age > tolerance.past || age < -tolerance.future {
+            return Err(Refusal::Stale { age });
+        }
+        Ok(Proof(Assurance::new(Some(claim.scheme), Some(signed_at), claim.covers)))
+    }
+}
+
+/// The longest digest of a [`SigningScheme`], in bytes.
+const MAX_DIGEST: usize = 32;
+
+/// Digits and nothing else: what is signed is the text, and `+1` or ` 1` would be other texts of the same time.
+fn unix_seconds(text: &str) -> Option<Timestamp> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    Timestamp::from_second(digits.then(|| text.parse().ok())??).ok()
+}
+
+/// What a delivery says about its own signature.
+#[derive(Debug, Clone, Copy)]
+pub struct SignatureClaim<'a> {
+    /// The signature, in hex of either case.
+    pub signature: Option<&'a str>,
+    /// The signed time, in decimal Unix seconds.
+    pub time: Option<&'a str>,
+    /// The scheme, by configuration: the sender has no say in it.
+    pub scheme: SigningScheme,
+    /// The fields the signature covers.
+    pub covers: EventFields,
+    /// How far the signed time may be off, unless [configured](SignaturePolicy::with_tolerance).
+    pub default_tolerance: Tolerance,
+}
+
+/// How far a signed time may be from the receiver's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tolerance {
+    /// How old it may be. Deliveries that are tried again may carry the time of the first attempt.
+    pub past: SignedDuration,
+    /// How far ahead it may be, for clocks that differ and for times that are meant as an expiry.
+    pub future: SignedDuration,
+}
+
+/// That a delivery satisfies a [`SignaturePolicy`].
+#[derive(Debug)]
+#[must_use]
+pub struct Proof(Assurance);
+
+impl Proof {
+    /// What is proven.
+    pub fn assurance(&self) -> &Assurance {
+        &self.0
+    }
+}
+
+/// Why a delivery is not an event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The source wants a signature and there is none.
+    #[error("the delivery is not signed")]
+    NotSigned,
+    /// The signature is not by one of the keys.
+    #[error("the signature is not by one of the source's keys")]
+    BadSignature,
+    /// The signature is right, but its time is outside the [`Tolerance`].
+    #[error("the signature's time is {} away, which is more than is tolerated", seconds(*.age))]
+    Stale {
+        /// How old the signed time is; negative when it is ahead.
+        age: SignedDuration,
+    },
+    /// The body cannot be read, and with it whatever it proves.
+    #[error("the body is not what this vendor sends: {problem}")]
+    Malformed {
+        /// What is wrong with it, without any of it.
+        problem: String,
+    },
+}
+
+fn seconds(duration: SignedDuration) -> String {
+    format!("{} s", duration.as_secs())
+}
+
+impl Refusal {
+    /// One word for logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NotSigned => "not_signed",
+            Self::BadSignature => "bad_signature",
+            Self::Stale { .. } => "stale",
+            Self::Malformed { .. } => "malformed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_767_323_045;
+    const WINDOW: Tolerance =
+        Tolerance { past: SignedDuration::from_secs(300), future: SignedDuration::from_secs(60) };
+
+    fn keys(names: &[&str]) -> SignaturePolicy {
+        SignaturePolicy::signed(names.iter().map(|name| SigningKey::reported(*name))).unwrap()
+    }
+
+    fn claim<'a>(signature: Option<&'a str>, time: Option<&'a str>) -> SignatureClaim<'a> {
+        let (scheme, covers) = (SigningScheme::Md5, EventFields::default());
+        SignatureClaim { signature, time, scheme, covers, default_tolerance: WINDOW }
+    }
+
+    /// The "digest" of a key is the key itself.
+    fn prove(policy: &SignaturePolicy, claim: &SignatureClaim<'_>) -> Result<Proof, Refusal> {
+        let now = Timestamp::from_second(NOW).unwrap();
+        policy.prove(claim, now, |key| [key.expose().as_bytes().to_vec()])
+    }
+
+    fn at(seconds: i64) -> Result<Proof, Refusal> {
+        prove(&keys(&["k1"]), &claim(Some(&hex::encode("k1")), Some(&seconds.to_string())))
+    }
+
+    #[test]
+    fn every_key_counts_while_it_is_there_and_in_either_case() {
+        let time = NOW.to_string();
+        for (signed_with, good) in [("k1", true), ("kN", true), ("k3", false), ("", false), ("k1k", false)] {
+            let signature = hex::encode(signed_with);
+            for signature in [signature.clone(), signature.to_uppercase()] {
+                let proof = prove(&keys(&["k1", "kN"]), &claim(Some(&signature), Some(&time)));
+                assert_eq!(proof.is_ok(), good, "{signed_with}");
+            }
+        }
+        assert!(SignaturePolicy::signed([]).is_err());
+    }
+
+    #[test]
+    fn a_signature_that_is_no_hex_or_too_long_is_bad() {
+        for signature in ["zz", "6b3", &hex::encode([7; 33]), &hex::encode("k1").repeat(1000)] {
+            let refused = prove(&keys(&["k1"]), &claim(Some(signature), Some("1767323045"))).unwrap_err();
+            assert_eq!(refused, Refusal::BadSignature, "{signature}");
+        }
+    }
+
+    #[test]
+    fn the_time_may_be_off_by_the_tolerance_and_no_more() {
+        for off in [0, -300, 60] {
+            let proof = at(NOW + off).unwrap();
+            assert_eq!(proof.assurance().signed_at, Timestamp::from_second(NOW + off).ok());
+        }
+        for off in [-301, 61] {
+            let refused = at(NOW + off).unwrap_err();
+            assert_eq!(refused, Refusal::Stale { age: SignedDuration::from_secs(-off) });
+        }
+        let wide = Tolerance { past: SignedDuration::from_secs(301), ..WINDOW };
+        let time = (NOW - 301).to_string();
+        let signature = hex::encode("k1");
+        let claim = claim(Some(&signature), Some(&time));
+        assert!(prove(&keys(&["k1"]).with_tolerance(wide), &claim).is_ok());
+    }
+
+    #[test]
+    fn a_time_that_is_no_plain_number_is_bad_even_when_signed() {
+        for time in ["", "+1767323045", " 1767323045", "1767323045.0", "99999999999999999999", "now"] {
+            let refused = prove(&keys(&["k1"]), &claim(Some(&hex::encode("k1")), Some(time))).unwrap_err();
+            assert_eq!(refused, Refusal::BadSignature, "{time}");
+        }
+    }
+
+    #[test]
+    fn a_stale_time_is_said_only_to_who_knows_the_key() {
+        let refused = prove(&keys(&["k1"]), &claim(Some(&hex::encode("no")), Some("1"))).unwrap_err();
+        assert_eq!(refused, Refusal::BadSignature);
+    }
+
+    #[test]
+    fn without_signature_or_time_nothing_is_proven_and_unsigned_sources_say_so() {
+        let signature = hex::encode("k1");
+        for claim in [claim(None, Some("1")), claim(Some(&signature), None), claim(None, None)] {
+            assert_eq!(prove(&keys(&["k1"]), &claim).unwrap_err(), Refusal::NotSigned);
+            let proof = prove(&SignaturePolicy::unsigned(), &claim).unwrap();
+            assert_eq!(proof.assurance(), &Assurance::UNSIGNED);
+        }
+    }
+}
