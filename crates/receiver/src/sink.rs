@@ -1,0 +1,154 @@
+//! Where verified events go.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use record_callback_core::{Assurance, DedupeKey, RecordEvent, Timestamp, VerifiedEvent};
+use serde::{Deserialize, Serialize};
+
+/// A verified event on its way into a sink.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Received {
+    /// The name of the source it came to.
+    pub source: Arc<str>,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// The event.
+    pub event: VerifiedEvent,
+}
+
+/// An event as a sink keeps it: one JSON object, the same in every sink.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// The name of the source it came to.
+    pub source: String,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// What is proven about it.
+    pub assurance: Assurance,
+    /// The event.
+    #[serde(flatten)]
+    pub event: RecordEvent,
+}
+
+impl From<Received> for EventRecord {
+    fn from(received: Received) -> Self {
+        let (event, assurance) = received.event.into_parts();
+        Self {
+            source: received.source.as_ref().to_owned(),
+            received_at: received.received_at,
+            assurance,
+            event,
+        }
+    }
+}
+
+impl EventRecord {
+    /// What tells the event from others of the same source.
+    pub fn dedupe_key(&self) -> Option<DedupeKey> {
+        self.event.dedupe_key
+    }
+}
+
+/// A place where events are kept.
+///
+/// The sentences below are what the sink suite checks.
+#[async_trait]
+pub trait EventSink: fmt::Debug + Send + Sync + 'static {
+    /// Keeps an event.
+    ///
+    /// # Contract
+    /// - `Ok` only when the event will survive a crash of this process.
+    /// - An event whose source and dedupe key were kept before is [`Kept::Duplicate`] and not kept twice, if this sink
+    ///   [recognises duplicates](Self::recognises_duplicates). Events without a key are always new.
+    /// - After an error the event may have been kept or not; it can be given again.
+    /// - Dropping the future leaves nothing half done.
+    async fn keep(&self, received: Received) -> Result<Kept, SinkError>;
+
+    /// Whether an event could be kept now.
+    async fn check(&self) -> Result<(), SinkError>;
+
+    /// How many events are kept and not yet taken by every consumer, if the sink knows.
+    async fn depth(&self) -> Result<Option<u64>, SinkError>;
+
+    /// Whether duplicates are recognised, also those of an earlier process. Never changes.
+    fn recognises_duplicates(&self) -> bool;
+
+    /// Finishes what was begun. Events given later are refused with [`SinkErrorKind::Closed`].
+    async fn close(&self);
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is kept.
+    New,
+    /// It was kept before.
+    Duplicate,
+}
+
+/// Why an event was not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SinkErrorKind {
+    /// There is no room until consumers take events.
+    Full,
+    /// The store failed.
+    Unavailable,
+    /// The sink is closed.
+    Closed,
+}
+
+/// The error of a sink. `Display` is one line without the source and without any secret.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct SinkError {
+    kind: SinkErrorKind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl SinkError {
+    /// An error of `kind`. `message` must not contain a secret.
+    pub fn new(kind: SinkErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// Adds the cause. Its text must not contain a secret.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What can be done about it.
+    pub fn kind(&self) -> SinkErrorKind {
+        self.kind
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record_callback_core::{RawBody, Vendor};
+
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back() {
+        let event = RecordEvent::new(Vendor::new("acme"), RawBody::from(bytes::Bytes::from_static(b"{}")));
+        let record = EventRecord {
+            source: "live".to_owned(),
+            received_at: Timestamp::UNIX_EPOCH,
+            assurance: Assurance::UNSIGNED,
+            event,
+        };
+        let json = serde_json::to_string(&record).unwrap();
+        assert!(
+            json.starts_with(r#"{"source":"live","received_at":"1970-01-01T00:00:00Z","assurance":{"#),
+            "{json}"
+        );
+        assert_eq!(serde_json::from_str::<EventRecord>(&json).unwrap(), record);
+    }
+}
