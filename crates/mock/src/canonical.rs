@@ -4,6 +4,7 @@
 use axum::http::HeaderMap;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
+use md5::Md5;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -87,6 +88,10 @@ pub(crate) fn hmac_sha1_base64(key: &str, message: &str) -> String {
 pub(crate) fn hmac_sha256_hex(key: &str, message: &str) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("any key length");
     hex::encode(mac.chain_update(message).finalize().into_bytes())
+}
+
+pub(crate) fn md5_hex(data: impl AsRef<[u8]>) -> String {
+    hex::encode(Md5::digest(data))
 }
 
 /// Compares signatures and tokens without telling by the time where they differ.

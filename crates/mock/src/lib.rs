@@ -1,5 +1,5 @@
 //! Mock clouds for recording-callback clients: the APIs of Aliyun Live and Huawei Cloud Live as real HTTP/1.1 servers
-//! on loopback, strict about signatures.
+//! on loopback, strict about signatures, that send recording callbacks as their cloud does.
 //!
 //! ```
 //! use record_callback_mock::{AliyunConfig, MockAliyun};
@@ -46,6 +46,35 @@
 //! `POST /v3/auth/tokens` (method `password`) and `GET /v3/projects` (filter `name`). Checks come in this order:
 //! path · credentials · project · quota · method · media type and body · the configuration.
 //!
+//! # Deliveries
+//!
+//! [`MockAliyun::trigger`] and [`MockHuaweicloud::trigger`] let an event happen: the mock looks up the stored
+//! configuration and, if it asks for the event, sends it to the configured URL, signed with the configured key and
+//! repeated as its [`DeliveryPolicy`] says. Aliyun's deliveries appear in the log that
+//! `DescribeLiveRecordNotifyRecords` lists. [`MockAliyun::ask_on_demand`] asks the configured on-demand URL whether to
+//! record a stream. [`AliyunSender`] and [`HuaweicloudSender`] do the same without a mock, for a URL and key of the
+//! test's choice.
+//!
+//! ```
+//! use record_callback_mock::{AliyunConfig, AliyunEvent, DeliveryPolicy, MockAliyun, TriggerOutcome};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mock = MockAliyun::builder().delivery(DeliveryPolicy::aliyun().retries(0)).start().await?;
+//! mock.put_config(AliyunConfig::new("live.example.com", "http://127.0.0.1:9/nobody-listens-here"));
+//!
+//! let started = AliyunEvent::record_started("live.example.com", "app", "stream");
+//! assert_eq!(mock.trigger(started).await, TriggerOutcome::NotSubscribed);
+//!
+//! let outcome = mock.trigger(AliyunEvent::file("live.example.com", "app", "stream")).await;
+//! let report = outcome.report().ok_or("it was sent")?;
+//! assert!(!report.is_acknowledged());
+//! assert!(report.attempts[0].problem.is_some());
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Runtime::new()?.block_on(example())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What is assumed
 //!
 //! The vendors' pages are silent or contradict each other here and there, and the real services were never asked. Where
@@ -60,6 +89,10 @@
 //! - Huawei Cloud: `PUT` replaces the whole configuration and cannot change domain or app. An empty or repeating event
 //!   list is refused. A signature has to cover `host`, and the query has to be encoded on the wire exactly as it is
 //!   signed (`%2A`, not `*`). A request with a signature and a token is judged by the signature.
+//! - Deliveries: an answer counts when its status is 200, whatever its body. An entry of Aliyun's log stands for a
+//!   delivery with all its attempts, dated by the first, and shows the last answer and no signature. Huawei Cloud's
+//!   callbacks have no signature without a key. What the vendors leave open about timeouts and retries is in
+//!   [`DeliveryPolicy`].
 //! - Both: `SignedHeaders` has to be sorted and lower-case. Domains and apps are compared literally. A quota is a
 //!   counter that starts over when its window is over.
 //!
@@ -69,20 +102,27 @@
 //! signature algorithms other than those above; bodies that are not forms (Aliyun) or over 1 MiB; filters by resource
 //! group or tag; IAM methods other than `password` and project filters other than `name`.
 //!
+//! Not sent: callbacks by a custom template, the question a configuration's `on_demand_callback_url` once made Huawei
+//! Cloud ask, of which no schema was published, and its notices through SMN. [`AliyunEvent::custom`] and
+//! [`HuaweicloudEvent::custom`] send any other body. Pauses between attempts are never random, nothing is sent twice
+//! or out of order by itself, compressed answers are not asked for, and a receiver with HTTPS needs a certificate the
+//! system trusts.
+//!
 //! Never happening: permissions (every key may do everything), HTTPS being required, unsafe callback URLs, keys and
 //! users being disabled or locked, temporary keys expiring, changes becoming visible late.
 //!
 //! # Secrets
 //!
 //! `Debug` of every type leaves out secrets, and the one [`tracing`] event for each answered request has vendor,
-//! operation, status and code only. The accessors of [`ReceivedRequest`] and of the configurations give tests
-//! everything.
+//! operation, status and code only; the one for each attempt at a callback has vendor, event, attempt, status and
+//! outcome. The accessors of [`ReceivedRequest`] and of the configurations give tests everything.
 
 mod aliyun;
 mod callback_url;
 mod canonical;
 mod clock;
 mod credentials;
+mod delivery;
 mod huaweicloud;
 mod lock;
 mod quota;
@@ -90,12 +130,17 @@ mod recorded;
 mod server;
 
 pub use aliyun::{
-    AliyunConfig, AliyunDialect, AliyunNotifyRecord, AliyunOperation, BooleanAnswers, MockAliyun,
-    MockAliyunBuilder,
+    AliyunConfig, AliyunDialect, AliyunEvent, AliyunNotifyRecord, AliyunOperation, AliyunSender,
+    BooleanAnswers, MockAliyun, MockAliyunBuilder, OnDemandDecision, OnDemandReply, OnDemandRequest,
+    SignedHost,
 };
 pub use clock::Clock;
+pub use delivery::{
+    Delivery, DeliveryAttempt, DeliveryPolicy, DeliveryReport, RetrySignature, TriggerOutcome,
+};
 pub use huaweicloud::{
-    CreateAnswer, HuaweicloudConfig, HuaweicloudDialect, MockHuaweicloud, MockHuaweicloudBuilder,
-    OnDemandUrl, RecordStart, Uniqueness, UrlQuery,
+    AbsentUrls, AuthTimestamp, CreateAnswer, HuaweicloudConfig, HuaweicloudDialect, HuaweicloudEvent,
+    HuaweicloudSender, MockHuaweicloud, MockHuaweicloudBuilder, OnDemandUrl, RecordStart, SignType,
+    Uniqueness, UrlQuery,
 };
 pub use recorded::ReceivedRequest;

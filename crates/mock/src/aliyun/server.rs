@@ -17,11 +17,13 @@ use super::{
     error::{ApiError, Result},
     operations::{AliyunOperation, Context, Fields},
     request::ApiRequest,
+    sender::AliyunSender,
     state::{AliyunConfig, AliyunNotifyRecord, DomainKind, State},
 };
 use crate::{
     clock::Clock,
     credentials::{AccessKey, AccessKeys, Secret},
+    delivery::{DeliveryPolicy, Http},
     lock::lock,
     quota::{Counters, Quota},
     recorded::{RawRequest, ReceivedRequest},
@@ -32,7 +34,7 @@ use crate::{
 ///
 /// See the [crate documentation](crate) for what it checks and what it refuses.
 pub struct MockAliyun {
-    cloud: Arc<Cloud>,
+    pub(super) cloud: Arc<Cloud>,
     server: Server,
     endpoint: String,
     access_key: AccessKey,
@@ -49,6 +51,7 @@ impl MockAliyun {
             quotas: HashMap::new(),
             dialect: AliyunDialect::default(),
             clock: Clock::system(),
+            delivery: DeliveryPolicy::aliyun(),
         }
     }
 
@@ -129,6 +132,7 @@ pub struct MockAliyunBuilder {
     quotas: HashMap<AliyunOperation, Quota>,
     dialect: AliyunDialect,
     clock: Clock,
+    delivery: DeliveryPolicy,
 }
 
 impl MockAliyunBuilder {
@@ -193,6 +197,12 @@ impl MockAliyunBuilder {
         self
     }
 
+    /// The timeout of callbacks, how often they are repeated and so on.
+    pub fn delivery(mut self, policy: DeliveryPolicy) -> Self {
+        self.delivery = policy;
+        self
+    }
+
     /// Starts to listen.
     pub async fn start(mut self) -> io::Result<MockAliyun> {
         let access_key = self.keys.permanent_or_new("LTAI5t");
@@ -205,6 +215,8 @@ impl MockAliyunBuilder {
             dialect: self.dialect,
             started: self.clock.now(),
             clock: self.clock,
+            http: AliyunSender::http(),
+            delivery: self.delivery,
             state: Mutex::new(State { domains: self.domains.into_iter().collect(), ..State::default() }),
         });
         let server = Server::start(self.addr, Arc::clone(&cloud)).await?;
@@ -212,13 +224,16 @@ impl MockAliyunBuilder {
     }
 }
 
-struct Cloud {
+pub(super) struct Cloud {
     authenticator: Authenticator,
     documented_quotas: bool,
     quotas: HashMap<AliyunOperation, Quota>,
     counters: Counters<AliyunOperation>,
-    dialect: AliyunDialect,
-    clock: Clock,
+    pub(super) dialect: AliyunDialect,
+    pub(super) clock: Clock,
+    /// What callbacks are sent with.
+    pub(super) http: Http,
+    pub(super) delivery: DeliveryPolicy,
     started: Timestamp,
     state: Mutex<State>,
 }

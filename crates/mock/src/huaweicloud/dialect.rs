@@ -1,5 +1,7 @@
 //! Where the vendor's pages leave a question open, the mock can take either side.
 
+use crate::delivery::RetrySignature;
+
 /// The reading of Huawei Cloud's documentation a mock follows. No answer here was checked against the real service.
 ///
 /// Fields are added as more questions come up: construct it with `..Default::default()`.
@@ -20,6 +22,15 @@ pub struct HuaweicloudDialect {
     pub record_start: RecordStart,
     /// May a callback URL have a query? The console says no; the API pages say nothing.
     pub url_query: UrlQuery,
+    /// Which JSON type has a callback's `auth_timestamp`? Samples of 2021 show text, later ones a number.
+    pub auth_timestamp: AuthTimestamp,
+    /// How many seconds after sending does `auth_timestamp` lie? The text calls it the moment the signature expires,
+    /// without a lifetime; in the samples it is the moment of sending.
+    pub auth_lifetime_seconds: u32,
+    /// What stands in an HMAC for `download_url` and `play_url` when a callback has none?
+    pub absent_urls: AbsentUrls,
+    /// What is a callback signed with that is sent again?
+    pub retry_signature: RetrySignature,
 }
 
 impl Default for HuaweicloudDialect {
@@ -31,6 +42,10 @@ impl Default for HuaweicloudDialect {
             on_demand_url: OnDemandUrl::Kept,
             record_start: RecordStart::Accepted,
             url_query: UrlQuery::Accepted,
+            auth_timestamp: AuthTimestamp::Number,
+            auth_lifetime_seconds: 0,
+            absent_urls: AbsentUrls::Empty,
+            retry_signature: RetrySignature::Kept,
         }
     }
 }
@@ -80,4 +95,22 @@ pub enum UrlQuery {
     Accepted,
     /// An invalid parameter.
     Refused,
+}
+
+/// The JSON type of `auth_timestamp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthTimestamp {
+    /// `1583676745`.
+    Number,
+    /// `"1583676745"`.
+    Text,
+}
+
+/// What a callback without a URL is signed with in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AbsentUrls {
+    /// Nothing.
+    Empty,
+    /// The word `null`.
+    Null,
 }

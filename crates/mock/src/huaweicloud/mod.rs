@@ -5,13 +5,21 @@ mod answer;
 mod auth;
 mod dialect;
 mod error;
+mod event;
 mod iam;
 mod operations;
 mod request;
+mod sender;
 mod server;
 mod state;
+mod trigger;
 mod verify;
 
-pub use dialect::{CreateAnswer, HuaweicloudDialect, OnDemandUrl, RecordStart, Uniqueness, UrlQuery};
+pub use dialect::{
+    AbsentUrls, AuthTimestamp, CreateAnswer, HuaweicloudDialect, OnDemandUrl, RecordStart, Uniqueness,
+    UrlQuery,
+};
+pub use event::HuaweicloudEvent;
+pub use sender::{HuaweicloudSender, SignType};
 pub use server::{MockHuaweicloud, MockHuaweicloudBuilder};
 pub use state::HuaweicloudConfig;

@@ -19,11 +19,13 @@ use super::{
     iam::Iam,
     operations::{Context, Success},
     request::{Operation, Route},
+    sender::HuaweicloudSender,
     state::{HuaweicloudConfig, State},
 };
 use crate::{
     clock::Clock,
     credentials::{AccessKey, AccessKeys, Secret, random_hex},
+    delivery::{DeliveryPolicy, Http},
     lock::lock,
     quota::{Counters, Quota},
     recorded::{RawRequest, ReceivedRequest},
@@ -37,7 +39,7 @@ const DOCUMENTED_QUOTA: Quota = Quota { limit: 300, window: Duration::from_secs(
 ///
 /// See the [crate documentation](crate) for what it checks and what it refuses.
 pub struct MockHuaweicloud {
-    live: Arc<Live>,
+    pub(super) live: Arc<Live>,
     live_server: Server,
     iam_server: Server,
     endpoint: String,
@@ -64,6 +66,7 @@ impl MockHuaweicloud {
             token_lifetime: SignedDuration::from_hours(24),
             dialect: HuaweicloudDialect::default(),
             clock: Clock::system(),
+            delivery: DeliveryPolicy::huaweicloud(),
         }
     }
 
@@ -203,6 +206,7 @@ pub struct MockHuaweicloudBuilder {
     token_lifetime: SignedDuration,
     dialect: HuaweicloudDialect,
     clock: Clock,
+    delivery: DeliveryPolicy,
 }
 
 impl MockHuaweicloudBuilder {
@@ -302,6 +306,12 @@ impl MockHuaweicloudBuilder {
         self
     }
 
+    /// The timeout of callbacks, how often they are repeated and so on.
+    pub fn delivery(mut self, policy: DeliveryPolicy) -> Self {
+        self.delivery = policy;
+        self
+    }
+
     /// Starts to listen.
     pub async fn start(mut self) -> io::Result<MockHuaweicloud> {
         let access_key = self.keys.permanent_or_new("HWMOCK");
@@ -331,6 +341,8 @@ impl MockHuaweicloudBuilder {
             counters: Counters::new(),
             dialect: self.dialect,
             clock: self.clock,
+            http: HuaweicloudSender::http(),
+            delivery: self.delivery,
             state: Mutex::default(),
         });
         let live_server = Server::start(self.addr, Arc::clone(&live)).await?;
@@ -348,14 +360,17 @@ impl MockHuaweicloudBuilder {
     }
 }
 
-struct Live {
+pub(super) struct Live {
     account: Arc<Account>,
     domains: HashSet<String>,
     quota: Option<Quota>,
     counters: Counters<String>,
-    dialect: HuaweicloudDialect,
-    clock: Clock,
-    state: Mutex<State>,
+    pub(super) dialect: HuaweicloudDialect,
+    pub(super) clock: Clock,
+    /// What callbacks are sent with.
+    pub(super) http: Http,
+    pub(super) delivery: DeliveryPolicy,
+    pub(super) state: Mutex<State>,
 }
 
 impl Service for Live {

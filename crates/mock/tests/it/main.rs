@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod aliyun_configs;
+mod aliyun_deliveries;
 mod aliyun_gateway;
 mod aliyun_listings;
 mod client;
+mod deliveries;
 mod huaweicloud_configs;
+mod huaweicloud_deliveries;
 mod huaweicloud_gateway;
 mod huaweicloud_iam;
+mod receiver;
 mod server;
