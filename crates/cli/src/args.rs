@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use record_callback::{AppSelector, DomainName, EventKind, Fidelity};
@@ -35,6 +36,12 @@ pub(crate) enum Command {
     Put(PutArguments),
     /// Delete the config of one domain and app
     Delete(OneArguments),
+    /// Receive callbacks, verify them and keep the events, until interrupted
+    Receive(ReceiveArguments),
+    /// Show the events an inbox keeps
+    Events(EventsArguments),
+    /// Send a callback as a cloud does
+    Trigger(TriggerArguments),
     /// Run both mock clouds until interrupted
     Mock(MockArguments),
     /// Move a callback from a mock Aliyun to a mock Huawei Cloud and show each step
@@ -158,6 +165,75 @@ pub(crate) struct PutArguments {
 pub(crate) enum SchemeName {
     Md5,
     HmacSha256,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReceiveArguments {
+    /// The file with sink and sources
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Where to listen; wins over the file
+    #[arg(long)]
+    pub(crate) addr: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsArguments {
+    /// The SQLite inbox; a receiver may be using it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) inbox: PathBuf,
+    /// Only events after this number
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, conflicts_with = "consumer")]
+    pub(crate) after: u64,
+    /// At most this many events
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) limit: Option<u64>,
+    /// Wait for more events until interrupted
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Take events for this consumer: those it has not taken yet, acknowledged once they are printed
+    #[arg(long, value_name = "NAME")]
+    pub(crate) consumer: Option<String>,
+    /// Remove this consumer, so that events need not be kept for it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["consumer", "follow", "limit", "after"])]
+    pub(crate) forget: Option<String>,
+    /// How to print: a table, or one JSON object a line
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TriggerArguments {
+    /// The cloud
+    pub(crate) vendor: VendorName,
+    /// The event: `file_completed` and so on, or `vendor:NAME`
+    pub(crate) event: EventKind,
+    /// Where to send it
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: String,
+    /// The environment variable that holds the signing key; without it, callbacks are not signed
+    #[arg(long, value_name = "NAME")]
+    pub(crate) key_env: Option<String>,
+    /// How to sign (huaweicloud); default: hmac-sha256
+    #[arg(long, requires = "key_env")]
+    pub(crate) sign: Option<SchemeName>,
+    /// The domain
+    #[arg(long, default_value = "live.example.com")]
+    pub(crate) domain: DomainName,
+    /// The application
+    #[arg(long, default_value = "live")]
+    pub(crate) app: String,
+    /// The stream; with --count, a number is added
+    #[arg(long, default_value = "stream")]
+    pub(crate) stream: String,
+    /// How many events to send
+    #[arg(long, default_value_t = 1)]
+    pub(crate) count: u32,
+    /// How many at a time
+    #[arg(long, default_value_t = 1)]
+    pub(crate) concurrency: u32,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]

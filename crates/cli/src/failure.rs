@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use record_callback::receiver::{InboxError, SinkError};
 use record_callback::{Error, ErrorKind, InvalidConfig};
 
 /// The run failed.
@@ -19,6 +20,7 @@ const UNSUPPORTED: u8 = 4;
 pub(crate) enum Failure {
     Cloud(Error),
     Io(io::Error),
+    Store(Box<dyn StdError>),
 }
 
 impl From<Error> for Failure {
@@ -39,11 +41,24 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl From<SinkError> for Failure {
+    fn from(error: SinkError) -> Self {
+        Self::Store(Box::new(error))
+    }
+}
+
+impl From<InboxError> for Failure {
+    fn from(error: InboxError) -> Self {
+        Self::Store(Box::new(error))
+    }
+}
+
 impl Failure {
     /// Prints the failure, its causes and what to do about it, and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let (error, hint, code): (&dyn StdError, _, _) = match &self {
             Self::Io(error) => (error, None, FAILED),
+            Self::Store(error) => (&**error, None, FAILED),
             Self::Cloud(error) => (error, Some(error.kind().hint()), code(error)),
         };
         let mut lines = vec![format!("error: {error}")];

@@ -6,6 +6,8 @@ mod args;
 mod commands;
 mod failure;
 mod output;
+mod receiver_file;
+mod stop;
 
 use std::process::ExitCode;
 
@@ -25,6 +27,9 @@ async fn main() -> ExitCode {
         Command::List(command) => commands::list::run(command).await,
         Command::Put(command) => commands::put::run(command).await,
         Command::Delete(command) => commands::delete::run(command).await,
+        Command::Receive(command) => commands::receive::run(command).await,
+        Command::Events(command) => commands::events::run(command).await,
+        Command::Trigger(command) => commands::trigger::run(command).await,
         Command::Mock(command) => commands::mock::run(command).await,
         Command::Demo(command) => commands::demo::run(command).await,
     };

@@ -4,7 +4,8 @@ use std::fmt;
 use std::io::{self, Write};
 
 use comfy_table::{Table, presets};
-use record_callback::StoredCallback;
+use record_callback::receiver::EventRecord;
+use record_callback::{Assurance, StoredCallback};
 use serde::Serialize;
 
 use crate::args::Format;
@@ -16,6 +17,13 @@ pub(crate) fn print<T: Serialize>(format: Format, data: &T, text: impl Fn(&T) ->
         Format::Text => text(data),
     };
     writeln!(io::stdout(), "{}", line.trim_end())
+}
+
+/// Prints the one line that says a server can be called.
+pub(crate) fn ready<T: Serialize>(line: &T) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{}", serde_json::to_string(line)?)?;
+    stdout.flush()
 }
 
 /// A borderless table under `header`.
@@ -55,4 +63,35 @@ pub(crate) fn details(stored: &StoredCallback) -> String {
 pub(crate) fn signing(stored: &StoredCallback) -> String {
     let scheme = stored.signing.scheme.map_or("disabled".to_owned(), |scheme| scheme.to_string());
     format!("{scheme} (key {})", stored.signing.key)
+}
+
+/// Over the columns of [`event`].
+pub(crate) const EVENT_HEADER: [&str; 8] =
+    ["EVENT", "RECEIVED", "SOURCE", "KIND", "DOMAIN", "APP", "STREAM", "PROVEN"];
+
+/// One event, a row.
+pub(crate) fn event(number: u64, record: &EventRecord) -> [String; 8] {
+    let event = &record.event;
+    let optional = |text: &Option<String>| text.as_deref().unwrap_or("-").to_owned();
+    [
+        number.to_string(),
+        record.received_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        record.source.clone(),
+        event.kind.as_ref().map_or("-".to_owned(), ToString::to_string),
+        optional(&event.domain),
+        optional(&event.app),
+        optional(&event.stream),
+        proven(&record.assurance),
+    ]
+}
+
+fn proven(assurance: &Assurance) -> String {
+    match assurance.scheme {
+        None => "nothing (unsigned)".to_owned(),
+        Some(scheme) if assurance.proven.is_empty() => format!("sender ({scheme})"),
+        Some(scheme) => {
+            let fields: Vec<_> = assurance.proven.iter().map(|field| field.as_str()).collect();
+            format!("{} ({scheme})", fields.join(", "))
+        }
+    }
 }

@@ -155,7 +155,7 @@ pub trait OnDemandDecider: fmt::Debug + Send + Sync + 'static {
 }
 
 /// How one vendor asks whether to record, and is answered.
-pub trait OnDemandProtocol {
+pub trait OnDemandProtocol: Send + Sync {
     /// Reads the question from a request's query and headers.
     fn parse(&self, query: &str, headers: &HeaderMap, now: Timestamp) -> Result<OnDemandRequest, Refusal>;
 

@@ -194,6 +194,14 @@ pub struct Tolerance {
     pub future: SignedDuration,
 }
 
+impl Tolerance {
+    /// A tolerance in whole seconds.
+    pub const fn seconds(past: u32, future: u32) -> Self {
+        let (past, future) = (past as i64, future as i64);
+        Self { past: SignedDuration::from_secs(past), future: SignedDuration::from_secs(future) }
+    }
+}
+
 /// That a delivery satisfies a [`SignaturePolicy`].
 #[derive(Debug)]
 #[must_use]
@@ -251,8 +259,7 @@ mod tests {
     use super::*;
 
     const NOW: i64 = 1_767_323_045;
-    const WINDOW: Tolerance =
-        Tolerance { past: SignedDuration::from_secs(300), future: SignedDuration::from_secs(60) };
+    const WINDOW: Tolerance = Tolerance::seconds(300, 60);
 
     fn keys(names: &[&str]) -> SignaturePolicy {
         SignaturePolicy::signed(names.iter().map(|name| SigningKey::reported(*name))).unwrap()

@@ -29,6 +29,8 @@
 //! ```
 
 mod provider_config;
+#[cfg(feature = "receiver")]
+mod source_config;
 
 pub use provider_config::{AliyunConfig, CredentialsConfig, HuaweicloudConfig, ProviderConfig};
 pub use record_callback_core::*;
@@ -36,6 +38,10 @@ pub use record_callback_core::*;
 pub use record_callback_aliyun as aliyun;
 pub use record_callback_http as http;
 pub use record_callback_huaweicloud as huaweicloud;
+#[cfg(feature = "receiver")]
+pub use record_callback_receiver as receiver;
+#[cfg(feature = "receiver")]
+pub use source_config::{KeyNames, SourceConfig, SourceVendor, ToleranceSeconds};
 
 /// The README's examples are tests.
 #[cfg(doctest)]

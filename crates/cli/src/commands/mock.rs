@@ -1,13 +1,13 @@
 //! `record-callback mock`
 
-use std::io::{self, Write};
-
 use record_callback_mock::{MockAliyun, MockHuaweicloud};
 use serde::Serialize;
 use tracing::info;
 
 use crate::args::MockArguments;
 use crate::failure::Failure;
+use crate::output;
+use crate::stop::Stop;
 
 /// The one line on stdout that says both clouds can be called.
 #[derive(Serialize)]
@@ -59,48 +59,10 @@ pub(crate) async fn run(arguments: MockArguments) -> Result<(), Failure> {
             project_id: huaweicloud.project_id(),
         },
     };
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}", serde_json::to_string(&line).map_err(io::Error::from)?)?;
-    stdout.flush()?;
-    drop(stdout);
-
+    output::ready(&line)?;
     stop.wait().await;
     info!("stopping");
     aliyun.shutdown().await;
     huaweicloud.shutdown().await;
     Ok(())
-}
-
-/// SIGINT and SIGTERM, heard from before the ready line on.
-struct Stop {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Stop {
-    #[cfg(unix)]
-    fn listen() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    #[cfg(unix)]
-    async fn wait(mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn listen() -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    #[cfg(not(unix))]
-    async fn wait(self) {
-        let _ = tokio::signal::ctrl_c().await;
-    }
 }

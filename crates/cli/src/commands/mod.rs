@@ -2,17 +2,21 @@
 
 pub(crate) mod delete;
 pub(crate) mod demo;
+pub(crate) mod events;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod mock;
 pub(crate) mod put;
+pub(crate) mod receive;
+pub(crate) mod trigger;
 
 use std::sync::Arc;
 
 use record_callback::aliyun::Signature;
+use record_callback::http::{Env, OsEnv};
 use record_callback::{
-    AliyunConfig, CallbackKey, CredentialsConfig, HuaweicloudConfig, InvalidConfig, ProviderConfig,
-    RecordCallbackProvider,
+    AliyunConfig, CallbackKey, CredentialsConfig, Error, ErrorKind, HuaweicloudConfig, InvalidConfig,
+    ProviderConfig, RecordCallbackProvider, SigningKey,
 };
 
 use crate::args::{CloudArguments, KeyArguments, SignatureName, VendorName};
@@ -56,4 +60,13 @@ impl From<KeyArguments> for CallbackKey {
     fn from(key: KeyArguments) -> Self {
         Self::new(key.domain, key.app)
     }
+}
+
+/// The signing key in the environment variable that `--key-env` names.
+fn signing_key(variable: &str) -> Result<SigningKey, Error> {
+    let Some(key) = OsEnv.var(variable) else {
+        let message = format!("--key-env: the environment variable {variable} is not set");
+        return Err(Error::new(ErrorKind::InvalidConfig, message));
+    };
+    Ok(SigningKey::new(key)?)
 }

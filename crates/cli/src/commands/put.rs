@@ -1,12 +1,13 @@
 //! `record-callback put`
 
-use record_callback::http::{Env, OsEnv, TokioTimer};
+use record_callback::http::TokioTimer;
 use record_callback::{
-    CallbackSigning, Deviation, Ensured, Error, ErrorKind, Field, PutAction, ReadBack, RecordCallbackConfig,
-    RecordCallbackProviderExt, SigningKey, SigningScheme, StoredCallback,
+    CallbackSigning, Deviation, Ensured, Error, Field, PutAction, ReadBack, RecordCallbackConfig,
+    RecordCallbackProviderExt, SigningScheme, StoredCallback,
 };
 use serde::Serialize;
 
+use super::signing_key;
 use crate::args::{PutArguments, SchemeName};
 use crate::failure::Failure;
 use crate::output;
@@ -46,15 +47,11 @@ fn signing(arguments: &PutArguments) -> Result<CallbackSigning, Error> {
     let (Some(scheme), Some(name)) = (arguments.sign, &arguments.key_env) else {
         return Ok(CallbackSigning::Disabled);
     };
-    let Some(key) = OsEnv.var(name) else {
-        let message = format!("--key-env: the environment variable {name} is not set");
-        return Err(Error::new(ErrorKind::InvalidConfig, message));
-    };
     let scheme = match scheme {
         SchemeName::Md5 => SigningScheme::Md5,
         SchemeName::HmacSha256 => SigningScheme::HmacSha256,
     };
-    Ok(CallbackSigning::with(scheme, SigningKey::new(key)?))
+    Ok(CallbackSigning::with(scheme, signing_key(name)?))
 }
 
 fn text(report: &Report) -> String {

@@ -1,0 +1,89 @@
+//! `record-callback events`
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use record_callback::receiver::{EventRecord, InboxEvent, InboxReader};
+use record_callback::{Error, ErrorKind};
+use serde::Serialize;
+
+use crate::args::{EventsArguments, Format};
+use crate::failure::Failure;
+use crate::output;
+use crate::stop::Stop;
+
+/// How many events are read at a time.
+const PAGE: usize = 500;
+/// Between two looks at an inbox that had nothing more.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// An event as it is printed.
+#[derive(Serialize)]
+struct Line<'a> {
+    sequence: u64,
+    #[serde(flatten)]
+    record: &'a EventRecord,
+}
+
+pub(crate) async fn run(arguments: EventsArguments) -> Result<(), Failure> {
+    let inbox = InboxReader::open(&arguments.inbox)?;
+    if let Some(consumer) = &arguments.forget {
+        return match inbox.forget(consumer).await? {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::NotFound, format!("there is no consumer {consumer}")).into()),
+        };
+    }
+    let stop = Stop::listen()?;
+    let stopped = stop.wait();
+    tokio::pin!(stopped);
+    let mut last = arguments.after;
+    let mut left = arguments.limit.unwrap_or(u64::MAX);
+    let mut header = true;
+    while left > 0 {
+        let max = PAGE.min(left.try_into().unwrap_or(PAGE));
+        let events = match &arguments.consumer {
+            Some(consumer) => inbox.poll(consumer, max).await?,
+            None => inbox.read_after(last, max).await?,
+        };
+        print(arguments.output, &events, header)?;
+        header = false;
+        if let Some(event) = events.last() {
+            last = event.sequence;
+            left -= events.len() as u64;
+            // Only what is printed is done with: whoever reads this may have gone meanwhile.
+            if let Some(consumer) = &arguments.consumer {
+                inbox.ack(consumer, last).await?;
+            }
+        }
+        if events.len() < max {
+            if !arguments.follow {
+                break;
+            }
+            tokio::select! {
+                () = &mut stopped => break,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn print(format: Format, events: &[InboxEvent], header: bool) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match format {
+        Format::Json => {
+            for InboxEvent { sequence, record, .. } in events {
+                let line = Line { sequence: *sequence, record };
+                writeln!(stdout, "{}", serde_json::to_string(&line)?)?;
+            }
+        }
+        Format::Text => {
+            let header: &[&str] = if header { &output::EVENT_HEADER } else { &[] };
+            if !header.is_empty() || !events.is_empty() {
+                let rows = events.iter().map(|event| output::event(event.sequence, &event.record));
+                writeln!(stdout, "{}", output::table(header, rows))?;
+            }
+        }
+    }
+    stdout.flush()
+}

@@ -1,0 +1,171 @@
+//! `record-callback trigger`: a callback as a cloud sends it.
+
+use std::sync::Arc;
+
+use record_callback::{Error, ErrorKind, EventKind, SigningKey};
+use record_callback_mock::{
+    AliyunEvent, AliyunSender, DeliveryReport, HuaweicloudEvent, HuaweicloudSender, SignType,
+};
+use serde::Serialize;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::signing_key;
+use crate::args::{SchemeName, TriggerArguments, VendorName};
+use crate::failure::Failure;
+use crate::output;
+
+const CODE: &str = "MockFailure";
+const MESSAGE: &str = "the mock was told to fail";
+
+#[derive(Serialize, Default)]
+struct Report {
+    sent: u32,
+    acknowledged: u32,
+    attempts: usize,
+    /// What came back for those that were not acknowledged, without repetitions.
+    problems: Vec<String>,
+}
+
+pub(crate) async fn run(arguments: TriggerArguments) -> Result<(), Failure> {
+    let sender = Sender::new(&arguments)?;
+    let places = Arc::new(Semaphore::new(arguments.concurrency.max(1) as usize));
+    let mut running = JoinSet::new();
+    let mut report = Report::default();
+    for number in 1..=arguments.count {
+        let stream = match arguments.count {
+            1 => arguments.stream.clone(),
+            _ => format!("{}-{number}", arguments.stream),
+        };
+        let callback = sender.callback(&arguments, &stream)?;
+        let place = Arc::clone(&places).acquire_owned().await;
+        running.spawn(async move {
+            let delivered = callback.send().await;
+            drop(place);
+            delivered
+        });
+        while let Some(delivered) = running.try_join_next() {
+            report.add(delivered.map_err(std::io::Error::from)?);
+        }
+    }
+    while let Some(delivered) = running.join_next().await {
+        report.add(delivered.map_err(std::io::Error::from)?);
+    }
+    output::print(arguments.output.output, &report, text)?;
+    if report.acknowledged < report.sent {
+        let message = format!(
+            "{} of {} callbacks were not acknowledged",
+            report.sent - report.acknowledged,
+            report.sent
+        );
+        return Err(Error::new(ErrorKind::Unavailable, message).into());
+    }
+    Ok(())
+}
+
+impl Report {
+    fn add(&mut self, delivered: DeliveryReport) {
+        self.sent += 1;
+        self.attempts += delivered.attempts.len();
+        if delivered.is_acknowledged() {
+            self.acknowledged += 1;
+            return;
+        }
+        let problem = delivered.last().map(|last| match (&last.problem, last.status) {
+            (Some(problem), _) => problem.clone(),
+            (None, Some(status)) => format!("status {status}: {}", last.body.trim()),
+            (None, None) => "no answer".to_owned(),
+        });
+        self.problems.extend(problem.filter(|problem| !self.problems.contains(problem)));
+    }
+}
+
+fn text(report: &Report) -> String {
+    let Report { sent, acknowledged, attempts, problems } = report;
+    let mut lines = vec![format!("{sent} sent, {acknowledged} acknowledged, {attempts} attempts")];
+    lines.extend(problems.iter().map(|problem| format!("problem: {problem}")));
+    lines.join("\n")
+}
+
+/// A cloud to send as; clones of senders share their connections.
+enum Sender {
+    Aliyun(AliyunSender),
+    Huaweicloud(HuaweicloudSender),
+}
+
+enum Callback {
+    Aliyun(AliyunSender, AliyunEvent),
+    Huaweicloud(HuaweicloudSender, HuaweicloudEvent),
+}
+
+impl Sender {
+    fn new(arguments: &TriggerArguments) -> Result<Self, Error> {
+        let key = arguments.key_env.as_deref().map(signing_key).transpose()?;
+        let key = key.as_ref().map(SigningKey::expose);
+        Ok(match (arguments.vendor, arguments.sign) {
+            (VendorName::Aliyun, Some(SchemeName::HmacSha256)) => {
+                return Err(Error::new(ErrorKind::Unsupported, "aliyun signs callbacks with md5 only"));
+            }
+            (VendorName::Aliyun, _) => {
+                let sender = AliyunSender::new(&arguments.to);
+                Self::Aliyun(key.into_iter().fold(sender, AliyunSender::key))
+            }
+            (VendorName::Huaweicloud, sign) => {
+                let sender = HuaweicloudSender::new(&arguments.to).sign_type(match sign {
+                    Some(SchemeName::Md5) => SignType::Md5,
+                    _ => SignType::HmacSha256,
+                });
+                Self::Huaweicloud(key.into_iter().fold(sender, HuaweicloudSender::key))
+            }
+        })
+    }
+
+    fn callback(&self, arguments: &TriggerArguments, stream: &str) -> Result<Callback, Error> {
+        let (domain, app) = (arguments.domain.as_str(), arguments.app.as_str());
+        let callback = match self {
+            Self::Aliyun(sender) => aliyun_event(&arguments.event, domain, app, stream)
+                .map(|event| Callback::Aliyun(sender.clone(), event)),
+            Self::Huaweicloud(sender) => huaweicloud_event(&arguments.event, domain, app, stream)
+                .map(|event| Callback::Huaweicloud(sender.clone(), event)),
+        };
+        callback.ok_or_else(|| {
+            Error::new(ErrorKind::Unsupported, format!("this cloud does not send {}", arguments.event))
+        })
+    }
+}
+
+impl Callback {
+    async fn send(self) -> DeliveryReport {
+        match self {
+            Self::Aliyun(sender, event) => sender.send(&event).await,
+            Self::Huaweicloud(sender, event) => sender.send(&event).await,
+        }
+    }
+}
+
+fn aliyun_event(kind: &EventKind, domain: &str, app: &str, stream: &str) -> Option<AliyunEvent> {
+    Some(match kind {
+        EventKind::FileCompleted => AliyunEvent::file(domain, app, stream),
+        EventKind::RecordingStarted => AliyunEvent::record_started(domain, app, stream),
+        EventKind::RecordingPaused => AliyunEvent::record_paused(domain, app, stream),
+        EventKind::RecordingResumed => AliyunEvent::record_resumed(domain, app, stream),
+        EventKind::RecordingFailed => AliyunEvent::record_error(domain, app, stream, CODE, MESSAGE),
+        EventKind::TranscodeFailed => AliyunEvent::transformat_error(domain, app, stream, CODE, MESSAGE),
+        EventKind::Vendor(name) => AliyunEvent::status(name, domain, app, stream),
+        _ => return None,
+    })
+}
+
+fn huaweicloud_event(kind: &EventKind, domain: &str, app: &str, stream: &str) -> Option<HuaweicloudEvent> {
+    Some(match kind {
+        EventKind::FileStarted => HuaweicloudEvent::record_new_file_start(domain, app, stream),
+        EventKind::FileCompleted => HuaweicloudEvent::record_file_complete(domain, app, stream),
+        EventKind::RecordingStarted => HuaweicloudEvent::record_start(domain, app, stream),
+        EventKind::RecordingEnded => HuaweicloudEvent::record_over(domain, app, stream),
+        EventKind::RecordingFailed => HuaweicloudEvent::record_failed(domain, app, stream, MESSAGE),
+        EventKind::Vendor(name) => {
+            HuaweicloudEvent::record_over(domain, app, stream).with("event_type", name.as_str())
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,175 @@
+//! What is in a `receiver.toml`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use record_callback::http::{Env, OsEnv};
+use record_callback::receiver::{
+    EventSink, ForwardSink, ForwardSinkBuilder, InboxOptions, JsonlSink, Limits, Receiver, RedisOptions,
+    RedisSink, SqliteInbox,
+};
+use record_callback::{InvalidConfig, KeyNames, SourceConfig};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReceiverFile {
+    /// Where to listen.
+    #[serde(default = "default_addr")]
+    pub(crate) addr: SocketAddr,
+    /// Where events are kept.
+    sink: SinkConfig,
+    #[serde(default)]
+    limits: LimitsConfig,
+    /// Who sends, by name.
+    sources: BTreeMap<String, SourceConfig>,
+}
+
+fn default_addr() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 8080).into()
+}
+
+/// The kinds of sink. Paths are relative to the file they are in.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+enum SinkConfig {
+    Sqlite {
+        path: PathBuf,
+        max_age_days: Option<u32>,
+        max_bytes: Option<u64>,
+    },
+    Jsonl {
+        path: PathBuf,
+    },
+    Stdout,
+    Forward {
+        url: String,
+        /// The variables with the secrets; several while the secret is changed.
+        secret_env: KeyNames,
+        #[serde(default)]
+        allow_http: bool,
+    },
+    Redis {
+        /// The variable with the URL, which may hold a password.
+        url_env: String,
+        stream: Option<String>,
+        dedupe_days: Option<u32>,
+        max_length: Option<u64>,
+        require_persistence: Option<bool>,
+    },
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsConfig {
+    body_bytes: Option<usize>,
+    requests: Option<usize>,
+    connections: Option<usize>,
+    header_timeout_seconds: Option<u32>,
+    body_timeout_seconds: Option<u32>,
+    keep_timeout_seconds: Option<u32>,
+    drain_seconds: Option<u32>,
+}
+
+impl ReceiverFile {
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let refuse = |problem: String| {
+            InvalidConfig::new("--config", format!("{}: {problem}", path.display()), "a receiver's TOML file")
+        };
+        let text = fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let mut file: Self = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        if let SinkConfig::Sqlite { path, .. } | SinkConfig::Jsonl { path } = &mut file.sink {
+            *path = directory.join(&*path);
+        }
+        Ok(file)
+    }
+
+    /// The receiver this file describes, with keys from the environment.
+    pub(crate) async fn receiver(&self) -> Result<Receiver, Failure> {
+        let mut sources = Vec::new();
+        for (name, source) in &self.sources {
+            sources.push(source.source(name)?);
+        }
+        // Last: a sink may create files.
+        let builder = Receiver::builder(self.sink.open().await?).limits(self.limits.limits());
+        Ok(sources.into_iter().fold(builder, |builder, source| builder.source(source)).build()?)
+    }
+
+    /// Source names and their paths.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.sources.iter().map(|(name, source)| (name.as_str(), source.path.as_str()))
+    }
+}
+
+impl SinkConfig {
+    async fn open(&self) -> Result<Arc<dyn EventSink>, Failure> {
+        Ok(match self {
+            Self::Sqlite { path, max_age_days, max_bytes } => {
+                let options = InboxOptions::default();
+                let options = set(options, max_age_days.map(|days| DAY * days), InboxOptions::max_age);
+                let options = set(options, *max_bytes, InboxOptions::max_bytes);
+                Arc::new(SqliteInbox::open(path, options)?)
+            }
+            Self::Jsonl { path } => Arc::new(JsonlSink::file(path)?),
+            Self::Stdout => Arc::new(JsonlSink::stdout()?),
+            Self::Forward { url, secret_env, allow_http } => {
+                let secrets = secret_env.0.iter().map(|name| variable("secret_env", name));
+                let mut secrets = secrets.collect::<Result<Vec<_>, _>>()?.into_iter();
+                let first = secrets.next().ok_or_else(|| {
+                    InvalidConfig::new("secret_env", "names no variable", "one variable, or a list of them")
+                })?;
+                let builder = ForwardSink::builder(url.as_str(), first).allow_http(*allow_http);
+                Arc::new(secrets.fold(builder, ForwardSinkBuilder::and_secret).build()?)
+            }
+            Self::Redis { url_env, stream, dedupe_days, max_length, require_persistence } => {
+                let options = RedisOptions::default();
+                let options = set(options, stream.clone(), RedisOptions::stream);
+                let options = set(options, dedupe_days.map(|days| DAY * days), RedisOptions::dedupe_ttl);
+                let options = set(options, *max_length, RedisOptions::max_length);
+                let options = set(options, *require_persistence, RedisOptions::require_persistence);
+                Arc::new(RedisSink::connect(&variable("url_env", url_env)?, options).await?)
+            }
+        })
+    }
+}
+
+/// What is left out keeps its default.
+fn set<O, V>(options: O, value: Option<V>, setter: impl FnOnce(O, V) -> O) -> O {
+    match value {
+        Some(value) => setter(options, value),
+        None => options,
+    }
+}
+
+fn variable(field: &'static str, name: &str) -> Result<SecretString, InvalidConfig> {
+    let missing =
+        || InvalidConfig::new(field, format!("{name} is not set"), "an environment variable that is set");
+    Ok(OsEnv.var(name).ok_or_else(missing)?.trim().into())
+}
+
+impl LimitsConfig {
+    fn limits(&self) -> Limits {
+        let seconds = |seconds: Option<u32>, default| {
+            seconds.map_or(default, |seconds| Duration::from_secs(seconds.into()))
+        };
+        let mut limits = Limits::default();
+        limits.body = self.body_bytes.unwrap_or(limits.body);
+        limits.requests = self.requests.unwrap_or(limits.requests);
+        limits.connections = self.connections.unwrap_or(limits.connections);
+        limits.header_timeout = seconds(self.header_timeout_seconds, limits.header_timeout);
+        limits.body_timeout = seconds(self.body_timeout_seconds, limits.body_timeout);
+        limits.keep_timeout = seconds(self.keep_timeout_seconds, limits.keep_timeout);
+        limits.drain = seconds(self.drain_seconds, limits.drain);
+        limits
+    }
+}

@@ -1,0 +1,48 @@
+use std::time::Duration;
+
+/// What a receiver puts up with.
+///
+/// ```
+/// use record_callback_receiver::Limits;
+///
+/// let mut limits = Limits::default();
+/// limits.requests = 64;
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The longest body, in bytes: 64 KiB. A longer one is answered with 413.
+    pub body: usize,
+    /// How long a body may take to arrive: 5 s. A slower one is answered with 408.
+    pub body_timeout: Duration,
+    /// How many requests are worked on at a time: 1024. One more is answered with 503.
+    pub requests: usize,
+    /// How long a sink may take to keep an event: 4 s, as Aliyun waits for 5 s. After that the answer is 503, and the
+    /// event is a duplicate if it was kept all the same.
+    pub keep_timeout: Duration,
+    /// How long a decision whether to record may take: 2 s. After that the source's default holds.
+    pub decision: Duration,
+    /// How many connections are open at a time: 4096. Others wait. For [`serve`](crate::Receiver::serve) only.
+    pub connections: usize,
+    /// How long a request's headers may take to arrive, and how long a connection may be idle: 10 s. For
+    /// [`serve`](crate::Receiver::serve) only.
+    pub header_timeout: Duration,
+    /// How long requests in flight may take to finish once the server stops: 10 s. For
+    /// [`serve`](crate::Receiver::serve) only.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: 64 * 1024,
+            body_timeout: Duration::from_secs(5),
+            requests: 1024,
+            keep_timeout: Duration::from_secs(4),
+            decision: Duration::from_secs(2),
+            connections: 4096,
+            header_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(10),
+        }
+    }
+}

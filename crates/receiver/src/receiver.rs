@@ -1,0 +1,325 @@
+use std::error::Error as _;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{any, get};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderValue, Method};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use record_callback_core::{Delivery, InvalidConfig, OnDemandProtocol, Timestamp};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tracing::{debug, info, warn};
+
+use crate::answer::{self, Reason};
+use crate::limits::Limits;
+use crate::metrics::{Metrics, SourceMetrics};
+use crate::sink::{EventSink, Kept, Received};
+use crate::source::{NotUnderstood, OnDemand, Source, check_distinct};
+
+/// Receives what clouds send to a number of [`Source`]s and keeps it in one [`EventSink`].
+///
+/// Mount [`router`](Self::router) in an axum or tower server of your own, or let it [`serve`](Self::serve) itself.
+///
+/// | Answer | When |
+/// |---|---|
+/// | 200 and the body the vendor documents | the event is kept, now or before |
+/// | 400 | the body is not what the vendor sends, or not understood and [`NotUnderstood::Refuse`] |
+/// | 401 | not signed, not by one of the keys, or at a time too far away |
+/// | 404 | no source has this path ([`app`](Self::app) only) |
+/// | 405 | not `POST`; `GET` where nobody decides about recording |
+/// | 408, 413 | the body is too slow, too long |
+/// | 503 | the sink is full or failing, or there are too many requests: the cloud tries again |
+#[derive(Clone)]
+pub struct Receiver(pub(crate) Arc<Shared>);
+
+pub(crate) struct Shared {
+    sink: Arc<dyn EventSink>,
+    sources: Vec<Arc<Route>>,
+    pub(crate) limits: Limits,
+    requests: Semaphore,
+    request_ids: RequestIds,
+    metrics: Arc<Metrics>,
+    now: Box<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+struct Route {
+    source: Source,
+    metrics: SourceMetrics,
+}
+
+impl Receiver {
+    /// A receiver that keeps events in `sink`.
+    pub fn builder(sink: Arc<dyn EventSink>) -> ReceiverBuilder {
+        ReceiverBuilder {
+            sink,
+            sources: Vec::new(),
+            limits: Limits::default(),
+            now: Box::new(Timestamp::now),
+        }
+    }
+
+    /// A route for each source, to merge into a router of your own.
+    pub fn router(&self) -> Router {
+        self.0.sources.iter().fold(Router::new(), |router, route| {
+            let (shared, owned) = (Arc::clone(&self.0), Arc::clone(route));
+            let handler = any(move |request: Request| {
+                let (shared, owned) = (Arc::clone(&shared), Arc::clone(&owned));
+                async move { shared.handle(&owned, request).await }
+            });
+            router.route(&route.source.path, handler)
+        })
+    }
+
+    /// [`router`](Self::router) and `/healthz`, `/readyz`, `/metrics`; 404 for everything else.
+    pub fn app(&self) -> Router {
+        let (ready, metrics, unknown) = (Arc::clone(&self.0), Arc::clone(&self.0), Arc::clone(&self.0));
+        self.router()
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(move || async move { ready.ready().await }))
+            .route("/metrics", get(move || async move { metrics.metrics().await }))
+            .fallback(
+                move || async move { answer::refusal(Reason::UnknownSource, unknown.request_ids.next()) },
+            )
+    }
+
+    /// Finishes what the sink began. Deliveries are answered with 503 from now on.
+    pub async fn close(&self) {
+        self.0.sink.close().await;
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sources: Vec<_> = self.0.sources.iter().map(|route| &route.source).collect();
+        f.debug_struct("Receiver")
+            .field("sink", &self.0.sink)
+            .field("sources", &sources)
+            .field("limits", &self.0.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Collects what a [`Receiver`] needs.
+#[must_use]
+pub struct ReceiverBuilder {
+    sink: Arc<dyn EventSink>,
+    sources: Vec<Source>,
+    limits: Limits,
+    now: Box<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl ReceiverBuilder {
+    /// Adds a source.
+    pub fn source(mut self, source: Source) -> Self {
+        self.sources.push(source);
+        self
+    }
+
+    /// Sets what the receiver puts up with.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the clock that signed times are compared with.
+    pub fn clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.now = Box::new(now);
+        self
+    }
+
+    /// The receiver.
+    ///
+    /// # Errors
+    /// When there is no source, or two of them have one name or one path.
+    pub fn build(self) -> Result<Receiver, InvalidConfig> {
+        if self.sources.is_empty() {
+            return Err(InvalidConfig::new("sources", "there are none", "at least one source"));
+        }
+        check_distinct(&self.sources)?;
+        let metrics = Arc::new(Metrics::new());
+        let route = |source: Source| Route { metrics: metrics.of_source(&source.name), source };
+        Ok(Receiver(Arc::new(Shared {
+            sources: self.sources.into_iter().map(|source| Arc::new(route(source))).collect(),
+            sink: self.sink,
+            requests: Semaphore::new(self.limits.requests),
+            limits: self.limits,
+            request_ids: RequestIds::new(),
+            metrics,
+            now: self.now,
+        })))
+    }
+}
+
+impl fmt::Debug for ReceiverBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceiverBuilder")
+            .field("sink", &self.sink)
+            .field("sources", &self.sources)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    async fn handle(&self, route: &Route, request: Request) -> Response {
+        let started = Instant::now();
+        let request_id = self.request_ids.next();
+        let (head, body) = request.into_parts();
+        let handled = match self.requests.try_acquire() {
+            Err(_) => Err(Reason::Overloaded),
+            Ok(_permit) => match (&head.method, &route.source.on_demand, route.source.verifier.on_demand()) {
+                (&Method::POST, ..) => self.deliver(route, &head, body, &request_id).await,
+                (&Method::GET, Some(on_demand), Some(protocol)) => {
+                    self.decide(route, on_demand, protocol, &head, &request_id).await
+                }
+                _ => Err(Reason::Method),
+            },
+        };
+        let response = match handled {
+            Ok(body) => answer::ok(body, request_id),
+            Err(reason) => {
+                route.metrics.refused(reason);
+                answer::refusal(reason, request_id)
+            }
+        };
+        route.metrics.handled_in(started.elapsed());
+        response
+    }
+
+    /// Verifies an event and keeps it, and only then gives the acknowledgement.
+    async fn deliver(
+        &self,
+        route: &Route,
+        head: &Parts,
+        body: Body,
+        request_id: &HeaderValue,
+    ) -> Result<Body, Reason> {
+        route.metrics.received();
+        let source = &route.source;
+        let body = self.read(body).await?;
+        let received_at = (self.now)();
+        let delivery = Delivery { headers: &head.headers, body: &body, received_at };
+        let event = source.verifier.verify(&delivery).map_err(|refusal| {
+            info!(source = %source.name, ?request_id, %refusal, "delivery refused");
+            Reason::of_refusal(&refusal)
+        })?;
+        let understood = event.event().kind.is_some();
+
+        let received = Received { source: Arc::clone(&source.name), received_at, event };
+        let kept = timeout(self.limits.keep_timeout, self.sink.keep(received)).await;
+        match kept {
+            Ok(Ok(Kept::New)) => route.metrics.kept(),
+            Ok(Ok(Kept::Duplicate)) => route.metrics.duplicate(),
+            Ok(Err(error)) => {
+                warn!(source = %source.name, ?request_id, %error, cause = error.source().map(display), "event not kept");
+                return Err(Reason::of_sink(error.kind()));
+            }
+            Err(_) => {
+                warn!(source = %source.name, ?request_id, "event not kept in time");
+                return Err(Reason::Unavailable);
+            }
+        }
+        if !understood {
+            warn!(source = %source.name, ?request_id, "event kept that is not understood");
+            if source.not_understood == NotUnderstood::Refuse {
+                return Err(Reason::NotUnderstood);
+            }
+        }
+        Ok(Body::from(source.verifier.acknowledgement()))
+    }
+
+    async fn read(&self, body: Body) -> Result<Bytes, Reason> {
+        let limit = self.limits.body;
+        if body.size_hint().lower() > limit as u64 {
+            return Err(Reason::TooLarge);
+        }
+        match timeout(self.limits.body_timeout, Limited::new(body, limit).collect()).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Reason::TooLarge),
+            Ok(Err(_)) => Err(Reason::Broken),
+            Err(_) => Err(Reason::TooSlow),
+        }
+    }
+
+    /// Answers the question whether to record.
+    async fn decide(
+        &self,
+        route: &Route,
+        on_demand: &OnDemand,
+        protocol: &dyn OnDemandProtocol,
+        head: &Parts,
+        request_id: &HeaderValue,
+    ) -> Result<Body, Reason> {
+        let query = head.uri.query().unwrap_or_default();
+        let asked = protocol.parse(query, &head.headers, (self.now)()).map_err(|refusal| {
+            info!(source = %route.source.name, ?request_id, %refusal, "question refused");
+            Reason::of_refusal(&refusal)
+        })?;
+        let decided = match &on_demand.decider {
+            None => None,
+            Some(decider) => {
+                timeout(self.limits.decision, decider.decide(&asked)).await.unwrap_or_else(|_| {
+                    warn!(source = %route.source.name, ?request_id, "no decision in time, the default holds");
+                    None
+                })
+            }
+        };
+        let decision = decided.as_ref().unwrap_or(&on_demand.default);
+        debug!(source = %route.source.name, record = decision.is_record(), "question answered");
+        route.metrics.asked();
+        Ok(Body::from(protocol.answer(decision)))
+    }
+
+    async fn ready(&self) -> Response {
+        match self.sink.check().await {
+            Ok(()) => Response::new(Body::from("ready\n")),
+            Err(error) => {
+                warn!(%error, cause = error.source().map(display), "not ready");
+                answer::refusal(Reason::of_sink(error.kind()), self.request_ids.next())
+            }
+        }
+    }
+
+    async fn metrics(&self) -> Response {
+        let depth = self.sink.depth().await.unwrap_or_else(|error| {
+            warn!(%error, cause = error.source().map(display), "the sink's depth is not known");
+            None
+        });
+        let mut response = match self.metrics.text(depth) {
+            Ok(text) => Response::new(Body::from(text)),
+            Err(_) => return answer::refusal(Reason::Unavailable, self.request_ids.next()),
+        };
+        let open_metrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(open_metrics));
+        response
+    }
+}
+
+/// Ids that differ between requests and, most likely, between processes.
+struct RequestIds {
+    process: u32,
+    last: AtomicU64,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        let random = RandomState::new().hash_one(0);
+        Self { process: (random >> 32) as u32, last: AtomicU64::new(0) }
+    }
+
+    fn next(&self) -> HeaderValue {
+        let number = self.last.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{:08x}-{number:x}", self.process);
+        HeaderValue::from_maybe_shared(Bytes::from(id)).unwrap_or(HeaderValue::from_static("-"))
+    }
+}

@@ -1,0 +1,135 @@
+use std::fmt;
+use std::sync::Arc;
+
+use record_callback_core::{CallbackVerifier, InvalidConfig, OnDemandDecider, OnDemandDecision};
+
+/// One place a cloud sends to: a path, and who may send there.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub(crate) name: Arc<str>,
+    pub(crate) path: String,
+    pub(crate) verifier: Arc<dyn CallbackVerifier>,
+    pub(crate) not_understood: NotUnderstood,
+    pub(crate) on_demand: Option<OnDemand>,
+}
+
+/// Who answers when a cloud asks whether to record.
+#[derive(Clone)]
+pub(crate) struct OnDemand {
+    pub(crate) default: OnDemandDecision,
+    pub(crate) decider: Option<Arc<dyn OnDemandDecider>>,
+}
+
+impl fmt::Debug for OnDemand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnDemand").field("default", &self.default).finish_non_exhaustive()
+    }
+}
+
+/// How an event is answered that is kept, but that nobody understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotUnderstood {
+    /// With 200, as every other event.
+    #[default]
+    Accept,
+    /// With 400, so that it shows up as failed in the cloud's own records.
+    Refuse,
+}
+
+const NAME_RULE: &str = "1-64 letters, digits, `_`, `-` and `.`";
+const PATH_RULE: &str = "starts with `/`, has letters, digits and `/_-.~` only, and is not that of another source, \
+                         /healthz, /readyz or /metrics";
+pub(crate) const OWN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+impl Source {
+    /// A source called `name`, whose cloud sends to `path`.
+    ///
+    /// # Errors
+    /// For a name that is not 1–64 letters, digits, `_`, `-` and `.`, and for a path that is not a plain absolute one.
+    pub fn new(
+        name: &str,
+        path: impl Into<String>,
+        verifier: Arc<dyn CallbackVerifier>,
+    ) -> Result<Self, InvalidConfig> {
+        let path = path.into();
+        let plain = |text: &str, more: &[u8]| {
+            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
+        };
+        if !(1..=64).contains(&name.len()) || !plain(name, b"_-.") {
+            let problem = format!("`{}` cannot name a source", name.escape_debug());
+            return Err(InvalidConfig::new("name", problem, NAME_RULE));
+        }
+        if !path.starts_with('/') || !plain(&path, b"/_-.~") || OWN_PATHS.contains(&path.as_str()) {
+            let problem = format!("`{}` of source {name} cannot be served", path.escape_debug());
+            return Err(InvalidConfig::new("path", problem, PATH_RULE));
+        }
+        let not_understood = NotUnderstood::default();
+        Ok(Self { name: name.into(), path, verifier, not_understood, on_demand: None })
+    }
+
+    /// Sets how events are answered that nobody understands. They are kept in any case.
+    #[must_use]
+    pub fn with_not_understood(mut self, answer: NotUnderstood) -> Self {
+        self.not_understood = answer;
+        self
+    }
+
+    /// Answers the cloud's questions whether to record, always with `decision`.
+    ///
+    /// # Errors
+    /// When the vendor does not ask.
+    pub fn with_on_demand_decision(self, decision: OnDemandDecision) -> Result<Self, InvalidConfig> {
+        self.with_on_demand(OnDemand { default: decision, decider: None })
+    }
+
+    /// Answers the cloud's questions whether to record: as `decider` decides, or with `default` when it leaves it open
+    /// or takes longer than [`Limits::decision`](crate::Limits::decision).
+    ///
+    /// # Errors
+    /// When the vendor does not ask.
+    pub fn with_on_demand_decider(
+        self,
+        decider: Arc<dyn OnDemandDecider>,
+        default: OnDemandDecision,
+    ) -> Result<Self, InvalidConfig> {
+        self.with_on_demand(OnDemand { default, decider: Some(decider) })
+    }
+
+    fn with_on_demand(mut self, on_demand: OnDemand) -> Result<Self, InvalidConfig> {
+        if self.verifier.on_demand().is_none() {
+            let problem = format!("is given for source {}", self.name);
+            let rule = format!("a vendor that asks before it records; {} does not", self.verifier.vendor());
+            return Err(InvalidConfig::new("on_demand", problem, rule));
+        }
+        self.on_demand = Some(on_demand);
+        Ok(self)
+    }
+
+    /// The source's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The path the cloud sends to.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+/// Refuses sources that cannot be told apart.
+pub(crate) fn check_distinct(sources: &[Source]) -> Result<(), InvalidConfig> {
+    for (i, source) in sources.iter().enumerate() {
+        for other in &sources[..i] {
+            if source.name == other.name {
+                let problem = format!("`{}` names two sources", source.name);
+                return Err(InvalidConfig::new("name", problem, "one source for each name"));
+            }
+            if source.path == other.path {
+                let problem = format!("`{}` is that of {} and of {}", source.path, other.name, source.name);
+                return Err(InvalidConfig::new("path", problem, PATH_RULE));
+            }
+        }
+    }
+    Ok(())
+}
