@@ -5,15 +5,19 @@ use serde_json::Value;
 use crate::program::{Program, assert_has};
 
 /// Cloud and action of every step.
-const STORY: [(&str, &str); 10] = [
+const STORY: [(&str, &str); 14] = [
     ("aliyun", "start mock"),
     ("huaweicloud", "start mock"),
+    ("-", "start receiver"),
     ("aliyun", "create"),
     ("aliyun", "read back"),
+    ("aliyun", "deliver"),
     ("huaweicloud", "move"),
     ("huaweicloud", "read back"),
     ("huaweicloud", "verify"),
     ("aliyun", "retire"),
+    ("huaweicloud", "deliver"),
+    ("huaweicloud", "deliver"),
     ("aliyun", "received"),
     ("huaweicloud", "received"),
 ];
@@ -26,33 +30,61 @@ fn it_moves_a_callback_from_one_cloud_to_the_other_step_by_step() {
         line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
     };
     assert_eq!(columns(lines.next().expect("a header")), ["CLOUD", "ACTION", "RESULT"]);
-    let steps: Vec<Vec<String>> = lines.map(columns).collect();
+    let steps: Vec<Vec<String>> = lines.by_ref().take_while(|line| !line.is_empty()).map(columns).collect();
     let told: Vec<(&str, &str)> = steps.iter().map(|step| (step[0].as_str(), step[1].as_str())).collect();
     assert_eq!(told, STORY);
     assert!(steps.iter().all(|step| step.len() == 3), "{steps:?}");
+
+    let header = ["EVENT", "RECEIVED", "SOURCE", "KIND", "DOMAIN", "APP", "STREAM", "PROVEN"];
+    assert_eq!(columns(lines.next().expect("a header")), header);
+    let events: Vec<Vec<String>> = lines.map(columns).collect();
+    let seen: Vec<Vec<&str>> =
+        events.iter().map(|event| [0, 2, 3, 4, 5, 6].map(|column| event[column].as_str()).to_vec()).collect();
+    let expected = [
+        ["1", "streaming", "file_completed", "live.example.com", "app", "match-7"],
+        ["2", "ingest", "file_completed", "push.example.com", "app", "match-7"],
+    ];
+    assert_eq!(seen, expected);
     assert_eq!(run.stderr, "");
 }
 
 #[test]
 fn its_steps_are_available_as_json() {
-    let steps = Program::default().run(&["demo", "--output", "json"]).json();
-    let steps = steps.as_array().expect("an array");
+    let story = Program::default().run(&["demo", "--output", "json"]).json();
+    let steps = story["steps"].as_array().expect("an array");
     let text = |step: &Value, name: &str| step[name].as_str().expect("text").to_owned();
     let told: Vec<_> = steps.iter().map(|step| (text(step, "cloud"), text(step, "action"))).collect();
     let told: Vec<_> = told.iter().map(|(cloud, action)| (cloud.as_str(), action.as_str())).collect();
     assert_eq!(told, STORY);
 
-    let result = |cloud, action| {
-        let place = STORY.iter().position(|step| *step == (cloud, action)).expect("a step");
-        text(&steps[place], "result")
+    let results = |cloud, action| -> Vec<String> {
+        let places = (0..STORY.len()).filter(|place| STORY[*place] == (cloud, action));
+        places.map(|place| text(&steps[place], "result")).collect()
     };
-    for (cloud, key) in [("aliyun", "key known"), ("huaweicloud", "key hidden")] {
+    let result = |cloud, action| results(cloud, action).remove(0);
+    for (cloud, scheme, key) in [("aliyun", "md5", "key known"), ("huaweicloud", "hmac_sha256", "key hidden")]
+    {
         assert_has(&result(cloud, "start mock"), &["http://127.0.0.1:"]);
-        assert_has(&result(cloud, "read back"), &["file_completed to https://", key]);
+        assert_has(&result(cloud, "read back"), &["file_completed to http://127.0.0.1:", cloud, scheme, key]);
         assert_has(&result(cloud, "received"), &["requests, 0 signatures refused"]);
     }
     assert_has(&result("huaweicloud", "verify"), &["signing.key: cannot be read back"]);
     assert_eq!(result("aliyun", "retire"), "0 configs left");
+    assert_eq!(results("aliyun", "deliver"), ["a file: answered with 200"]);
+    let expected = ["a file: answered with 200", "the end: not subscribed, not sent"];
+    assert_eq!(results("huaweicloud", "deliver"), expected);
+
+    let events = story["events"].as_array().expect("an array");
+    assert_eq!(events.len(), 2);
+    for (event, vendor, scheme, proven) in
+        [(&events[0], "aliyun", "md5", false), (&events[1], "huaweicloud", "hmac_sha256", true)]
+    {
+        assert_eq!(event["vendor"], vendor);
+        assert_eq!(event["kind"], "file_completed");
+        assert_eq!(event["assurance"]["scheme"], scheme);
+        let fields = event["assurance"]["proven"].as_array().expect("an array");
+        assert_eq!(fields.contains(&Value::from("domain")), proven, "{fields:?}");
+    }
 }
 
 #[test]

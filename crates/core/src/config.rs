@@ -147,6 +147,12 @@ impl RecordCallbackConfig {
         Ok(self)
     }
 
+    /// The same config with another callback URL: a receiver has a path for each vendor.
+    pub fn notifying(mut self, notify_url: &str) -> Result<Self, InvalidConfig> {
+        self.notify_url = CallbackUrl::new(Field::NotifyUrl, notify_url)?;
+        Ok(self)
+    }
+
     /// A view that serialises with the signing key in clear text.
     pub fn with_exposed_key(&self) -> ExposedConfig<'_> {
         ExposedConfig(self)
@@ -364,6 +370,7 @@ mod tests {
         let odd = builder().events([EventKind::Vendor("a b".into())]).build().unwrap_err();
         assert_eq!(odd.field(), "events");
         assert!(builder().build().unwrap().on_domain("a b").is_err());
+        assert!(builder().build().unwrap().notifying("ftp://cb.example.com").is_err());
     }
 
     #[test]
