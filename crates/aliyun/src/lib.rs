@@ -3,7 +3,8 @@
 //!
 //! File by file, the same as in `record-callback-huaweicloud`: `config` (endpoint, region, options),
 //! `credential`, `sign` (pure), `wire` (the vendor's words), `translate` (neutral ↔ wire), `client` (one
-//! method per operation), `error` (codes → kinds), `provider` (the trait).
+//! method per operation), `error` (codes → kinds), `provider` (the trait), `callback` (verifies and reads what
+//! the vendor sends; its words are in `wire/callback`, their meaning in `translate/callback`).
 //!
 //! ```
 //! use record_callback_aliyun::{AliyunClient, AliyunProvider};
@@ -24,6 +25,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod callback;
 mod client;
 mod config;
 mod credential;
@@ -38,6 +40,7 @@ use record_callback_core::Vendor;
 /// The vendor's name in configs.
 pub const VENDOR: Vendor = Vendor::new("aliyun");
 
+pub use callback::AliyunCallbacks;
 pub use client::AliyunClient;
 pub use config::{AliyunClientBuilder, HttpMethod, Signature, default_quotas};
 pub use credential::from_env;

@@ -1,5 +1,7 @@
 //! Neutral to wire and back; the only file that knows both.
 
+pub(crate) mod callback;
+
 use std::sync::LazyLock;
 
 use record_callback_core::{
@@ -9,7 +11,7 @@ use record_callback_core::{
 };
 use secrecy::ExposeSecret;
 
-use crate::wire::RecordNotifyConfig;
+use crate::wire::{self, RecordNotifyConfig};
 
 /// What Aliyun Live can express.
 ///
@@ -31,14 +33,18 @@ pub static CAPABILITIES: LazyLock<Capabilities> = LazyLock::new(|| Capabilities 
     ids: false,
 });
 
+/// The status events and their names on the wire. Of a completed file there is none.
+const EVENTS: [(EventKind, &str); 6] = [
+    (EventKind::RecordingStarted, wire::callback::STARTED),
+    (EventKind::RecordingPaused, wire::callback::PAUSED),
+    (EventKind::RecordingResumed, wire::callback::RESUMED),
+    (EventKind::RecordingFailed, wire::callback::ERROR),
+    (EventKind::TranscodeFailed, wire::callback::TRANSFORMAT_ERROR),
+    (EventKind::TranscodeFailed, wire::callback::FORCE_TRANSCODE_FAIL),
+];
+
 fn status_events() -> EventSet {
-    EventSet::from([
-        EventKind::RecordingStarted,
-        EventKind::RecordingPaused,
-        EventKind::RecordingResumed,
-        EventKind::RecordingFailed,
-        EventKind::TranscodeFailed,
-    ])
+    EVENTS.into_iter().map(|(kind, _)| kind).collect()
 }
 
 /// The request that stores `config`, and how it deviates from it.
@@ -93,6 +99,14 @@ pub(crate) fn stored(config: RecordNotifyConfig) -> StoredCallback {
         signing,
         created_at: None,
         updated_at: None,
+    }
+}
+
+/// The kind of a status event that was delivered; `None` for a name no vendor's event can have.
+fn delivered_kind(name: &str) -> Option<EventKind> {
+    match EVENTS.into_iter().find(|(_, known)| *known == name) {
+        Some((kind, _)) => Some(kind),
+        None => format!("vendor:{name}").parse().ok(),
     }
 }
 

@@ -4,6 +4,8 @@
 //! <https://help.aliyun.com/document_detail/51831.html> and its neighbours. Every parameter is in the query;
 //! hardly a field of an answer is required: the documents disagree on types and presence.
 
+pub(crate) mod callback;
+
 use std::borrow::Cow;
 
 use jiff::Timestamp;

@@ -3,8 +3,9 @@
 //!
 //! File by file, the same as in `record-callback-aliyun`: `config` (endpoints, region, options),
 //! `credential`, `sign` (pure), `wire` (the vendor's words), `translate` (neutral ↔ wire), `client` (one
-//! method per operation), `error` (codes → kinds), `provider` (the trait); and `iam`, because tokens and
-//! projects come from another service.
+//! method per operation), `error` (codes → kinds), `provider` (the trait), `callback` (verifies and reads what
+//! the vendor sends; its words are in `wire/callback`, their meaning in `translate/callback`); and `iam`, because
+//! tokens and projects come from another service.
 //!
 //! ```
 //! use record_callback_core::{CallbackKey, DomainName, RecordCallbackProvider};
@@ -26,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod callback;
 mod client;
 mod config;
 mod credential;
@@ -41,6 +43,7 @@ use record_callback_core::Vendor;
 /// The vendor's name in configs.
 pub const VENDOR: Vendor = Vendor::new("huaweicloud");
 
+pub use callback::HuaweicloudCallbacks;
 pub use client::HuaweicloudClient;
 pub use config::{HuaweicloudClientBuilder, default_quotas};
 pub use credential::{Login, from_env};

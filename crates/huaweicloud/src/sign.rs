@@ -100,7 +100,8 @@ fn hex_sha256(bytes: &[u8]) -> String {
     hex(Sha256::digest(bytes))
 }
 
-fn keyed(secret: &str) -> Hmac<Sha256> {
+/// HMAC-SHA256 with `secret`.
+pub(crate) fn keyed(secret: &str) -> Hmac<Sha256> {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length")
 }

@@ -1,5 +1,7 @@
 //! Neutral to wire and back; the only file that knows both.
 
+pub(crate) mod callback;
+
 use std::sync::LazyLock;
 
 use record_callback_core::{
@@ -115,6 +117,14 @@ fn event_kind(name: String) -> EventKind {
     match EVENTS.into_iter().find(|(_, known)| *known == name) {
         Some((kind, _)) => kind,
         None => EventKind::Vendor(name),
+    }
+}
+
+/// The kind of an event that was delivered; `None` for a name no vendor's event can have.
+fn delivered_kind(name: &str) -> Option<EventKind> {
+    match EVENTS.into_iter().find(|(_, known)| *known == name) {
+        Some((kind, _)) => Some(kind),
+        None => format!("vendor:{name}").parse().ok(),
     }
 }
 

@@ -4,6 +4,8 @@
 //! <https://support.huaweicloud.com/api-live/UpdateRecordCallbackConfig.html> and its neighbours. Every field
 //! of an answer is optional and unknown ones are ignored: documents and years disagree.
 
+pub(crate) mod callback;
+
 use jiff::Timestamp;
 use record_callback_http::{Failure, encode};
 use secrecy::{ExposeSecret, SecretString};

@@ -1,0 +1,157 @@
+//! Verifies and reads what Live sends to the callback URL and asks at the on-demand URL.
+
+use http::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
+use md5::{Digest, Md5};
+use record_callback_core::{
+    Assurance, CallbackVerifier, Delivery, EventFields, InvalidConfig, OnDemandDecision, OnDemandProtocol,
+    OnDemandRequest, Proof, RawBody, Refusal, SignatureClaim, SignaturePolicy, SigningKey, SigningScheme,
+    Tolerance, Vendor, VerifiedEvent,
+};
+
+use crate::VENDOR;
+use crate::translate;
+use crate::wire::callback as wire;
+
+/// Ours; the documents only say that the time should be recent.
+const TOLERANCE: Tolerance =
+    Tolerance { past: SignedDuration::from_secs(300), future: SignedDuration::from_secs(300) };
+
+/// Verifies and reads the recording callbacks of Aliyun Live.
+///
+/// The signature is in the headers `ALI-LIVE-SIGNATURE` and `ALI-LIVE-TIMESTAMP`, an MD5 of the callback URL's host, the
+/// time and the key
+/// (<https://www.alibabacloud.com/help/en/live/user-guide/usage-notes-for-callback-authentication>).
+/// It covers nothing of the body: who has seen one delivery can send any event until the signed time is too old. Have
+/// callbacks sent over https.
+///
+/// The signed time may be 300 s off, before or ahead, unless the policy says otherwise. The number is ours: the vendor
+/// only says "recent".
+///
+/// Streams that were published before a key was changed are signed with the old one until they are published again:
+/// keep both in the policy for as long.
+#[derive(Debug, Clone)]
+pub struct AliyunCallbacks {
+    /// What the vendor may mean by the host.
+    hosts: Vec<String>,
+    policy: SignaturePolicy,
+}
+
+impl AliyunCallbacks {
+    /// Deliveries to the callback URL whose host is `host`, as the callback's config has it: `cb.example.com` or
+    /// `cb.example.com:8443`. What a request says about its host is not asked.
+    ///
+    /// Whether the vendor signs the port, and upper-case letters as such, is UNVERIFIED: the host with and without its
+    /// port, as written and in lower case, is accepted.
+    ///
+    /// # Errors
+    /// When `host` is not a host with an optional port.
+    pub fn new(host: &str, policy: SignaturePolicy) -> Result<Self, InvalidConfig> {
+        let refuse = |problem: &str| {
+            Err(InvalidConfig::new("host", problem, "the callback URL's host, with its port if it has one"))
+        };
+        let is_foreign = |c: char| c.is_whitespace() || c.is_control() || r"/\@?#|".contains(c);
+        if host.contains(is_foreign) {
+            return refuse("has a character no host has");
+        }
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if is_digits(port) && port.parse::<u16>().is_ok() => name,
+            _ => host,
+        };
+        let is_bracketed = name.starts_with('[') && name.ends_with(']');
+        if name.is_empty() || (name.contains(':') && !is_bracketed) {
+            return refuse(if host.is_empty() { "is empty" } else { "is not a host" });
+        }
+        let mut hosts = Vec::with_capacity(4);
+        for candidate in
+            [host.to_owned(), name.to_owned(), host.to_ascii_lowercase(), name.to_ascii_lowercase()]
+        {
+            if !hosts.contains(&candidate) {
+                hosts.push(candidate);
+            }
+        }
+        Ok(Self { hosts, policy })
+    }
+
+    fn prove(&self, headers: &HeaderMap, now: Timestamp) -> Result<Proof, Refusal> {
+        let time = text(headers, wire::TIMESTAMP);
+        let claim = SignatureClaim {
+            signature: text(headers, wire::SIGNATURE),
+            time,
+            scheme: SigningScheme::Md5,
+            covers: EventFields::default(),
+            default_tolerance: TOLERANCE,
+        };
+        self.policy.prove(&claim, now, |key| self.digests(time.unwrap_or_default(), key))
+    }
+
+    fn digests(&self, time: &str, key: &SigningKey) -> Vec<[u8; 16]> {
+        let digest = |host: &String| {
+            let parts = [host, "|", time, "|", key.expose()];
+            parts.into_iter().fold(Md5::new(), Digest::chain_update).finalize().into()
+        };
+        self.hosts.iter().map(digest).collect()
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+impl CallbackVerifier for AliyunCallbacks {
+    fn vendor(&self) -> Vendor {
+        VENDOR
+    }
+
+    fn verify(&self, delivery: &Delivery<'_>) -> Result<VerifiedEvent, Refusal> {
+        // The body has no part in it, so it need not be read for those who do not know the key.
+        let proof = self.prove(delivery.headers, delivery.received_at)?;
+        let body = wire::read(delivery.body).unwrap_or_default();
+        let raw = RawBody::from(delivery.body.clone());
+        let event = translate::callback::event(body, raw, proof.assurance().signed_at);
+        Ok(VerifiedEvent::new(event, proof))
+    }
+
+    fn acknowledgement(&self) -> &'static str {
+        wire::ACKNOWLEDGEMENT
+    }
+
+    fn on_demand(&self) -> Option<&dyn OnDemandProtocol> {
+        Some(self)
+    }
+}
+
+/// <https://www.alibabacloud.com/help/en/live/on-demand-recording>
+///
+/// Whether the vendor signs its questions is UNVERIFIED. One that has a signature's headers must be signed well, if the
+/// policy wants signatures; one that has none is taken as [`Assurance::UNSIGNED`].
+impl OnDemandProtocol for AliyunCallbacks {
+    fn parse(&self, query: &str, headers: &HeaderMap, now: Timestamp) -> Result<OnDemandRequest, Refusal> {
+        let malformed = |problem: String| Refusal::Malformed { problem };
+        let assurance = if headers.contains_key(wire::SIGNATURE) || headers.contains_key(wire::TIMESTAMP) {
+            *self.prove(headers, now)?.assurance()
+        } else {
+            Assurance::UNSIGNED
+        };
+        let question = wire::read_question(query).map_err(malformed)?;
+        let (Some(domain), Some(app), Some(stream)) = (question.domain, question.app, question.stream) else {
+            return Err(malformed("it lacks `domain`, `app` or `stream`".to_owned()));
+        };
+        let mut request = OnDemandRequest::new(domain, app, stream, assurance);
+        request.codec = question.codec.map(Into::into);
+        request.video_kbps =
+            question.vbitrate.filter(|text| is_digits(text)).and_then(|text| text.parse().ok());
+        Ok(request)
+    }
+
+    fn answer(&self, decision: &OnDemandDecision) -> String {
+        wire::answer(decision)
+    }
+}
+
+#[cfg(test)]
+mod tests;

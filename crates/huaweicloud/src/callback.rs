@@ -1,0 +1,129 @@
+//! Verifies and reads what Live sends to the callback URL.
+
+use hmac::Mac;
+use jiff::SignedDuration;
+use md5::{Digest, Md5};
+use record_callback_core::{
+    CallbackVerifier, Delivery, EventField, EventFields, OnDemandProtocol, RawBody, Refusal, SignatureClaim,
+    SignaturePolicy, SigningKey, SigningScheme, Tolerance, Vendor, VerifiedEvent,
+};
+
+use crate::VENDOR;
+use crate::translate;
+use crate::wire::callback::{self as wire, Body};
+
+/// What an HMAC covers, in the order it is joined.
+const COVERED: EventFields = EventFields::of(&[
+    EventField::Kind,
+    EventField::Domain,
+    EventField::App,
+    EventField::Stream,
+    EventField::FileUrl,
+    EventField::FilePlayUrl,
+]);
+
+/// The documents call the signed time an expiry, of undocumented lifetime; in their samples it is the time of
+/// sending. UNVERIFIED. Both must pass.
+const TOLERANCE: Tolerance =
+    Tolerance { past: SignedDuration::from_secs(600), future: SignedDuration::from_hours(24) };
+
+/// Verifies and reads the recording callbacks of Huawei Cloud Live.
+///
+/// The signature is in the body (page `iLive-live/live_01_0011` of 2026-01-08):
+///
+/// - [`SigningScheme::HmacSha256`] covers event, domain, app, stream and both URLs. They are joined without separators.
+///   Where the time, the event and the domain end is proven, by the characters they may have; where the domain, the app,
+///   the stream and the URLs end is not: `live` + `stream` and `lives` + `tream` have the same signature. That absent
+///   fields add nothing to what is signed is UNVERIFIED.
+/// - [`SigningScheme::Md5`] covers the time only: who has seen one delivery can send any event until it is too old.
+///
+/// The signed time may be 600 s old and 24 h ahead, unless the policy says otherwise. The documents call it an expiry
+/// without saying of which lifetime, and their samples show the time of sending; UNVERIFIED.
+#[derive(Debug, Clone)]
+pub struct HuaweicloudCallbacks {
+    scheme: SigningScheme,
+    policy: SignaturePolicy,
+}
+
+impl HuaweicloudCallbacks {
+    /// Deliveries signed as the callback's config has it; the sender has no say in the scheme.
+    ///
+    /// Any other scheme than [`SigningScheme::Md5`] is taken for [`SigningScheme::HmacSha256`]. With an unsigned policy
+    /// the scheme does not matter.
+    pub fn new(scheme: SigningScheme, policy: SignaturePolicy) -> Self {
+        let scheme = match scheme {
+            SigningScheme::Md5 => scheme,
+            _ => SigningScheme::HmacSha256,
+        };
+        Self { scheme, policy }
+    }
+}
+
+impl CallbackVerifier for HuaweicloudCallbacks {
+    fn vendor(&self) -> Vendor {
+        VENDOR
+    }
+
+    fn verify(&self, delivery: &Delivery<'_>) -> Result<VerifiedEvent, Refusal> {
+        let body = match wire::read(delivery.body) {
+            Err(problem) if !self.policy.is_unsigned() => return Err(Refusal::Malformed { problem }),
+            body => body.unwrap_or_default(),
+        };
+        let time = body.auth_timestamp.get();
+        let is_md5 = self.scheme == SigningScheme::Md5;
+        let claim = SignatureClaim {
+            signature: body.auth_sign.get(),
+            time,
+            scheme: self.scheme,
+            covers: if is_md5 { EventFields::default() } else { COVERED },
+            default_tolerance: TOLERANCE,
+        };
+        let now = delivery.received_at;
+        let proof = if is_md5 {
+            self.policy.prove(&claim, now, |key| [md5(key, time.unwrap_or_default())])?
+        } else {
+            let proof = self.policy.prove(&claim, now, |key| [hmac(key, &body.signed())])?;
+            if proof.assurance().is_signed() && !ends_are_certain(&body) {
+                let problem = "its event or domain has characters that leave open what is signed";
+                return Err(Refusal::Malformed { problem: problem.to_owned() });
+            }
+            proof
+        };
+        let time = time.filter(|_| proof.assurance().is_signed());
+        let raw = RawBody::from(delivery.body.clone());
+        Ok(VerifiedEvent::new(translate::callback::event(body, raw, time), proof))
+    }
+
+    fn acknowledgement(&self) -> &'static str {
+        wire::ACKNOWLEDGEMENT
+    }
+
+    /// Always `None`: that Live asks, is mentioned, but not how.
+    fn on_demand(&self) -> Option<&dyn OnDemandProtocol> {
+        None
+    }
+}
+
+fn md5(key: &SigningKey, time: &str) -> [u8; 16] {
+    Md5::new().chain_update(key.expose()).chain_update(time).finalize().into()
+}
+
+fn hmac(key: &SigningKey, parts: &[&str]) -> [u8; 32] {
+    let mut mac = crate::sign::keyed(key.expose());
+    for part in parts {
+        mac.update(part.as_bytes());
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// Whether the joined text says where the time, the event and the domain begin: digits, then `A-Z_`, then neither.
+fn ends_are_certain(body: &Body<'_>) -> bool {
+    let event = body.event_type.get().unwrap_or_default().as_bytes();
+    let domain = body.publish_domain.get().unwrap_or_default().as_bytes();
+    let event_is_certain = event.first().is_some_and(u8::is_ascii_uppercase)
+        && event.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
+    event_is_certain && domain.first().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests;
