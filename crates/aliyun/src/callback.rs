@@ -8,6 +8,7 @@ use record_callback_core::{
     OnDemandRequest, Proof, RawBody, Refusal, SignatureClaim, SignaturePolicy, SigningKey, SigningScheme,
     Tolerance, Vendor, VerifiedEvent,
 };
+use record_callback_http::lenient::read_object;
 
 use crate::VENDOR;
 use crate::translate;
@@ -85,12 +86,12 @@ impl AliyunCallbacks {
         self.policy.prove(&claim, now, |key| self.digests(time.unwrap_or_default(), key))
     }
 
-    fn digests(&self, time: &str, key: &SigningKey) -> Vec<[u8; 16]> {
-        let digest = |host: &String| {
+    /// What the signature may be for one key: the documents do not say whether the port belongs to the host.
+    fn digests<'a>(&'a self, time: &'a str, key: &'a SigningKey) -> impl Iterator<Item = [u8; 16]> + 'a {
+        self.hosts.iter().map(move |host| {
             let parts = [host, "|", time, "|", key.expose()];
             parts.into_iter().fold(Md5::new(), Digest::chain_update).finalize().into()
-        };
-        self.hosts.iter().map(digest).collect()
+        })
     }
 }
 
@@ -110,7 +111,7 @@ impl CallbackVerifier for AliyunCallbacks {
     fn verify(&self, delivery: &Delivery<'_>) -> Result<VerifiedEvent, Refusal> {
         // The body has no part in it, so it need not be read for those who do not know the key.
         let proof = self.prove(delivery.headers, delivery.received_at)?;
-        let body = wire::read(delivery.body).unwrap_or_default();
+        let body = read_object(delivery.body).unwrap_or_default();
         let raw = RawBody::from(delivery.body.clone());
         let event = translate::callback::event(body, raw, proof.assurance().signed_at);
         Ok(VerifiedEvent::new(event, proof))

@@ -124,11 +124,11 @@ impl SignaturePolicy {
     ///
     /// `digests` gives what the signature may be for one key. All of them are computed and compared in constant time,
     /// whichever matches. The signed time counts only once the signature is proven.
-    pub fn prove<D, I>(
-        &self,
+    pub fn prove<'k, D, I>(
+        &'k self,
         claim: &SignatureClaim<'_>,
         now: Timestamp,
-        digests: impl Fn(&SigningKey) -> I,
+        digests: impl Fn(&'k SigningKey) -> I,
     ) -> Result<Proof, Refusal>
     where
         D: AsRef<[u8]>,

@@ -13,6 +13,7 @@ mod credential;
 mod effects;
 mod encoding;
 mod endpoint;
+pub mod lenient;
 mod pipeline;
 mod quota;
 mod retry;

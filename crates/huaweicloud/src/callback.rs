@@ -7,6 +7,7 @@ use record_callback_core::{
     CallbackVerifier, Delivery, EventField, EventFields, OnDemandProtocol, RawBody, Refusal, SignatureClaim,
     SignaturePolicy, SigningKey, SigningScheme, Tolerance, Vendor, VerifiedEvent,
 };
+use record_callback_http::lenient::read_object;
 
 use crate::VENDOR;
 use crate::translate;
@@ -65,7 +66,7 @@ impl CallbackVerifier for HuaweicloudCallbacks {
     }
 
     fn verify(&self, delivery: &Delivery<'_>) -> Result<VerifiedEvent, Refusal> {
-        let body = match wire::read(delivery.body) {
+        let body: Body<'_> = match read_object(delivery.body) {
             Err(problem) if !self.policy.is_unsigned() => return Err(Refusal::Malformed { problem }),
             body => body.unwrap_or_default(),
         };

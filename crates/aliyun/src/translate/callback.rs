@@ -7,7 +7,7 @@ use record_callback_core::{
 
 use super::delivered_kind;
 use crate::VENDOR;
-use crate::wire::callback::Body;
+use crate::wire::callback::{Body, time};
 
 /// The event `body` tells of, which was signed at `signed_at`, if it is proven.
 pub(crate) fn event(body: Body<'_>, raw: RawBody, signed_at: Option<Timestamp>) -> RecordEvent {
@@ -29,8 +29,8 @@ pub(crate) fn event(body: Body<'_>, raw: RawBody, signed_at: Option<Timestamp>) 
         file.storage = Some(storage);
     }
     file.duration_seconds = body.duration.duration();
-    file.started_at = body.start_time.time().or(file_info.start_time.time());
-    file.ended_at = body.stop_time.time().or(file_info.stop_time.time());
+    file.started_at = time(body.start_time).or(time(file_info.start_time));
+    file.ended_at = time(body.stop_time).or(time(file_info.stop_time));
     event.file = (file != RecordedFile::default()).then_some(file);
 
     let error_info = body.error_info.into_inner();
@@ -42,7 +42,7 @@ pub(crate) fn event(body: Body<'_>, raw: RawBody, signed_at: Option<Timestamp>) 
     event.domain = body.domain.into_owned();
     event.app = body.app.into_owned();
     event.stream = body.stream.into_owned();
-    event.occurred_at = body.time.time();
+    event.occurred_at = time(body.time);
     event.push_arguments = body.push_args.into_inner().0;
     event
 }

@@ -5,8 +5,10 @@ use record_callback_core::{
 };
 
 use super::delivered_kind;
+use record_callback_http::lenient::Text;
+
 use crate::VENDOR;
-use crate::wire::callback::{Body, Text};
+use crate::wire::callback::Body;
 
 /// The event `body` tells of. `signed_time` is the signed time as written, if it is proven.
 pub(crate) fn event(body: Body<'_>, raw: RawBody, signed_time: Option<&str>) -> RecordEvent {

@@ -1,0 +1,375 @@
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use record_callback_core::{DedupeKey, RawBody};
+use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::InboxOptions;
+use super::consumers::{self, Change, Changed};
+use super::retention::Retention;
+use super::schema::{self, Place, Role, unavailable};
+use crate::sink::{Kept, SinkError, SinkErrorKind};
+
+/// How many commands one transaction takes at most.
+const MAX_BATCH: usize = 256;
+
+const MAX_PATIENCE: Duration = Duration::from_millis(1);
+
+type Answer<T> = oneshot::Sender<Result<T, SinkError>>;
+
+/// An event as it is written.
+#[derive(Debug)]
+pub(super) struct NewEvent {
+    pub(super) source: Arc<str>,
+    pub(super) received_at: i64,
+    pub(super) key: Option<DedupeKey>,
+    pub(super) body: String,
+    pub(super) raw: RawBody,
+}
+
+#[derive(Debug)]
+pub(super) enum Command {
+    Keep(NewEvent, Answer<Kept>),
+    Change(Change, Answer<Changed>),
+    Check(Answer<()>),
+    Depth(Answer<u64>),
+    Close,
+}
+
+/// Opens the inbox and serves `commands` until there are no more; the thread's whole life.
+///
+/// `opened` learns whether the inbox could be opened, and `done` is dropped last.
+pub(super) fn run(
+    path: &Path,
+    options: &InboxOptions,
+    mut commands: mpsc::Receiver<Command>,
+    opened: &SyncSender<Result<(), SinkError>>,
+    done: watch::Sender<()>,
+) {
+    let conn = match schema::open(path, Role::Writer, options.busy_timeout) {
+        Ok(conn) => conn,
+        Err(error) => {
+            let _ = opened.send(Err(error));
+            return;
+        }
+    };
+    match Writer::new(&conn, path, options) {
+        Ok(mut writer) => {
+            let _ = opened.send(Ok(()));
+            writer.serve(&mut commands);
+        }
+        Err(error) => {
+            let _ = opened.send(Err(error));
+        }
+    }
+    // So that one file has everything. Not needed for durability, and a reader may be in the way.
+    if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        tracing::debug!(%error, "the inbox was closed without a checkpoint");
+    }
+    drop(conn);
+    drop(done);
+}
+
+struct Writer<'c> {
+    conn: &'c Connection,
+    place: Place,
+    retention: Retention<'c>,
+    last_sequence: Statement<'c>,
+    set_last_sequence: Statement<'c>,
+    insert: Statement<'c>,
+    find: Statement<'c>,
+    source: Statement<'c>,
+    insert_source: Statement<'c>,
+    /// Ids of committed sources, which never change.
+    sources: HashMap<Arc<str>, i64>,
+    /// Whether the last attempt to write failed.
+    failed: bool,
+}
+
+/// How long a batch is left open.
+///
+/// Callers who were just answered come back one after the other. Without waiting for them the first would have a
+/// transaction to itself, and the others would wait for two.
+struct Pace {
+    /// How many the last batch had, which are likely to come again.
+    expected: usize,
+    /// How long to wait for them.
+    patience: Duration,
+    opened: Instant,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { expected: 1, patience: Duration::ZERO, opened: Instant::now() }
+    }
+
+    /// A batch begins.
+    fn open(&mut self) {
+        self.opened = Instant::now();
+    }
+
+    /// A batch had `taken` commands and took `time`. Waiting is worth a part of that, whatever the disk.
+    fn learn(&mut self, taken: usize, time: Duration) {
+        self.expected = taken;
+        self.patience = (time / 4).min(MAX_PATIENCE);
+    }
+
+    /// The next command of a batch that has `taken`, if one comes in time.
+    fn next(&self, taken: usize, commands: &mut mpsc::Receiver<Command>) -> Option<Command> {
+        loop {
+            match commands.try_recv() {
+                Ok(command) => return Some(command),
+                Err(mpsc::error::TryRecvError::Empty)
+                    if taken < self.expected && self.opened.elapsed() < self.patience =>
+                {
+                    thread::yield_now();
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Batch {
+    keeps: Vec<(NewEvent, Answer<Kept>)>,
+    changes: Vec<(Change, Answer<Changed>)>,
+    checks: Vec<Answer<()>>,
+    depths: Vec<Answer<u64>>,
+}
+
+/// What a transaction did, once it is committed.
+struct Written {
+    /// `None`: there was no room.
+    kept: Vec<Option<Kept>>,
+    changed: Vec<Changed>,
+}
+
+impl<'c> Writer<'c> {
+    fn new(conn: &'c Connection, path: &Path, options: &InboxOptions) -> Result<Self, SinkError> {
+        let place = Place::of(path).map_err(|error| unavailable("the inbox is gone").with_source(error))?;
+        Self::prepare(conn, place, options)
+            .map_err(|error| unavailable("the inbox cannot be used").with_source(error))
+    }
+
+    fn prepare(conn: &'c Connection, place: Place, options: &InboxOptions) -> rusqlite::Result<Self> {
+        Ok(Self {
+            conn,
+            place,
+            retention: Retention::new(conn, options.max_age, options.max_bytes)?,
+            last_sequence: conn.prepare("SELECT last_sequence FROM inbox")?,
+            set_last_sequence: conn.prepare("UPDATE inbox SET last_sequence = ?1")?,
+            insert: conn.prepare(
+                "INSERT INTO event (sequence, source_id, received_at, dedupe_key, body, raw)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (source_id, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING",
+            )?,
+            find: conn.prepare("SELECT 1 FROM event WHERE source_id = ?1 AND dedupe_key = ?2")?,
+            source: conn.prepare("SELECT id FROM source WHERE name = ?1")?,
+            insert_source: conn.prepare("INSERT INTO source (name) VALUES (?1)")?,
+            sources: HashMap::new(),
+            failed: false,
+        })
+    }
+
+    fn serve(&mut self, commands: &mut mpsc::Receiver<Command>) {
+        let mut pace = Pace::new();
+        loop {
+            let mut batch = Batch::default();
+            let first = match commands.try_recv() {
+                Ok(command) => command,
+                Err(mpsc::error::TryRecvError::Empty) if self.retention.is_pending() => {
+                    self.retain();
+                    continue;
+                }
+                Err(_) => match commands.blocking_recv() {
+                    Some(command) => command,
+                    None => return,
+                },
+            };
+            // Everything that waits shares one transaction, and one wait for the disk.
+            pace.open();
+            let mut next = Some(first);
+            let mut taken = 0;
+            while let Some(command) = next {
+                match command {
+                    Command::Keep(event, answer) => batch.keeps.push((event, answer)),
+                    Command::Change(change, answer) => batch.changes.push((change, answer)),
+                    Command::Check(answer) => batch.checks.push(answer),
+                    Command::Depth(answer) => batch.depths.push(answer),
+                    // What is queued already is still served.
+                    Command::Close => commands.close(),
+                }
+                taken += 1;
+                next = if taken < MAX_BATCH { pace.next(taken, commands) } else { None };
+            }
+            let started = Instant::now();
+            self.process(batch);
+            pace.learn(taken, started.elapsed());
+            if self.retention.is_pending() {
+                self.retain();
+            }
+        }
+    }
+
+    /// Does and answers everything in `batch`.
+    fn process(&mut self, batch: Batch) {
+        let Batch { keeps, changes, checks, depths } = batch;
+        // A store that failed is tried again by who asks for it, not only by the next event.
+        let probe = self.failed && !checks.is_empty();
+        let written = if keeps.is_empty() && changes.is_empty() && !probe {
+            Ok(Written { kept: Vec::new(), changed: Vec::new() })
+        } else {
+            let written = match self.place.check() {
+                Ok(()) => self.write(&keeps, &changes, probe).map_err(|error| self.failure(error)),
+                Err(error) => Err(self.gone(error)),
+            };
+            self.failed = written.is_err();
+            written
+        };
+        // Answers come last: nothing above may be undone by now.
+        match &written {
+            Ok(written) => {
+                for ((_, answer), kept) in keeps.into_iter().zip(&written.kept) {
+                    let _ = answer.send(kept.ok_or_else(full));
+                }
+                for ((_, answer), changed) in changes.into_iter().zip(&written.changed) {
+                    let _ = answer.send(Ok(*changed));
+                }
+            }
+            Err(failure) => {
+                for (_, answer) in keeps {
+                    let _ = answer.send(Err(failure.error()));
+                }
+                for (_, answer) in changes {
+                    let _ = answer.send(Err(failure.error()));
+                }
+            }
+        }
+        for answer in checks {
+            let _ = answer.send(match &written {
+                Err(failure) => Err(failure.error()),
+                Ok(_) => self.check(),
+            });
+        }
+        for answer in depths {
+            let _ = answer.send(self.retention.depth().map_err(|error| self.failure(error).error()));
+        }
+    }
+
+    fn check(&mut self) -> Result<(), SinkError> {
+        self.place.check().map_err(|error| self.gone(error).error())?;
+        match self.retention.is_full() {
+            Ok(true) => Err(full()),
+            Ok(false) => Ok(()),
+            Err(error) => Err(self.failure(error).error()),
+        }
+    }
+
+    fn failure(&self, error: rusqlite::Error) -> Failure {
+        Failure { message: format!("the inbox {} failed", self.place), source: Arc::new(error) }
+    }
+
+    fn gone(&self, error: io::Error) -> Failure {
+        Failure { message: format!("the inbox {} is gone", self.place), source: Arc::new(error) }
+    }
+
+    fn write(
+        &mut self,
+        keeps: &[(NewEvent, Answer<Kept>)],
+        changes: &[(Change, Answer<Changed>)],
+        probe: bool,
+    ) -> rusqlite::Result<Written> {
+        // Rolled back when dropped. Immediate: a transaction that has read cannot always become one that writes.
+        let transaction = Transaction::new_unchecked(self.conn, TransactionBehavior::Immediate)?;
+        let changed = changes.iter().map(|(change, _)| consumers::apply(self.conn, change));
+        let changed = changed.collect::<rusqlite::Result<Vec<_>>>()?;
+        let full = !keeps.is_empty() && self.retention.is_full()?;
+        let last: i64 = self.last_sequence.query_row([], |row| row.get(0))?;
+        let mut sequence = last;
+        // Not into `self.sources` before they are committed.
+        let mut new_sources = HashMap::new();
+        let mut kept = Vec::with_capacity(keeps.len());
+        for (event, _) in keeps {
+            let id = match self.sources.get(&event.source).or_else(|| new_sources.get(&event.source)) {
+                Some(id) => *id,
+                None => {
+                    let id = self.source_id(&event.source)?;
+                    new_sources.insert(Arc::clone(&event.source), id);
+                    id
+                }
+            };
+            kept.push(if full {
+                self.is_kept(id, event)?
+            } else {
+                Some(self.insert(id, sequence + 1, event)?)
+            });
+            sequence += i64::from(kept.last() == Some(&Some(Kept::New)));
+        }
+        if sequence != last || probe {
+            self.set_last_sequence.execute([sequence])?;
+        }
+        transaction.commit()?;
+        self.sources.extend(new_sources);
+        if let Some(newest) = keeps.iter().map(|(event, _)| event.received_at).max() {
+            self.retention.note(newest);
+        }
+        Ok(Written { kept, changed })
+    }
+
+    fn source_id(&mut self, name: &str) -> rusqlite::Result<i64> {
+        match self.source.query_row([name], |row| row.get(0)).optional()? {
+            Some(id) => Ok(id),
+            None => self.insert_source.insert([name]),
+        }
+    }
+
+    fn insert(&mut self, source: i64, sequence: i64, event: &NewEvent) -> rusqlite::Result<Kept> {
+        let key = event.key.as_ref().map(DedupeKey::as_bytes);
+        let raw = event.raw.as_bytes();
+        let inserted =
+            self.insert.execute((sequence, source, event.received_at, key, event.body.as_str(), raw))?;
+        Ok(if inserted == 0 { Kept::Duplicate } else { Kept::New })
+    }
+
+    /// What is answered without room: a duplicate needs none.
+    fn is_kept(&mut self, source: i64, event: &NewEvent) -> rusqlite::Result<Option<Kept>> {
+        let Some(key) = &event.key else { return Ok(None) };
+        Ok(self.find.exists((source, key.as_bytes()))?.then_some(Kept::Duplicate))
+    }
+
+    fn retain(&mut self) {
+        let step = |writer: &mut Self| {
+            let transaction = Transaction::new_unchecked(writer.conn, TransactionBehavior::Immediate)?;
+            writer.retention.step()?;
+            transaction.commit()
+        };
+        if let Err(error) = step(self) {
+            self.retention.put_off();
+            tracing::warn!(%error, "no old events could be removed from the inbox");
+        }
+    }
+}
+
+fn full() -> SinkError {
+    SinkError::new(SinkErrorKind::Full, "the inbox is full until its consumers take events")
+}
+
+/// One error for everybody in the batch.
+struct Failure {
+    message: String,
+    source: Arc<dyn StdError + Send + Sync>,
+}
+
+impl Failure {
+    fn error(&self) -> SinkError {
+        unavailable(&self.message).with_source(Arc::clone(&self.source))
+    }
+}
