@@ -1,15 +1,17 @@
 //! What a cloud is answered.
 
-use axum::body::Body;
-use axum::response::Response;
+use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::Full;
 use record_callback_core::Refusal;
 
 use crate::sink::SinkErrorKind;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// Why a delivery is not accepted, as metrics and answers call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +29,8 @@ pub(crate) enum Reason {
     Unavailable,
     Closed,
     UnknownSource,
-    Method,
+    /// With the methods there are.
+    Method(&'static str),
 }
 
 impl Reason {
@@ -63,7 +66,7 @@ impl Reason {
             Self::Unavailable => "unavailable",
             Self::Closed => "closed",
             Self::UnknownSource => "unknown_source",
-            Self::Method => "method",
+            Self::Method(_) => "method",
         }
     }
 
@@ -78,14 +81,14 @@ impl Reason {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::UnknownSource => StatusCode::NOT_FOUND,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
 }
 
 /// Status 200 with a JSON body.
-pub(crate) fn ok(body: impl Into<Body>, request_id: HeaderValue) -> Response {
-    let mut response = Response::new(body.into());
+pub(crate) fn ok(body: impl Into<Bytes>, request_id: HeaderValue) -> Answer {
+    let mut response = Response::new(Full::new(body.into()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(REQUEST_ID, request_id);
@@ -93,15 +96,15 @@ pub(crate) fn ok(body: impl Into<Body>, request_id: HeaderValue) -> Response {
 }
 
 /// The status of `reason`, which is also in the body.
-pub(crate) fn refusal(reason: Reason, request_id: HeaderValue) -> Response {
+pub(crate) fn refusal(reason: Reason, request_id: HeaderValue) -> Answer {
     let mut response = ok(format!(r#"{{"error":"{}"}}"#, reason.as_str()), request_id);
     let status = reason.status();
     *response.status_mut() = status;
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    if let Reason::Method(allowed) = reason {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     }
     response
 }

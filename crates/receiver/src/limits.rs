@@ -24,8 +24,8 @@ pub struct Limits {
     pub decision: Duration,
     /// How many connections are open at a time: 4096. Others wait. For [`serve`](crate::Receiver::serve) only.
     pub connections: usize,
-    /// How long a request's headers may take to arrive, and how long a connection may be idle: 10 s. For
-    /// [`serve`](crate::Receiver::serve) only.
+    /// How long a request's headers may take to arrive, a connection may be idle, and an answer may wait to be taken:
+    /// 10 s each. For [`serve`](crate::Receiver::serve) only.
     pub header_timeout: Duration,
     /// How long requests in flight may take to finish once the server stops: 10 s. For
     /// [`serve`](crate::Receiver::serve) only.

@@ -1,30 +1,33 @@
-use std::error::Error as _;
+use std::collections::HashMap;
+use std::error::Error as StdError;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::extract::Request;
-use axum::response::Response;
-use axum::routing::{any, get};
+use axum::routing::any;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderValue, Method};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::{HeaderValue, Method, Request, Response};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use record_callback_core::{Delivery, InvalidConfig, OnDemandProtocol, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
-use crate::answer::{self, Reason};
+use crate::answer::{self, Answer, Reason};
 use crate::limits::Limits;
 use crate::metrics::{Metrics, SourceMetrics};
 use crate::sink::{EventSink, Kept, Received};
-use crate::source::{NotUnderstood, OnDemand, Source, check_distinct};
+use crate::source::{HEALTH, METRICS, NotUnderstood, OnDemand, READY, Source, check_distinct};
+
+const OPEN_METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
 /// Receives what clouds send to a number of [`Source`]s and keeps it in one [`EventSink`].
 ///
@@ -44,13 +47,16 @@ pub struct Receiver(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
     sink: Arc<dyn EventSink>,
-    sources: Vec<Arc<Route>>,
+    /// By path.
+    sources: HashMap<String, Route>,
     pub(crate) limits: Limits,
     requests: Semaphore,
     request_ids: RequestIds,
     metrics: Arc<Metrics>,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
+
+type BoxFuture = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 struct Route {
     source: Source,
@@ -70,26 +76,20 @@ impl Receiver {
 
     /// A route for each source, to merge into a router of your own.
     pub fn router(&self) -> Router {
-        self.0.sources.iter().fold(Router::new(), |router, route| {
-            let (shared, owned) = (Arc::clone(&self.0), Arc::clone(route));
-            let handler = any(move |request: Request| {
-                let (shared, owned) = (Arc::clone(&shared), Arc::clone(&owned));
-                async move { shared.handle(&owned, request).await }
-            });
-            router.route(&route.source.path, handler)
-        })
+        self.0.sources.keys().fold(Router::new(), |router, path| router.route(path, any(self.handler())))
     }
 
     /// [`router`](Self::router) and `/healthz`, `/readyz`, `/metrics`; 404 for everything else.
     pub fn app(&self) -> Router {
-        let (ready, metrics, unknown) = (Arc::clone(&self.0), Arc::clone(&self.0), Arc::clone(&self.0));
-        self.router()
-            .route("/healthz", get(|| async { "ok\n" }))
-            .route("/readyz", get(move || async move { ready.ready().await }))
-            .route("/metrics", get(move || async move { metrics.metrics().await }))
-            .fallback(
-                move || async move { answer::refusal(Reason::UnknownSource, unknown.request_ids.next()) },
-            )
+        Router::new().fallback(self.handler())
+    }
+
+    fn handler(&self) -> impl Fn(Request<Body>) -> BoxFuture + Clone + use<> {
+        let shared = Arc::clone(&self.0);
+        move |request| {
+            let shared = Arc::clone(&shared);
+            Box::pin(async move { shared.respond(request).await.map(Body::new) })
+        }
     }
 
     /// Finishes what the sink began. Deliveries are answered with 503 from now on.
@@ -100,7 +100,7 @@ impl Receiver {
 
 impl fmt::Debug for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sources: Vec<_> = self.0.sources.iter().map(|route| &route.source).collect();
+        let sources: Vec<_> = self.0.sources.values().map(|route| &route.source).collect();
         f.debug_struct("Receiver")
             .field("sink", &self.0.sink)
             .field("sources", &sources)
@@ -147,11 +147,13 @@ impl ReceiverBuilder {
         }
         check_distinct(&self.sources)?;
         let metrics = Arc::new(Metrics::new());
-        let route = |source: Source| Route { metrics: metrics.of_source(&source.name), source };
+        let route = |source: Source| {
+            (source.path.clone(), Route { metrics: metrics.of_source(&source.name), source })
+        };
         Ok(Receiver(Arc::new(Shared {
-            sources: self.sources.into_iter().map(|source| Arc::new(route(source))).collect(),
+            sources: self.sources.into_iter().map(route).collect(),
             sink: self.sink,
-            requests: Semaphore::new(self.limits.requests),
+            requests: Semaphore::new(self.limits.requests.min(Semaphore::MAX_PERMITS)),
             limits: self.limits,
             request_ids: RequestIds::new(),
             metrics,
@@ -171,18 +173,43 @@ impl fmt::Debug for ReceiverBuilder {
 }
 
 impl Shared {
-    async fn handle(&self, route: &Route, request: Request) -> Response {
+    /// Answers any request.
+    pub(crate) async fn respond<B>(&self, request: Request<B>) -> Answer
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let (head, body) = request.into_parts();
+        if let Some(route) = self.sources.get(head.uri.path()) {
+            return self.handle(route, &head, body).await;
+        }
+        match (&head.method, head.uri.path()) {
+            (&Method::GET | &Method::HEAD, HEALTH) => plain("ok\n"),
+            (&Method::GET | &Method::HEAD, READY) => self.ready().await,
+            (&Method::GET | &Method::HEAD, METRICS) => self.metrics().await,
+            (_, HEALTH | READY | METRICS) => {
+                answer::refusal(Reason::Method("GET, HEAD"), self.request_ids.next())
+            }
+            _ => answer::refusal(Reason::UnknownSource, self.request_ids.next()),
+        }
+    }
+
+    async fn handle<B>(&self, route: &Route, head: &Parts, body: B) -> Answer
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
         let started = Instant::now();
         let request_id = self.request_ids.next();
-        let (head, body) = request.into_parts();
         let handled = match self.requests.try_acquire() {
             Err(_) => Err(Reason::Overloaded),
             Ok(_permit) => match (&head.method, &route.source.on_demand, route.source.verifier.on_demand()) {
-                (&Method::POST, ..) => self.deliver(route, &head, body, &request_id).await,
+                (&Method::POST, ..) => self.deliver(route, head, body, &request_id).await,
                 (&Method::GET, Some(on_demand), Some(protocol)) => {
-                    self.decide(route, on_demand, protocol, &head, &request_id).await
+                    self.decide(route, on_demand, protocol, head, &request_id).await
                 }
-                _ => Err(Reason::Method),
+                (_, Some(_), Some(_)) => Err(Reason::Method("GET, POST")),
+                _ => Err(Reason::Method("POST")),
             },
         };
         let response = match handled {
@@ -197,13 +224,17 @@ impl Shared {
     }
 
     /// Verifies an event and keeps it, and only then gives the acknowledgement.
-    async fn deliver(
+    async fn deliver<B>(
         &self,
         route: &Route,
         head: &Parts,
-        body: Body,
+        body: B,
         request_id: &HeaderValue,
-    ) -> Result<Body, Reason> {
+    ) -> Result<Bytes, Reason>
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
         route.metrics.received();
         let source = &route.source;
         let body = self.read(body).await?;
@@ -235,10 +266,14 @@ impl Shared {
                 return Err(Reason::NotUnderstood);
             }
         }
-        Ok(Body::from(source.verifier.acknowledgement()))
+        Ok(Bytes::from_static(source.verifier.acknowledgement().as_bytes()))
     }
 
-    async fn read(&self, body: Body) -> Result<Bytes, Reason> {
+    async fn read<B>(&self, body: B) -> Result<Bytes, Reason>
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
         let limit = self.limits.body;
         if body.size_hint().lower() > limit as u64 {
             return Err(Reason::TooLarge);
@@ -259,7 +294,7 @@ impl Shared {
         protocol: &dyn OnDemandProtocol,
         head: &Parts,
         request_id: &HeaderValue,
-    ) -> Result<Body, Reason> {
+    ) -> Result<Bytes, Reason> {
         let query = head.uri.query().unwrap_or_default();
         let asked = protocol.parse(query, &head.headers, (self.now)()).map_err(|refusal| {
             info!(source = %route.source.name, ?request_id, %refusal, "question refused");
@@ -277,12 +312,12 @@ impl Shared {
         let decision = decided.as_ref().unwrap_or(&on_demand.default);
         debug!(source = %route.source.name, record = decision.is_record(), "question answered");
         route.metrics.asked();
-        Ok(Body::from(protocol.answer(decision)))
+        Ok(protocol.answer(decision).into())
     }
 
-    async fn ready(&self) -> Response {
+    async fn ready(&self) -> Answer {
         match self.sink.check().await {
-            Ok(()) => Response::new(Body::from("ready\n")),
+            Ok(()) => plain("ready\n"),
             Err(error) => {
                 warn!(%error, cause = error.source().map(display), "not ready");
                 answer::refusal(Reason::of_sink(error.kind()), self.request_ids.next())
@@ -290,19 +325,24 @@ impl Shared {
         }
     }
 
-    async fn metrics(&self) -> Response {
+    async fn metrics(&self) -> Answer {
         let depth = self.sink.depth().await.unwrap_or_else(|error| {
             warn!(%error, cause = error.source().map(display), "the sink's depth is not known");
             None
         });
-        let mut response = match self.metrics.text(depth) {
-            Ok(text) => Response::new(Body::from(text)),
-            Err(_) => return answer::refusal(Reason::Unavailable, self.request_ids.next()),
+        let Ok(text) = self.metrics.text(depth) else {
+            return answer::refusal(Reason::Unavailable, self.request_ids.next());
         };
-        let open_metrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(open_metrics));
-        response
+        let mut answer = plain(text);
+        answer.headers_mut().insert(CONTENT_TYPE, OPEN_METRICS);
+        answer
     }
+}
+
+fn plain(text: impl Into<Bytes>) -> Answer {
+    let mut answer = Answer::new(Full::new(text.into()));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
 }
 
 /// Ids that differ between requests and, most likely, between processes.

@@ -217,7 +217,8 @@ impl RedisSink {
             let not_done =
                 error.is_connection_refusal() || matches!(error.retry_method(), RetryMethod::WaitAndRetry);
             // Redis may have done it: only what has a key can be given again without being kept twice.
-            if !not_done && !(error.is_connection_dropped() && seen.is_some()) {
+            let harmless = error.is_connection_dropped() && seen.is_some();
+            if !(not_done || harmless) {
                 return Err(error);
             }
             *failure = Some(error);

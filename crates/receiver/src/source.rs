@@ -40,7 +40,9 @@ pub enum NotUnderstood {
 const NAME_RULE: &str = "1-64 letters, digits, `_`, `-` and `.`";
 const PATH_RULE: &str = "starts with `/`, has letters, digits and `/_-.~` only, and is not that of another source, \
                          /healthz, /readyz or /metrics";
-pub(crate) const OWN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+pub(crate) const HEALTH: &str = "/healthz";
+pub(crate) const READY: &str = "/readyz";
+pub(crate) const METRICS: &str = "/metrics";
 
 impl Source {
     /// A source called `name`, whose cloud sends to `path`.
@@ -60,7 +62,10 @@ impl Source {
             let problem = format!("`{}` cannot name a source", name.escape_debug());
             return Err(InvalidConfig::new("name", problem, NAME_RULE));
         }
-        if !path.starts_with('/') || !plain(&path, b"/_-.~") || OWN_PATHS.contains(&path.as_str()) {
+        if !path.starts_with('/')
+            || !plain(&path, b"/_-.~")
+            || [HEALTH, READY, METRICS].contains(&path.as_str())
+        {
             let problem = format!("`{}` of source {name} cannot be served", path.escape_debug());
             return Err(InvalidConfig::new("path", problem, PATH_RULE));
         }

@@ -65,7 +65,7 @@ impl InboxOptions {
     }
 }
 
-/// Keeps events in a SQLite file: the durable inbox.
+/// Keeps events in an `SQLite` file: the durable inbox.
 ///
 /// An event is on disk (WAL, `synchronous = FULL`) before [`keep`](EventSink::keep) answers; it survives a crash and a
 /// loss of power. Calls that wait at the same time share one transaction. Duplicates are recognised while the first
@@ -115,13 +115,11 @@ impl SqliteInbox {
         command: impl FnOnce(oneshot::Sender<Result<T, SinkError>>) -> Command,
     ) -> Result<T, SinkError> {
         let (answer, answered) = oneshot::channel();
-        self.commands.send(command(answer)).await.map_err(|_| closed())?;
+        if !writer::send(&self.commands, command(answer)).await {
+            return Err(SinkError::new(SinkErrorKind::Closed, "the inbox is closed"));
+        }
         answered.await.map_err(|_| unavailable("the inbox's writer is gone"))?
     }
-}
-
-fn closed() -> SinkError {
-    SinkError::new(SinkErrorKind::Closed, "the inbox is closed")
 }
 
 #[derive(Serialize)]
@@ -166,8 +164,8 @@ impl EventSink for SqliteInbox {
     }
 
     async fn close(&self) {
-        // Closed already, if this fails.
-        let _ = self.commands.send(Command::Close).await;
+        // If this is refused, somebody else closes it.
+        writer::send(&self.commands, Command::Close).await;
         // Fails when the writer is gone, which is what is waited for.
         let _ = self.done.clone().wait_for(|()| false).await;
     }

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::BUSY_TIMEOUT;
 use super::consumers::{self, Change, Changed};
 use super::schema::{self, Role, unavailable};
-use super::writer::Command;
+use super::writer::{self, Command};
 use crate::sink::{EventRecord, SinkError};
 
 /// Reads an inbox while a receiver writes it, in the receiver's process or in another.
@@ -150,10 +150,11 @@ impl InboxReader {
 
     /// Writes through the inbox's writer while there is one, otherwise directly.
     async fn change(&self, change: Change) -> Result<Changed, InboxError> {
-        if let Some(writer) = self.writer.as_ref().and_then(mpsc::WeakSender::upgrade) {
+        if let Some(commands) = self.writer.as_ref().and_then(mpsc::WeakSender::upgrade) {
             let (answer, answered) = oneshot::channel();
-            if writer.send(Command::Change(change.clone(), answer)).await.is_ok() {
-                drop(writer);
+            if writer::send(&commands, Command::Change(change.clone(), answer)).await {
+                // An inbox that is dropped meanwhile is not held open.
+                drop(commands);
                 let lost = |_| unavailable("the inbox's writer is gone");
                 return Ok(answered.await.map_err(lost)??);
             }

@@ -140,7 +140,7 @@ impl Found {
 
 /// Which file a path led to.
 ///
-/// SQLite goes on writing into a file that was moved or removed; nobody would find the events there.
+/// `SQLite` goes on writing into a file that was moved or removed; nobody would find the events there.
 pub(super) struct Place {
     path: PathBuf,
     id: FileId,

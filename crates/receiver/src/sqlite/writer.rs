@@ -43,6 +43,17 @@ pub(super) enum Command {
     Close,
 }
 
+/// Queues `command`. Whether the writer still takes any.
+pub(super) async fn send(commands: &mpsc::Sender<Command>, command: Command) -> bool {
+    match commands.try_send(command) {
+        Ok(()) => true,
+        // Not right away: a task that used up its share of time holds a place in the queue until it is polled again,
+        // and closing would wait for it.
+        Err(mpsc::error::TrySendError::Full(command)) => commands.send(command).await.is_ok(),
+        Err(mpsc::error::TrySendError::Closed(_)) => false,
+    }
+}
+
 /// Opens the inbox and serves `commands` until there are no more; the thread's whole life.
 ///
 /// `opened` learns whether the inbox could be opened, and `done` is dropped last.
@@ -149,7 +160,7 @@ struct Batch {
 struct Written {
     /// `None`: there was no room.
     kept: Vec<Option<Kept>>,
-    changed: Vec<Changed>,
+    outcomes: Vec<Changed>,
 }
 
 impl<'c> Writer<'c> {
@@ -225,7 +236,7 @@ impl<'c> Writer<'c> {
         // A store that failed is tried again by who asks for it, not only by the next event.
         let probe = self.failed && !checks.is_empty();
         let written = if keeps.is_empty() && changes.is_empty() && !probe {
-            Ok(Written { kept: Vec::new(), changed: Vec::new() })
+            Ok(Written { kept: Vec::new(), outcomes: Vec::new() })
         } else {
             let written = match self.place.check() {
                 Ok(()) => self.write(&keeps, &changes, probe).map_err(|error| self.failure(error)),
@@ -240,8 +251,8 @@ impl<'c> Writer<'c> {
                 for ((_, answer), kept) in keeps.into_iter().zip(&written.kept) {
                     let _ = answer.send(kept.ok_or_else(full));
                 }
-                for ((_, answer), changed) in changes.into_iter().zip(&written.changed) {
-                    let _ = answer.send(Ok(*changed));
+                for ((_, answer), outcome) in changes.into_iter().zip(&written.outcomes) {
+                    let _ = answer.send(Ok(*outcome));
                 }
             }
             Err(failure) => {
@@ -289,8 +300,8 @@ impl<'c> Writer<'c> {
     ) -> rusqlite::Result<Written> {
         // Rolled back when dropped. Immediate: a transaction that has read cannot always become one that writes.
         let transaction = Transaction::new_unchecked(self.conn, TransactionBehavior::Immediate)?;
-        let changed = changes.iter().map(|(change, _)| consumers::apply(self.conn, change));
-        let changed = changed.collect::<rusqlite::Result<Vec<_>>>()?;
+        let outcomes = changes.iter().map(|(change, _)| consumers::apply(self.conn, change));
+        let outcomes = outcomes.collect::<rusqlite::Result<Vec<_>>>()?;
         let full = !keeps.is_empty() && self.retention.is_full()?;
         let last: i64 = self.last_sequence.query_row([], |row| row.get(0))?;
         let mut sequence = last;
@@ -298,13 +309,13 @@ impl<'c> Writer<'c> {
         let mut new_sources = HashMap::new();
         let mut kept = Vec::with_capacity(keeps.len());
         for (event, _) in keeps {
-            let id = match self.sources.get(&event.source).or_else(|| new_sources.get(&event.source)) {
-                Some(id) => *id,
-                None => {
-                    let id = self.source_id(&event.source)?;
-                    new_sources.insert(Arc::clone(&event.source), id);
-                    id
-                }
+            let known = self.sources.get(&event.source).or_else(|| new_sources.get(&event.source));
+            let id = if let Some(id) = known {
+                *id
+            } else {
+                let id = self.source_id(&event.source)?;
+                new_sources.insert(Arc::clone(&event.source), id);
+                id
             };
             kept.push(if full {
                 self.is_kept(id, event)?
@@ -321,7 +332,7 @@ impl<'c> Writer<'c> {
         if let Some(newest) = keeps.iter().map(|(event, _)| event.received_at).max() {
             self.retention.note(newest);
         }
-        Ok(Written { kept, changed })
+        Ok(Written { kept, outcomes })
     }
 
     fn source_id(&mut self, name: &str) -> rusqlite::Result<i64> {
