@@ -26,13 +26,17 @@ pub(crate) fn ready<T: Serialize>(line: &T) -> io::Result<()> {
     stdout.flush()
 }
 
-/// A borderless table under `header`.
+/// A borderless table under `header`; without one if it is empty.
 pub(crate) fn table<R>(header: &[&str], rows: impl IntoIterator<Item = R>) -> String
 where
     R: IntoIterator<Item = String>,
 {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header.iter().copied());
+    table.load_style(presets::NOTHING);
+    if !header.is_empty() {
+        // An empty one would be an empty line.
+        table.set_header(header.iter().copied());
+    }
     for row in rows {
         table.add_row(row);
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use record_callback::http::{Env, OsEnv};
 use record_callback::receiver::{
-    EventSink, ForwardSink, ForwardSinkBuilder, InboxOptions, JsonlSink, Limits, Receiver, RedisOptions,
-    RedisSink, SqliteInbox,
+    EventSink, ForwardSink, ForwardSinkBuilder, InboxOptions, JsonlSink, Limits, MemorySink, Receiver,
+    ReceiverBuilder, RedisOptions, RedisSink, SqliteInbox,
 };
 use record_callback::{InvalidConfig, KeyNames, SourceConfig};
 use secrecy::SecretString;
@@ -50,7 +50,8 @@ enum SinkConfig {
     Jsonl {
         path: PathBuf,
     },
-    Stdout,
+    // With braces: of a variant without them, unknown fields are not refused.
+    Stdout {},
     Forward {
         url: String,
         /// The variables with the secrets; several while the secret is changed.
@@ -86,7 +87,7 @@ impl ReceiverFile {
             InvalidConfig::new("--config", format!("{}: {problem}", path.display()), "a receiver's TOML file")
         };
         let text = fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-        let mut file: Self = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        let mut file: Self = toml::from_str(&text).map_err(|error| refuse(problem(&text, &error)))?;
         let directory = path.parent().unwrap_or(Path::new(""));
         if let SinkConfig::Sqlite { path, .. } | SinkConfig::Jsonl { path } = &mut file.sink {
             *path = directory.join(&*path);
@@ -96,13 +97,15 @@ impl ReceiverFile {
 
     /// The receiver this file describes, with keys from the environment.
     pub(crate) async fn receiver(&self) -> Result<Receiver, Failure> {
-        let mut sources = Vec::new();
-        for (name, source) in &self.sources {
-            sources.push(source.source(name)?);
-        }
-        // Last: a sink may create files.
-        let builder = Receiver::builder(self.sink.open().await?).limits(self.limits.limits());
-        Ok(sources.into_iter().fold(builder, |builder, source| builder.source(source)).build()?)
+        let sources = self.sources.iter().map(|(name, source)| source.source(name));
+        let sources = sources.collect::<Result<Vec<_>, _>>()?;
+        let receiver = |sink: Arc<dyn EventSink>| {
+            let builder = Receiver::builder(sink).limits(self.limits.limits());
+            sources.iter().cloned().fold(builder, ReceiverBuilder::source).build()
+        };
+        // What is wrong with the sources is said before a sink creates files.
+        receiver(Arc::new(MemorySink::new()))?;
+        Ok(receiver(self.sink.open().await?)?)
     }
 
     /// Source names and their paths.
@@ -121,7 +124,7 @@ impl SinkConfig {
                 Arc::new(SqliteInbox::open(path, options)?)
             }
             Self::Jsonl { path } => Arc::new(JsonlSink::file(path)?),
-            Self::Stdout => Arc::new(JsonlSink::stdout()?),
+            Self::Stdout {} => Arc::new(JsonlSink::stdout()?),
             Self::Forward { url, secret_env, allow_http } => {
                 let secrets = secret_env.0.iter().map(|name| variable("secret_env", name));
                 let mut secrets = secrets.collect::<Result<Vec<_>, _>>()?.into_iter();
@@ -141,6 +144,13 @@ impl SinkConfig {
             }
         })
     }
+}
+
+/// What is wrong, and where. Not the line itself, which `Display` shows: a key may have been put there.
+fn problem(text: &str, error: &toml::de::Error) -> String {
+    let line = |start| text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+    let place = error.span().map(|span| format!("line {}: ", line(span.start)));
+    format!("{}{}", place.unwrap_or_default(), error.message())
 }
 
 /// What is left out keeps its default.

@@ -30,6 +30,12 @@ impl DedupeKey {
     }
 }
 
+impl From<[u8; 16]> for DedupeKey {
+    fn from(key: [u8; 16]) -> Self {
+        Self(key)
+    }
+}
+
 impl fmt::Display for DedupeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))

@@ -1,4 +1,40 @@
 //! Receives recording callbacks: verified, normalised, and kept before they are acknowledged.
+//!
+//! A [`Source`] is a path and a vendor's verifier. A [`Receiver`] has some and an [`EventSink`]: the cloud is answered
+//! with 200 once the sink has the event, and with 503 while it cannot, so that the cloud tries again. What is
+//! delivered twice is kept once where the sink recognises it. Features add sinks: `sqlite` (default), `redis`,
+//! `forward`; without any there are [`JsonlSink`], [`MemorySink`] for tests, and your own.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use record_callback_core::{EventKind, SignaturePolicy, SigningKey};
+//! use record_callback_mock::{AliyunEvent, AliyunSender};
+//! use record_callback_receiver::{MemorySink, Receiver, Source};
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let addr = listener.local_addr()?;
+//! let key = SigningKey::generate()?;
+//! let aliyun = record_callback_aliyun::AliyunCallbacks::new(
+//!     "127.0.0.1", // the host of the callback URL: the cloud signs it
+//!     SignaturePolicy::signed([key.clone()])?,
+//! )?;
+//! let sink = Arc::new(MemorySink::new());
+//! let receiver = Receiver::builder(sink.clone())
+//!     .source(Source::new("live", "/callbacks/aliyun", Arc::new(aliyun))?)
+//!     .build()?;
+//! tokio::spawn(async move { axum::serve(listener, receiver.router()).await });
+//!
+//! let cloud = AliyunSender::new(format!("http://{addr}/callbacks/aliyun")).key(key.expose());
+//! assert!(cloud.send(&AliyunEvent::file("live.example.com", "app", "stream")).await.is_acknowledged());
+//! let records = sink.records();
+//! assert_eq!(records[0].event.kind, Some(EventKind::FileCompleted));
+//! assert!(records[0].assurance.is_signed());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod answer;
 #[cfg(feature = "forward")]

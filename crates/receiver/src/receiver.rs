@@ -23,7 +23,7 @@ use tracing::{debug, info, warn};
 use crate::answer::{self, Answer, Reason};
 use crate::limits::Limits;
 use crate::metrics::{Metrics, SourceMetrics};
-use crate::sink::{EventSink, Kept, Received};
+use crate::sink::{EventSink, Kept, Received, SinkError, SinkErrorKind};
 use crate::source::{HEALTH, METRICS, NotUnderstood, OnDemand, READY, Source, check_distinct};
 
 const OPEN_METRICS: HeaderValue =
@@ -248,16 +248,12 @@ impl Shared {
 
         let received = Received { source: Arc::clone(&source.name), received_at, event };
         let kept = timeout(self.limits.keep_timeout, self.sink.keep(received)).await;
-        match kept {
-            Ok(Ok(Kept::New)) => route.metrics.kept(),
-            Ok(Ok(Kept::Duplicate)) => route.metrics.duplicate(),
-            Ok(Err(error)) => {
+        match kept.unwrap_or_else(|_| Err(too_slow())) {
+            Ok(Kept::New) => route.metrics.kept(),
+            Ok(Kept::Duplicate) => route.metrics.duplicate(),
+            Err(error) => {
                 warn!(source = %source.name, ?request_id, %error, cause = error.source().map(display), "event not kept");
                 return Err(Reason::of_sink(error.kind()));
-            }
-            Err(_) => {
-                warn!(source = %source.name, ?request_id, "event not kept in time");
-                return Err(Reason::Unavailable);
             }
         }
         if !understood {
@@ -316,7 +312,8 @@ impl Shared {
     }
 
     async fn ready(&self) -> Answer {
-        match self.sink.check().await {
+        let checked = timeout(self.limits.keep_timeout, self.sink.check()).await;
+        match checked.unwrap_or_else(|_| Err(too_slow())) {
             Ok(()) => plain("ready\n"),
             Err(error) => {
                 warn!(%error, cause = error.source().map(display), "not ready");
@@ -326,7 +323,8 @@ impl Shared {
     }
 
     async fn metrics(&self) -> Answer {
-        let depth = self.sink.depth().await.unwrap_or_else(|error| {
+        let depth = timeout(self.limits.keep_timeout, self.sink.depth()).await;
+        let depth = depth.unwrap_or_else(|_| Err(too_slow())).unwrap_or_else(|error| {
             warn!(%error, cause = error.source().map(display), "the sink's depth is not known");
             None
         });
@@ -337,6 +335,10 @@ impl Shared {
         answer.headers_mut().insert(CONTENT_TYPE, OPEN_METRICS);
         answer
     }
+}
+
+fn too_slow() -> SinkError {
+    SinkError::new(SinkErrorKind::Unavailable, "the sink does not answer")
 }
 
 fn plain(text: impl Into<Bytes>) -> Answer {

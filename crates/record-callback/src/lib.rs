@@ -1,7 +1,9 @@
 //! Recording callbacks of Aliyun Live and Huawei Cloud Live through one model.
 //!
 //! This is the crate to depend on. Everything of `record-callback-core` is here at the root; the vendors'
-//! own clients are in [`aliyun`] and [`huaweicloud`], what they share in [`http`]. [`ProviderConfig`]
+//! own clients are in [`aliyun`] and [`huaweicloud`], what they share in [`http`]. What the clouds send is verified by
+//! [`aliyun::AliyunCallbacks`] and [`huaweicloud::HuaweicloudCallbacks`]; with the feature `receiver` there are a
+//! router, a server and sinks for it (`receiver`) and sources by configuration (`SourceConfig`). [`ProviderConfig`]
 //! chooses a vendor by configuration, and the program stays the same:
 //!
 //! ```
@@ -44,6 +46,6 @@ pub use record_callback_receiver as receiver;
 pub use source_config::{KeyNames, SourceConfig, SourceVendor, ToleranceSeconds};
 
 /// The README's examples are tests.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "receiver"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

@@ -23,7 +23,7 @@ use serde::Deserialize;
 ///     on_demand = { record = true }
 /// "#)?;
 /// let keys = [("CALLBACK_KEY", "Abcdefgh12345678"), ("CALLBACK_KEY_BEFORE", "ijklmnop12345678")];
-/// let source = config.source_in("live", FixedEnv::from_iter(keys))?;
+/// let source = config.source_in("live", &FixedEnv::from_iter(keys))?;
 /// assert_eq!(source.path(), "/callbacks/aliyun");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -101,7 +101,7 @@ pub struct ToleranceSeconds {
 impl SourceConfig {
     /// The source called `name`, with keys from this process's environment.
     pub fn source(&self, name: &str) -> Result<Source> {
-        self.source_in(name, OsEnv)
+        self.source_in(name, &OsEnv)
     }
 
     /// The source called `name`, with keys from `env`.
@@ -109,8 +109,8 @@ impl SourceConfig {
     /// # Errors
     /// [`ErrorKind::InvalidConfig`](record_callback_core::ErrorKind::InvalidConfig) for fields of the other vendor, a missing variable or key, and for a source that is
     /// neither signed nor declared unsigned.
-    pub fn source_in(&self, name: &str, env: impl Env) -> Result<Source> {
-        let policy = self.policy(name, &env)?;
+    pub fn source_in(&self, name: &str, env: &impl Env) -> Result<Source> {
+        let policy = self.policy(name, env)?;
         let source = Source::new(name, self.path.as_str(), self.verifier(policy)?)?
             .with_not_understood(self.not_understood);
         Ok(match &self.on_demand {

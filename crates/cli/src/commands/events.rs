@@ -1,5 +1,6 @@
 //! `record-callback events`
 
+use std::future::pending;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use crate::stop::Stop;
 const PAGE: usize = 500;
 /// Between two looks at an inbox that had nothing more.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Between two pages: long enough for a signal to be heard.
+const NO_PAUSE: Duration = Duration::from_millis(1);
 
 /// An event as it is printed.
 #[derive(Serialize)]
@@ -28,13 +31,20 @@ struct Line<'a> {
 pub(crate) async fn run(arguments: EventsArguments) -> Result<(), Failure> {
     let inbox = InboxReader::open(&arguments.inbox)?;
     if let Some(consumer) = &arguments.forget {
-        return match inbox.forget(consumer).await? {
-            true => Ok(()),
-            false => Err(Error::new(ErrorKind::NotFound, format!("there is no consumer {consumer}")).into()),
+        return if inbox.forget(consumer).await? {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::NotFound, format!("there is no consumer {consumer}")).into())
         };
     }
-    let stop = Stop::listen()?;
-    let stopped = stop.wait();
+    // Otherwise signals end it as they end every program: in the middle.
+    let stop = arguments.follow.then(Stop::listen).transpose()?;
+    let stopped = async {
+        match stop {
+            Some(stop) => stop.wait().await,
+            None => pending().await,
+        }
+    };
     tokio::pin!(stopped);
     let mut last = arguments.after;
     let mut left = arguments.limit.unwrap_or(u64::MAX);
@@ -55,14 +65,14 @@ pub(crate) async fn run(arguments: EventsArguments) -> Result<(), Failure> {
                 inbox.ack(consumer, last).await?;
             }
         }
-        if events.len() < max {
-            if !arguments.follow {
-                break;
-            }
-            tokio::select! {
-                () = &mut stopped => break,
-                () = tokio::time::sleep(PAUSE) => {}
-            }
+        let is_all = events.len() < max;
+        if is_all && !arguments.follow {
+            break;
+        }
+        tokio::select! {
+            biased;
+            () = &mut stopped => break,
+            () = tokio::time::sleep(if is_all { PAUSE } else { NO_PAUSE }) => {}
         }
     }
     Ok(())

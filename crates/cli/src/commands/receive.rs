@@ -1,6 +1,7 @@
 //! `record-callback receive`
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -23,7 +24,9 @@ pub(crate) async fn run(arguments: ReceiveArguments) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     let file = ReceiverFile::read(&arguments.config)?;
     let receiver = file.receiver().await?;
-    let listener = TcpListener::bind(arguments.addr.unwrap_or(file.addr)).await?;
+    let addr = arguments.addr.unwrap_or(file.addr);
+    let listener = TcpListener::bind(addr).await;
+    let listener = listener.map_err(|error| io::Error::new(error.kind(), format!("{addr}: {error}")))?;
     let addr = format!("http://{}", listener.local_addr()?);
     let sources = file.paths().map(|(name, path)| (name, format!("{addr}{path}"))).collect();
     output::ready(&ReadyLine { ready: true, addr, sources })?;

@@ -45,11 +45,11 @@ pub(crate) async fn run(arguments: TriggerArguments) -> Result<(), Failure> {
             delivered
         });
         while let Some(delivered) = running.try_join_next() {
-            report.add(delivered.map_err(std::io::Error::from)?);
+            report.add(&delivered.map_err(std::io::Error::from)?);
         }
     }
     while let Some(delivered) = running.join_next().await {
-        report.add(delivered.map_err(std::io::Error::from)?);
+        report.add(&delivered.map_err(std::io::Error::from)?);
     }
     output::print(arguments.output.output, &report, text)?;
     if report.acknowledged < report.sent {
@@ -64,7 +64,7 @@ pub(crate) async fn run(arguments: TriggerArguments) -> Result<(), Failure> {
 }
 
 impl Report {
-    fn add(&mut self, delivered: DeliveryReport) {
+    fn add(&mut self, delivered: &DeliveryReport) {
         self.sent += 1;
         self.attempts += delivered.attempts.len();
         if delivered.is_acknowledged() {

@@ -17,7 +17,10 @@ pub(crate) fn event(body: Body<'_>, raw: RawBody, signed_time: Option<&str>) -> 
     event.dedupe_key = event.kind.as_ref().and_then(|kind| dedupe_key(&body, kind, signed_time));
 
     let mut file = RecordedFile::default();
-    file.format = body.record_format.into_owned().map(|format| format.to_ascii_lowercase());
+    file.format = body.record_format.into_owned().map(|mut format| {
+        format.make_ascii_lowercase();
+        format
+    });
     file.url = body.download_url.into_owned();
     file.play_url = body.play_url.into_owned();
     file.id = body.asset_id.into_owned();

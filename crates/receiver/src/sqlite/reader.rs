@@ -231,7 +231,7 @@ impl StoredEvent {
         let unreadable = |source| InboxError::Unreadable { sequence, source };
         let Body { assurance, mut event } = serde_json::from_str(&self.body).map_err(unreadable)?;
         event.raw = RawBody::from(bytes::Bytes::from(self.raw));
-        event.dedupe_key = self.key.and_then(dedupe_key);
+        event.dedupe_key = self.key.map(DedupeKey::from);
         // Every `i64` of nanoseconds is a time: 1677 to 2262.
         let received_at = Timestamp::from_nanosecond(self.received_at.into()).unwrap_or_default();
         Ok(InboxEvent {
@@ -239,9 +239,4 @@ impl StoredEvent {
             record: EventRecord { source: self.source, received_at, assurance, event },
         })
     }
-}
-
-/// Through its text, which is the only way to a key that is known already. Does not fail: 16 bytes are 32 digits.
-fn dedupe_key(bytes: [u8; 16]) -> Option<DedupeKey> {
-    format!("{:032x}", u128::from_be_bytes(bytes)).parse().ok()
 }

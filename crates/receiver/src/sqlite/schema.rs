@@ -86,6 +86,8 @@ fn connect(path: &Path, role: Role, busy_timeout: Duration) -> Result<Connection
     // Before anything is changed: the file may be somebody else's.
     let mut found = Found::look(&conn)?;
     if found == Found::Nothing && role == Role::Writer {
+        // Events are of one to two KB: larger pages leave less room unused.
+        conn.pragma_update(None, "page_size", 8_192)?;
         let wal: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         if wal != "wal" {
             return Err(Problem::NoWal);
@@ -112,7 +114,7 @@ fn connect(path: &Path, role: Role, busy_timeout: Duration) -> Result<Connection
         // 32 MiB: the leaves of the index that a million events with random keys touch.
         conn.pragma_update(None, "cache_size", -32_768)?;
         // Pages: 16 MiB. The index's pages are written again and again, and copied to their place only once.
-        conn.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+        conn.pragma_update(None, "wal_autocheckpoint", 2_000)?;
         // A WAL that grew under a slow reader gives its space back.
         conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
     }
