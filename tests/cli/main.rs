@@ -8,6 +8,7 @@
 mod authorising;
 mod clouds;
 mod demo;
+mod events;
 mod failures;
 mod fidelity;
 mod help;
@@ -15,6 +16,8 @@ mod markdown;
 mod mock;
 mod program;
 mod readme;
+mod receive;
 mod round_trip;
 mod streams;
+mod trigger;
 mod usage;

@@ -1,47 +1,12 @@
-//! The program: built once, run without a shell, in an environment of its own.
+//! The program, run to its end in an environment of its own.
 
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Output};
-use std::sync::OnceLock;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::fmt;
+use std::process::{Command, Output};
 
-use record_callback::http::{Env, OsEnv};
+use record_callback_tests::Ended;
 use serde_json::Value;
 
-/// The directory of the workspace.
-pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-/// Set while coverage is measured; without it the profile would land in the current directory.
-const COVERAGE: &str = "LLVM_PROFILE_FILE";
-/// How long a process may take to start, or to end once it should, before a test gives up on it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two looks at a process that should end.
-const MOMENT: Duration = Duration::from_millis(5);
-
-/// The executable, built on first use: cargo gives `CARGO_BIN_EXE_*` to tests of the same package only.
-///
-/// No package is named, so that it is the one `cargo build` makes: another one would take turns with it at
-/// the same path while tests run it.
-fn executable() -> &'static PathBuf {
-    static EXECUTABLE: OnceLock<PathBuf> = OnceLock::new();
-    EXECUTABLE.get_or_init(|| {
-        let cargo = OsEnv.var("CARGO").unwrap_or_else(|| env!("CARGO").to_owned());
-        let built = Command::new(cargo)
-            .args(["build", "--bin", "record-callback", "--message-format=json"])
-            .current_dir(ROOT)
-            .output()
-            .expect("cargo runs");
-        assert!(built.status.success(), "{}", text(built.stderr));
-        text(built.stdout).lines().find_map(executable_of).expect("cargo names the executable")
-    })
-}
-
-/// The path in cargo's message about the executable; other messages have none.
-fn executable_of(message: &str) -> Option<PathBuf> {
-    let message: Value = serde_json::from_str(message).ok()?;
-    let ours = message["reason"] == "compiler-artifact" && message["target"]["name"] == "record-callback";
-    message["executable"].as_str().filter(|_| ours).map(PathBuf::from)
-}
+pub(crate) use record_callback_tests::{PATIENCE, ROOT, wait};
 
 /// `record-callback` with the options and variables that a number of runs share.
 #[derive(Debug, Clone, Default)]
@@ -83,11 +48,8 @@ impl Program {
 
     /// The command that [`run`](Self::run) runs.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(executable());
-        command.args(arguments).args(&self.options).env_clear().envs(self.variables.iter().cloned());
-        if let Some(file) = OsEnv.var(COVERAGE) {
-            command.env(COVERAGE, file);
-        }
+        let mut command = record_callback_tests::command();
+        command.args(arguments).args(&self.options).envs(self.variables.iter().cloned());
         command
     }
 
@@ -95,13 +57,17 @@ impl Program {
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         let output = self.command(arguments).output().expect("the program runs");
         let run = Run::of(format!("{arguments:?} {:?}", self.options), output);
-        for secret in &self.secrets {
-            assert!(
-                !run.stdout.contains(secret) && !run.stderr.contains(secret),
-                "a secret is shown: {run:#?}"
-            );
-        }
+        self.assert_secret(&run);
         run
+    }
+
+    /// Asserts that `shown` has no secret.
+    #[track_caller]
+    pub(crate) fn assert_secret(&self, shown: &impl fmt::Debug) {
+        let shown = format!("{shown:#?}");
+        for secret in &self.secrets {
+            assert!(!shown.contains(secret), "a secret is shown: {shown}");
+        }
     }
 }
 
@@ -120,6 +86,12 @@ impl Run {
     fn of(arguments: String, output: Output) -> Self {
         let code = output.status.code();
         Self { arguments, code, stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Of a process that was started with `arguments`.
+    pub(crate) fn ended(arguments: &str, ended: Ended) -> Self {
+        let stdout = ended.stdout.iter().flat_map(|line| [line, "\n"]).collect();
+        Self { arguments: arguments.to_owned(), code: ended.code, stdout, stderr: ended.stderr }
     }
 
     /// What it printed; it must have succeeded.
@@ -163,22 +135,6 @@ impl Run {
 pub(crate) fn assert_has(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "`{part}` is missing in:\n{text}");
-    }
-}
-
-/// How `child` ended; it must do so before `limit` is over, and is killed if it does not.
-#[track_caller]
-pub(crate) fn wait(child: &mut Child, limit: Duration) -> ExitStatus {
-    let deadline = Instant::now() + limit;
-    loop {
-        if let Some(status) = child.try_wait().expect("a child of ours") {
-            return status;
-        }
-        if Instant::now() > deadline {
-            child.kill().expect("a child of ours");
-            panic!("process {} did not end in {limit:?}", child.id());
-        }
-        thread::sleep(MOMENT);
     }
 }
 

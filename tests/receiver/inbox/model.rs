@@ -1,0 +1,189 @@
+//! Whatever is done in whatever order, the inbox does what a list would.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::SignedDuration;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use record_callback_receiver::{
+    EventRecord, InboxError, InboxEvent, InboxOptions, Kept, SinkErrorKind, SqliteInbox,
+};
+
+use super::{EventSink, File, InboxReader, settled};
+use crate::sinks::suite::{at, run, with_body};
+
+const MAX_AGE: u64 = 20;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Keep { later: usize, key: Option<u8>, times: usize },
+    Poll { consumer: u8, max: usize },
+    Ack { consumer: u8, ahead: u64 },
+    Forget { consumer: u8 },
+    Reopen { close: bool },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let consumer = 0..3_u8;
+    prop_oneof![
+        8 => (0..8_usize, option::weighted(0.6, 0..12_u8), 1..6_usize)
+            .prop_map(|(later, key, times)| Step::Keep { later, key, times }),
+        4 => (consumer.clone(), 0..8_usize).prop_map(|(consumer, max)| Step::Poll { consumer, max }),
+        4 => (consumer.clone(), 0..6_u64).prop_map(|(consumer, ahead)| Step::Ack { consumer, ahead }),
+        1 => consumer.prop_map(|consumer| Step::Forget { consumer }),
+        1 => any::<bool>().prop_map(|close| Step::Reopen { close }),
+    ]
+}
+
+#[derive(Default)]
+struct Model {
+    /// Every event there ever was; sequence 1 comes first.
+    events: Vec<EventRecord>,
+    /// How many of them are removed.
+    removed: usize,
+    cursors: BTreeMap<u8, u64>,
+    seconds: usize,
+}
+
+impl Model {
+    fn last(&self) -> u64 {
+        self.events.len() as u64
+    }
+
+    fn acked(&self) -> Option<u64> {
+        self.cursors.values().min().copied()
+    }
+
+    fn has(&self, record: &EventRecord) -> bool {
+        let kept = &self.events[self.removed..];
+        record.dedupe_key().is_some() && kept.iter().any(|one| one.dedupe_key() == record.dedupe_key())
+    }
+
+    fn after(&self, sequence: u64, max: usize) -> Vec<(u64, EventRecord)> {
+        (1..)
+            .zip(&self.events)
+            .filter(|(n, _)| *n > sequence)
+            .take(max)
+            .map(|(n, e)| (n, e.clone()))
+            .collect()
+    }
+
+    fn depth(&self) -> u64 {
+        self.last() - self.acked().unwrap_or(self.removed as u64)
+    }
+
+    /// Takes over what the inbox removed, if it was allowed to.
+    fn remove(&mut self, kept: &[(u64, EventRecord)]) {
+        let removed = self.events.len() - kept.len();
+        assert!(removed >= self.removed, "nothing comes back");
+        assert_eq!(kept, self.after(removed as u64, usize::MAX), "the newest are kept");
+        let newest = at(self.seconds);
+        let max_age = SignedDuration::from_secs(MAX_AGE.cast_signed());
+        for (sequence, event) in (1..).zip(&self.events).skip(self.removed).take(removed - self.removed) {
+            let old = newest.duration_since(event.received_at) > max_age;
+            match self.acked() {
+                Some(acked) => assert!(sequence <= acked, "{sequence} was not acknowledged"),
+                None => assert!(old, "{sequence} is young"),
+            }
+        }
+        self.removed = removed;
+    }
+}
+
+fn plain(events: Vec<InboxEvent>) -> Vec<(u64, EventRecord)> {
+    events.into_iter().map(|event| (event.sequence, event.record)).collect()
+}
+
+async fn do_step(step: &Step, model: &mut Model, inbox: &SqliteInbox, reader: &InboxReader) {
+    match step {
+        Step::Keep { later, key, times } => {
+            for _ in 0..*times {
+                model.seconds += later;
+                let body = Bytes::from(vec![b'x'; 3000]);
+                let key = key.map(|key| key.to_string());
+                let event = with_body("live", model.seconds, key.as_deref(), body);
+                let record = EventRecord::from(event.clone());
+                match inbox.keep(event).await {
+                    Ok(Kept::Duplicate) => assert!(model.has(&record)),
+                    Ok(Kept::New) => {
+                        assert!(!model.has(&record));
+                        model.events.push(record);
+                    }
+                    Err(error) => {
+                        assert_eq!(error.kind(), SinkErrorKind::Full);
+                        assert!(!model.has(&record), "a duplicate needs no room");
+                        let removable = model.acked().is_some_and(|acked| acked > model.removed as u64);
+                        assert!(!removable, "there was something to remove");
+                    }
+                }
+                settled(inbox).await;
+                model.remove(&plain(reader.read_after(0, usize::MAX).await.unwrap()));
+            }
+        }
+        Step::Poll { consumer, max } => {
+            let cursor = *model.cursors.entry(*consumer).or_insert(model.removed as u64);
+            let events = reader.poll(&consumer.to_string(), *max).await.unwrap();
+            assert_eq!(plain(events), model.after(cursor, *max));
+        }
+        Step::Ack { consumer, ahead } => {
+            let last = model.last();
+            let acked = match model.cursors.get(consumer) {
+                Some(cursor) => cursor.saturating_sub(1) + ahead,
+                None => *ahead,
+            };
+            match (model.cursors.get_mut(consumer), reader.ack(&consumer.to_string(), acked).await) {
+                (None, Err(InboxError::UnknownConsumer)) => {}
+                (Some(_), Err(InboxError::BeyondLast { .. })) => assert!(acked > last),
+                (Some(cursor), Ok(())) if acked <= last => *cursor = acked.max(*cursor),
+                (cursor, answer) => panic!("cursor {cursor:?}, last {last}, ack of {acked}: {answer:?}"),
+            }
+        }
+        Step::Forget { consumer } => {
+            let was = model.cursors.remove(consumer).is_some();
+            assert_eq!(reader.forget(&consumer.to_string()).await.unwrap(), was);
+        }
+        Step::Reopen { .. } => {}
+    }
+}
+
+async fn follow(steps: &[Step], options: &InboxOptions) {
+    let (file, mut model) = (File::new(), Model::default());
+    let mut inbox = file.open(options.clone());
+    // By turns the inbox's own reader and one of another process.
+    let mut readers = [inbox.reader().unwrap(), file.reader()];
+    for (n, step) in steps.iter().enumerate() {
+        if let Step::Reopen { close } = step {
+            if *close {
+                inbox.close().await;
+            }
+            drop(inbox);
+            inbox = file.open(options.clone());
+            readers = [inbox.reader().unwrap(), file.reader()];
+        }
+        do_step(step, &mut model, &inbox, &readers[n % 2]).await;
+        assert_eq!(settled(&inbox).await, model.depth(), "{step:?}");
+        model.remove(&plain(readers[n % 2].read_after(0, usize::MAX).await.unwrap()));
+        let consumers = readers[n % 2].consumers().await.unwrap();
+        let cursors = consumers.iter().map(|one| (one.name.parse().unwrap(), one.cursor)).collect();
+        assert_eq!(model.cursors, cursors);
+    }
+}
+
+#[test]
+fn an_inbox_does_what_a_list_would() {
+    let config = ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() };
+    let strategy = (vec(step(), 1..30), any::<bool>());
+    let checked = TestRunner::new(config).run(&strategy, |(steps, roomy)| {
+        let max_bytes = if roomy { 1 << 30 } else { 80 * 1024 };
+        let options = InboxOptions::default().max_age(Duration::from_secs(MAX_AGE)).max_bytes(max_bytes);
+        run(follow(&steps, &options));
+        Ok(())
+    });
+    if let Err(failure) = checked {
+        panic!("{failure}");
+    }
+}

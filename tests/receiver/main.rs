@@ -1,0 +1,7 @@
+//! The receiver's sinks: one suite for all of them, and what only one of them does.
+
+mod http;
+mod inbox;
+#[cfg(unix)]
+mod kill;
+mod sinks;
