@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use comfy_table::{Table, presets};
 use record_callback::receiver::EventRecord;
-use record_callback::{Assurance, StoredCallback};
+use record_callback::{Assurance, EventField, StoredCallback};
 use serde::Serialize;
 
 use crate::args::Format;
@@ -94,7 +94,7 @@ fn proven(assurance: &Assurance) -> String {
         None => "nothing (unsigned)".to_owned(),
         Some(scheme) if assurance.proven.is_empty() => format!("sender ({scheme})"),
         Some(scheme) => {
-            let fields: Vec<_> = assurance.proven.iter().map(|field| field.as_str()).collect();
+            let fields: Vec<_> = assurance.proven.iter().map(EventField::as_str).collect();
             format!("{} ({scheme})", fields.join(", "))
         }
     }

@@ -1,4 +1,4 @@
-//! Numbers that can be had again: SplitMix64.
+//! Numbers that can be had again: `SplitMix64`.
 
 use std::hash::{BuildHasher, RandomState};
 

@@ -1,6 +1,5 @@
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 
 use record_callback_receiver::{EventRecord, EventSink, JsonlSink, Kept, SinkErrorKind};
@@ -112,27 +111,3 @@ fn a_deleted_file_keeps_nothing() {
     });
 }
 
-#[test]
-fn standard_output_has_a_line_for_each_event() {
-    let child = ["--exact", "sinks::jsonl::child_that_writes_to_standard_output", "--ignored", "--nocapture"];
-    let output = Command::new(std::env::current_exe().unwrap()).args(child).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    // The test runner writes too, and may not end its line.
-    let lines = text.lines().filter_map(|line| Some(&line[line.find("{\"source\"")?..]));
-    let written: Vec<EventRecord> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(written, records(&[received("live", 1, Some("key")), received("live", 2, None)]));
-}
-
-#[test]
-#[ignore = "run by `standard_output_has_a_line_for_each_event`"]
-fn child_that_writes_to_standard_output() {
-    run(async {
-        let sink = JsonlSink::stdout().unwrap();
-        sink.check().await.unwrap();
-        assert_eq!(sink.keep(received("live", 1, Some("key"))).await.unwrap(), Kept::New);
-        assert_eq!(sink.keep(received("live", 2, None)).await.unwrap(), Kept::New);
-        sink.close().await;
-        assert_eq!(sink.check().await.unwrap_err().kind(), SinkErrorKind::Closed);
-    });
-}
