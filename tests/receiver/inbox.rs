@@ -1,4 +1,4 @@
-//! The SQLite inbox: consumers, retention, and what goes wrong with files.
+//! The `SQLite` inbox: consumers, retention, and what goes wrong with files.
 
 mod consumers;
 mod failures;

@@ -2,6 +2,7 @@ mod consumers;
 mod reader;
 mod retention;
 mod schema;
+mod seen;
 mod writer;
 
 use std::fmt;

@@ -71,7 +71,11 @@ async fn ratios() {
             serve(receiver(Arc::new(Discard)).router()).await,
             "/huaweicloud",
         ),
-        ("huaweicloud, kept in SQLite", serve(receiver(sink.clone()).router()).await, "/huaweicloud"),
+        (
+            "huaweicloud, kept in SQLite",
+            serve(receiver(Arc::<SqliteInbox>::clone(&sink)).router()).await,
+            "/huaweicloud",
+        ),
     ];
     let mut rounds: [Vec<Vec<f64>>; 3] = Default::default();
     let mut kept = 0;
@@ -111,7 +115,7 @@ async fn ratios() {
 async fn memory() {
     let directory = tempfile::tempdir().expect("a directory");
     let sink = Arc::new(open(&directory.path().join("inbox.db")));
-    let addr = serve(receiver(sink.clone()).router()).await;
+    let addr = serve(receiver(Arc::<SqliteInbox>::clone(&sink)).router()).await;
     let mut kept = 0;
     println!("{kept:>9} events: {:>6} KiB resident", resident());
     while kept < MEMORY_EVENTS {

@@ -1,6 +1,7 @@
 //! Whatever is done in whatever order, the inbox does what a list would.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use record_callback_receiver::{
     EventRecord, InboxError, InboxEvent, InboxOptions, Kept, SinkErrorKind, SqliteInbox,
 };
 
-use super::{EventSink, File, InboxReader, settled};
+use super::{EventSink, File, InboxReader, keep, settled, small};
 use crate::sinks::suite::{at, run, with_body};
 
 const MAX_AGE: u64 = 20;
@@ -186,4 +187,38 @@ fn an_inbox_does_what_a_list_would() {
     if let Err(failure) = checked {
         panic!("{failure}");
     }
+}
+
+/// More keys than are held in memory: those that moved to their table are found there, also by the next process.
+#[test]
+fn what_was_kept_long_ago_is_recognised() {
+    const EVENTS: usize = 44_000;
+    const CALLERS: usize = 64;
+    const SAMPLE: usize = 1_000;
+    run(async {
+        let file = File::new();
+        let inbox = Arc::new(file.open(InboxOptions::default()));
+        let callers = (0..CALLERS).map(|caller| {
+            let inbox = Arc::clone(&inbox);
+            tokio::spawn(async move {
+                for n in (caller..EVENTS).step_by(CALLERS) {
+                    keep(&inbox, small(n)).await;
+                }
+            })
+        });
+        for caller in callers.collect::<Vec<_>>() {
+            caller.await.unwrap();
+        }
+        let moved: i64 = file.sql().query_row("SELECT count(*) FROM seen", [], |row| row.get(0)).unwrap();
+        assert!((1_000..44_000).contains(&moved), "{moved} keys moved");
+        for n in (0..EVENTS).step_by(EVENTS / SAMPLE) {
+            assert_eq!(inbox.keep(small(n)).await.unwrap(), Kept::Duplicate, "{n}");
+        }
+        inbox.close().await;
+        let inbox = file.open(InboxOptions::default());
+        for n in (0..EVENTS).step_by(EVENTS / SAMPLE) {
+            assert_eq!(inbox.keep(small(n)).await.unwrap(), Kept::Duplicate, "{n}");
+        }
+        assert_eq!(inbox.depth().await.unwrap(), Some(EVENTS as u64));
+    });
 }

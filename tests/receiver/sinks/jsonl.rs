@@ -2,7 +2,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use record_callback_receiver::{EventRecord, EventSink, JsonlSink, Kept, SinkErrorKind};
+use record_callback_receiver::{EventRecord, EventSink, JsonlSink, SinkErrorKind};
 use tempfile::TempDir;
 
 use super::suite::{Store, received, records, run};
@@ -110,4 +110,3 @@ fn a_deleted_file_keeps_nothing() {
         assert_eq!(sink.check().await.unwrap_err().kind(), SinkErrorKind::Unavailable);
     });
 }
-

@@ -242,7 +242,7 @@ pub(crate) async fn many_writers_lose_and_repeat_nothing(store: &impl Store) {
         writers.spawn(async move {
             for n in 0..EVENTS {
                 let n = writer * EVENTS + n;
-                let key = (n % 4 != 0).then(|| n.to_string());
+                let key = (!n.is_multiple_of(4)).then(|| n.to_string());
                 let kept = sink.keep(received("live", n, key.as_deref())).await.unwrap();
                 assert_eq!(kept, Kept::New, "{n}");
             }

@@ -121,7 +121,7 @@ impl Inbox {
         let aliyun = AliyunCallbacks::new(&addr.to_string(), policy()?)?;
         let huaweicloud = HuaweicloudCallbacks::new(SigningScheme::HmacSha256, policy()?);
         let sink = Arc::new(MemorySink::new());
-        let receiver = Receiver::builder(sink.clone())
+        let receiver = Receiver::builder(Arc::<MemorySink>::clone(&sink))
             .source(Source::new("streaming", path(aliyun::VENDOR), Arc::new(aliyun))?)
             .source(Source::new("ingest", path(huaweicloud::VENDOR), Arc::new(huaweicloud))?)
             .build()?;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Statement};
 
+use super::seen::Key;
+
 /// How many events one step removes: more than a batch adds, and few enough not to keep callers waiting.
 const STEP: i64 = 512;
 
@@ -19,7 +21,9 @@ pub(super) struct Retention<'c> {
     free_pages: Statement<'c>,
     bounds: Statement<'c>,
     first_young: Statement<'c>,
+    keys: Statement<'c>,
     remove: Statement<'c>,
+    remove_key: Statement<'c>,
     /// When the newest event arrived that was given last: the only clock there is.
     now: Option<i64>,
     checked_at: Option<i64>,
@@ -51,7 +55,12 @@ impl<'c> Retention<'c> {
                 "SELECT sequence FROM event WHERE sequence BETWEEN ?1 AND ?2 AND received_at >= ?3
                  ORDER BY sequence LIMIT 1",
             )?,
+            keys: conn.prepare(
+                "SELECT source_id, dedupe_key FROM event
+                 WHERE sequence BETWEEN ?1 AND ?2 AND dedupe_key IS NOT NULL",
+            )?,
             remove: conn.prepare("DELETE FROM event WHERE sequence BETWEEN ?1 AND ?2")?,
+            remove_key: conn.prepare("DELETE FROM seen WHERE source_id = ?1 AND dedupe_key = ?2")?,
             now: None,
             checked_at: None,
             pending: false,
@@ -96,18 +105,26 @@ impl<'c> Retention<'c> {
         Ok(u64::try_from(last - before).unwrap_or_default())
     }
 
-    /// Removes some of what may be removed, within the caller's transaction.
-    pub(super) fn step(&mut self) -> rusqlite::Result<()> {
+    /// Removes some of what may be removed, within the caller's transaction. The keys of what was removed.
+    pub(super) fn step(&mut self) -> rusqlite::Result<Vec<Key>> {
         self.pending = false;
-        let Bounds { oldest: Some(oldest), last, acked } = self.bounds()? else { return Ok(()) };
+        let Bounds { oldest: Some(oldest), last, acked } = self.bounds()? else { return Ok(Vec::new()) };
         let end = acked.unwrap_or(last).min(oldest + STEP - 1);
         let over = acked.is_some() && self.is_over()?;
         let end = if over { end } else { self.last_old(oldest, end)? };
-        if oldest <= end {
-            self.remove.execute([oldest, end])?;
-            self.pending = true;
+        if oldest > end {
+            return Ok(Vec::new());
         }
-        Ok(())
+        let keys = self.keys.query_map([oldest, end], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut keys = keys.collect::<rusqlite::Result<Vec<Key>>>()?;
+        // Neighbours one after the other: they share pages.
+        keys.sort_unstable();
+        for key in &keys {
+            self.remove_key.execute(*key)?;
+        }
+        self.remove.execute([oldest, end])?;
+        self.pending = true;
+        Ok(keys)
     }
 
     /// The end of the run of events from `oldest` to `end` that are too old.

@@ -14,9 +14,13 @@ const VERSION: i32 = 1;
 
 /// `event.body` is JSON without what the other columns have. Sequences come from `inbox`, so that none is used twice
 /// and a duplicate leaves no gap: what is kept is always one unbroken run of them.
-const SCHEMA: &str = "
-    CREATE TABLE inbox (id INTEGER PRIMARY KEY CHECK (id = 1), last_sequence INTEGER NOT NULL);
-    INSERT INTO inbox VALUES (1, 0);
+pub(super) const SCHEMA: &str = "
+    CREATE TABLE inbox (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        last_sequence INTEGER NOT NULL,
+        moved_sequence INTEGER NOT NULL -- up to here, the keys of events are in `seen`; later ones may be
+    );
+    INSERT INTO inbox VALUES (1, 0, 0);
     CREATE TABLE source (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
     CREATE TABLE event (
         sequence INTEGER PRIMARY KEY,
@@ -26,7 +30,11 @@ const SCHEMA: &str = "
         body TEXT NOT NULL,
         raw BLOB NOT NULL
     );
-    CREATE UNIQUE INDEX event_dedupe ON event (source_id, dedupe_key) WHERE dedupe_key IS NOT NULL;
+    CREATE TABLE seen (
+        source_id INTEGER NOT NULL,
+        dedupe_key BLOB NOT NULL,
+        PRIMARY KEY (source_id, dedupe_key)
+    ) WITHOUT ROWID;
     CREATE TABLE consumer (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
@@ -111,9 +119,9 @@ fn connect(path: &Path, role: Role, busy_timeout: Duration) -> Result<Connection
     let synchronous = if role == Role::Writer { "FULL" } else { "NORMAL" };
     conn.pragma_update(None, "synchronous", synchronous)?;
     if role == Role::Writer {
-        // 32 MiB: the leaves of the index that a million events with random keys touch.
+        // 32 MiB: the keys of a million events.
         conn.pragma_update(None, "cache_size", -32_768)?;
-        // Pages: 16 MiB. The index's pages are written again and again, and copied to their place only once.
+        // Pages: 16 MiB. What is written again and again is copied to its place only once.
         conn.pragma_update(None, "wal_autocheckpoint", 2_000)?;
         // A WAL that grew under a slow reader gives its space back.
         conn.pragma_update(None, "journal_size_limit", 64 << 20)?;

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::error::Error as StdError;
 use std::io;
 use std::path::Path;
@@ -15,10 +15,14 @@ use super::InboxOptions;
 use super::consumers::{self, Change, Changed};
 use super::retention::Retention;
 use super::schema::{self, Place, Role, unavailable};
+use super::seen::{self, Seen};
 use crate::sink::{Kept, SinkError, SinkErrorKind};
 
 /// How many commands one transaction takes at most.
 const MAX_BATCH: usize = 256;
+
+/// How many older keys move for each new event.
+const MOVES: usize = 4;
 
 const MAX_PATIENCE: Duration = Duration::from_millis(1);
 
@@ -92,10 +96,10 @@ struct Writer<'c> {
     conn: &'c Connection,
     place: Place,
     retention: Retention<'c>,
+    seen: Seen<'c>,
     last_sequence: Statement<'c>,
     set_last_sequence: Statement<'c>,
     insert: Statement<'c>,
-    find: Statement<'c>,
     source: Statement<'c>,
     insert_source: Statement<'c>,
     /// Ids of committed sources, which never change.
@@ -171,18 +175,20 @@ impl<'c> Writer<'c> {
     }
 
     fn prepare(conn: &'c Connection, place: Place, options: &InboxOptions) -> rusqlite::Result<Self> {
+        let mut last_sequence = conn.prepare("SELECT last_sequence FROM inbox")?;
+        let mut seen = Seen::new(conn, seen::ENOUGH)?;
+        seen.catch_up(last_sequence.query_row([], |row| row.get(0))?)?;
         Ok(Self {
             conn,
             place,
             retention: Retention::new(conn, options.max_age, options.max_bytes)?,
-            last_sequence: conn.prepare("SELECT last_sequence FROM inbox")?,
+            seen,
+            last_sequence,
             set_last_sequence: conn.prepare("UPDATE inbox SET last_sequence = ?1")?,
             insert: conn.prepare(
                 "INSERT INTO event (sequence, source_id, received_at, dedupe_key, body, raw)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (source_id, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?,
-            find: conn.prepare("SELECT 1 FROM event WHERE source_id = ?1 AND dedupe_key = ?2")?,
             source: conn.prepare("SELECT id FROM source WHERE name = ?1")?,
             insert_source: conn.prepare("INSERT INTO source (name) VALUES (?1)")?,
             sources: HashMap::new(),
@@ -305,30 +311,43 @@ impl<'c> Writer<'c> {
         let full = !keeps.is_empty() && self.retention.is_full()?;
         let last: i64 = self.last_sequence.query_row([], |row| row.get(0))?;
         let mut sequence = last;
-        // Not into `self.sources` before they are committed.
-        let mut new_sources = HashMap::new();
+        self.seen.catch_up(last)?;
+        // Not into `self` before they are committed.
+        let (mut new_sources, mut new_keys) = (HashMap::new(), HashSet::new());
         let mut kept = Vec::with_capacity(keeps.len());
         for (event, _) in keeps {
-            let known = self.sources.get(&event.source).or_else(|| new_sources.get(&event.source));
+            let known = self.sources.get(&event.source).or_else(|| new_sources.get(&event.source)).copied();
             let id = if let Some(id) = known {
-                *id
+                id
             } else {
                 let id = self.source_id(&event.source)?;
                 new_sources.insert(Arc::clone(&event.source), id);
                 id
             };
-            kept.push(if full {
-                self.is_kept(id, event)?
+            let key = event.key.map(|key| seen::key(id, key));
+            let is_duplicate = match &key {
+                Some(key) => new_keys.contains(key) || self.seen.contains(key)?,
+                None => false,
+            };
+            kept.push(if is_duplicate {
+                Some(Kept::Duplicate)
+            } else if full {
+                None
             } else {
-                Some(self.insert(id, sequence + 1, event)?)
+                sequence += 1;
+                self.insert(id, sequence, event)?;
+                new_keys.extend(key);
+                Some(Kept::New)
             });
-            sequence += i64::from(kept.last() == Some(&Some(Kept::New)));
         }
+        let moved = self.seen.move_some(MOVES * keeps.len())?;
         if sequence != last || probe {
             self.set_last_sequence.execute([sequence])?;
         }
         transaction.commit()?;
         self.sources.extend(new_sources);
+        self.seen.moved(moved);
+        self.seen.add(new_keys, sequence);
         if let Some(newest) = keeps.iter().map(|(event, _)| event.received_at).max() {
             self.retention.note(newest);
         }
@@ -342,25 +361,20 @@ impl<'c> Writer<'c> {
         }
     }
 
-    fn insert(&mut self, source: i64, sequence: i64, event: &NewEvent) -> rusqlite::Result<Kept> {
+    fn insert(&mut self, source: i64, sequence: i64, event: &NewEvent) -> rusqlite::Result<()> {
         let key = event.key.as_ref().map(DedupeKey::as_bytes);
         let raw = event.raw.as_bytes();
-        let inserted =
-            self.insert.execute((sequence, source, event.received_at, key, event.body.as_str(), raw))?;
-        Ok(if inserted == 0 { Kept::Duplicate } else { Kept::New })
-    }
-
-    /// What is answered without room: a duplicate needs none.
-    fn is_kept(&mut self, source: i64, event: &NewEvent) -> rusqlite::Result<Option<Kept>> {
-        let Some(key) = &event.key else { return Ok(None) };
-        Ok(self.find.exists((source, key.as_bytes()))?.then_some(Kept::Duplicate))
+        self.insert.execute((sequence, source, event.received_at, key, event.body.as_str(), raw))?;
+        Ok(())
     }
 
     fn retain(&mut self) {
         let step = |writer: &mut Self| {
             let transaction = Transaction::new_unchecked(writer.conn, TransactionBehavior::Immediate)?;
-            writer.retention.step()?;
-            transaction.commit()
+            let removed = writer.retention.step()?;
+            transaction.commit()?;
+            writer.seen.remove(&removed);
+            Ok::<_, rusqlite::Error>(())
         };
         if let Err(error) = step(self) {
             self.retention.put_off();

@@ -1,6 +1,8 @@
 //! Sends prepared requests as fast as they are answered, on a thread of its own.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -76,13 +78,13 @@ async fn on_this_thread(
         stream.set_nodelay(true).expect("TCP_NODELAY");
         streams.push(stream);
     }
-    let answered = std::rc::Rc::new(std::cell::Cell::new(0));
+    let answered = Rc::new(Cell::new(0));
     let start = Instant::now();
     let local = tokio::task::LocalSet::new();
     let tasks: Vec<_> = streams
         .into_iter()
         .map(|mut stream| {
-            let (mut request, enough, answered) = (request.clone(), enough.clone(), answered.clone());
+            let (mut request, enough, answered) = (request.clone(), enough.clone(), Rc::clone(&answered));
             local.spawn_local(async move {
                 let mut waits = Vec::new();
                 let mut buffer = Vec::with_capacity(4096);
