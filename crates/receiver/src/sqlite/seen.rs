@@ -146,7 +146,7 @@ mod tests {
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let committed = prop::bool::weighted(0.8);
         let step = prop_oneof![
-            6 => (prop::collection::vec(0..40_u8, 1..6), committed.clone()).prop_map(|(keys, ok)| Step::Keep(keys, ok)),
+            6 => (prop::collection::vec(0..40_u8, 1..6), committed).prop_map(|(keys, ok)| Step::Keep(keys, ok)),
             2 => (1..6_u8, committed).prop_map(|(count, ok)| Step::Remove(count, ok)),
             1 => Just(Step::Reopen),
             1 => (0..40_u8).prop_map(Step::Other),
@@ -184,20 +184,21 @@ mod tests {
                     Step::Keep(names, committed) => {
                         let transaction = begin(&conn);
                         seen.catch_up(last).unwrap();
-                        let (mut new, mut new_keys) = (Vec::new(), HashSet::new());
+                        let (mut new, mut new_keys, mut sequence) = (Vec::new(), HashSet::new(), last);
                         for key in names.into_iter().map(key) {
                             let is_kept = kept.iter().any(|(_, other)| *other == key);
                             prop_assert_eq!(seen.contains(&key).unwrap(), is_kept);
                             if !is_kept && new_keys.insert(key) {
-                                new.push((last + 1 + new.len() as i64, key));
-                                insert(&conn, last + new.len() as i64, key);
+                                sequence += 1;
+                                new.push((sequence, key));
+                                insert(&conn, sequence, key);
                             }
                         }
                         let moved = seen.move_some(3).unwrap();
                         if committed {
                             transaction.commit().unwrap();
                             seen.moved(moved);
-                            last += new.len() as i64;
+                            last = sequence;
                             kept.extend(new);
                             seen.add(new_keys, last);
                         }
