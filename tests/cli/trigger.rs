@@ -168,7 +168,7 @@ fn what_is_typed_wrong_is_refused_before_anything_is_sent() {
     let to = ["--to", &target.url];
     let huaweicloud = [&["huaweicloud", "file_completed"], &to[..]].concat();
     let aliyun = [&["aliyun", "file_completed"], &to[..]].concat();
-    let unset = "--key-env: the environment variable UNSET is not set";
+    let unset = "--key-env: UNSET is not set";
     for (arguments, code, complaints) in [
         (huaweicloud[..2].to_vec(), 2, &["--to <URL>"][..]),
         ([&["tencent", "file_completed"], &to[..]].concat(), 2, &["'tencent'", "aliyun, huaweicloud"]),

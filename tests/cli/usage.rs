@@ -73,7 +73,7 @@ fn signing_needs_a_scheme_a_variable_and_a_key_in_it() {
         assert_has(program.run(&put(&sign[..2])).failed_with_hint(2), &["--key-env <NAME>"]);
         assert_has(program.run(&put(&sign[2..])).failed_with_hint(2), &["--sign <SIGN>"]);
         for unset in [program.clone(), program.clone().var("SIGNING_KEY", "")] {
-            let message = "--key-env: the environment variable SIGNING_KEY is not set";
+            let message = "--key-env: SIGNING_KEY is not set";
             assert_has(unset.run(&put(&sign)).failed_with_hint(2), &[message]);
         }
         let too_short = program.clone().secret("SIGNING_KEY", "t00short");

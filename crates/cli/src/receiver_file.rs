@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use record_callback::http::{Env, OsEnv};
+use record_callback::http::{OsEnv, named_variable};
 use record_callback::receiver::{
     EventSink, ForwardSink, ForwardSinkBuilder, InboxOptions, JsonlSink, Limits, MemorySink, Receiver,
     ReceiverBuilder, RedisOptions, RedisSink, SqliteInbox,
 };
 use record_callback::{InvalidConfig, KeyNames, SourceConfig};
-use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -126,7 +125,7 @@ impl SinkConfig {
             Self::Jsonl { path } => Arc::new(JsonlSink::file(path)?),
             Self::Stdout {} => Arc::new(JsonlSink::stdout()?),
             Self::Forward { url, secret_env, allow_http } => {
-                let secrets = secret_env.0.iter().map(|name| variable("secret_env", name));
+                let secrets = secret_env.0.iter().map(|name| named_variable(&OsEnv, "secret_env", name));
                 let mut secrets = secrets.collect::<Result<Vec<_>, _>>()?.into_iter();
                 let first = secrets.next().ok_or_else(|| {
                     InvalidConfig::new("secret_env", "names no variable", "one variable, or a list of them")
@@ -140,7 +139,7 @@ impl SinkConfig {
                 let options = set(options, dedupe_days.map(|days| DAY * days), RedisOptions::dedupe_ttl);
                 let options = set(options, *max_length, RedisOptions::max_length);
                 let options = set(options, *require_persistence, RedisOptions::require_persistence);
-                Arc::new(RedisSink::connect(&variable("url_env", url_env)?, options).await?)
+                Arc::new(RedisSink::connect(&named_variable(&OsEnv, "url_env", url_env)?, options).await?)
             }
         })
     }
@@ -159,12 +158,6 @@ fn set<O, V>(options: O, value: Option<V>, setter: impl FnOnce(O, V) -> O) -> O 
         Some(value) => setter(options, value),
         None => options,
     }
-}
-
-fn variable(field: &'static str, name: &str) -> Result<SecretString, InvalidConfig> {
-    let missing =
-        || InvalidConfig::new(field, format!("{name} is not set"), "an environment variable that is set");
-    Ok(OsEnv.var(name).ok_or_else(missing)?.trim().into())
 }
 
 impl LimitsConfig {

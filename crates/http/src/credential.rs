@@ -129,6 +129,26 @@ pub fn required_variable(env: &dyn Env, name: &'static str) -> Result<String, In
     env.var(name).ok_or_else(|| InvalidConfig::new(name, "is not set", "an environment variable that is set"))
 }
 
+/// The value of the environment variable that a config's `field` names, without white space around it.
+///
+/// # Errors
+/// When it is not set. The name is shown only if it is one: what stands in its place may be the secret itself.
+pub fn named_variable(env: &dyn Env, field: &'static str, name: &str) -> Result<SecretString, InvalidConfig> {
+    const RULE: &str = "the name of an environment variable that is set";
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !is_name || name.len() > MAX_NAME {
+        let problem = "is not the name of an environment variable: letters, digits and `_`";
+        return Err(InvalidConfig::new(field, problem, RULE));
+    }
+    match env.var(name) {
+        Some(value) => Ok(value.trim().into()),
+        None => Err(InvalidConfig::new(field, format!("{name} is not set"), RULE)),
+    }
+}
+
+/// Longer than names are, so that keys are not taken for one.
+const MAX_NAME: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,5 +173,18 @@ mod tests {
         let env = FixedEnv::from_iter([("SECRET", "s3cr3t")]);
         let shown = format!("{key:?} {:?} {env:?}", StaticCredentials::new(key.clone()));
         assert!(shown.contains("ak") && !shown.contains("s3cr3t") && !shown.contains("t0ken"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_no_variables_name_is_not_shown() {
+        let env = FixedEnv::from_iter([("KEY", " s3cr3t\n")]);
+        assert_eq!(named_variable(&env, "key_env", "KEY").unwrap().expose_secret(), "s3cr3t");
+        let unset = named_variable(&env, "key_env", "OTHER_KEY").unwrap_err();
+        assert!(unset.to_string().starts_with("key_env: OTHER_KEY is not set"), "{unset}");
+        for secret in ["redis://:passw0rd@h", "", &"Abcdefgh12345678".repeat(5)] {
+            let refused = named_variable(&env, "key_env", secret).unwrap_err().to_string();
+            assert!(refused.starts_with("key_env: is not the name"), "{refused}");
+            assert!(secret.is_empty() || !refused.contains(secret), "{refused}");
+        }
     }
 }

@@ -20,7 +20,9 @@ mod retry;
 mod settle;
 mod transport;
 
-pub use credential::{AccessKey, CredentialProvider, EnvCredentials, StaticCredentials, required_variable};
+pub use credential::{
+    AccessKey, CredentialProvider, EnvCredentials, StaticCredentials, named_variable, required_variable,
+};
 pub use effects::{Clock, Env, FixedEnv, Nonce, OsEnv, SystemClock, TokioTimer, UuidNonce};
 pub use encoding::{encode, hex};
 pub use endpoint::Endpoint;

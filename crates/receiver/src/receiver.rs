@@ -201,6 +201,9 @@ impl Shared {
     {
         let started = Instant::now();
         let request_id = self.request_ids.next();
+        if head.method == Method::POST {
+            route.metrics.received();
+        }
         let handled = match self.requests.try_acquire() {
             Err(_) => Err(Reason::Overloaded),
             Ok(_permit) => match (&head.method, &route.source.on_demand, route.source.verifier.on_demand()) {
@@ -235,7 +238,6 @@ impl Shared {
         B: HttpBody<Data = Bytes>,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
-        route.metrics.received();
         let source = &route.source;
         let body = self.read(body).await?;
         let received_at = (self.now)();

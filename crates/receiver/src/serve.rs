@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::pin;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep, timeout};
 use tracing::{debug, info, warn};
 
@@ -28,7 +29,7 @@ impl Receiver {
     /// Serves [`app`](Self::app) on `listener` until `shutdown` is ready.
     ///
     /// Then no more connections are accepted, requests in flight may finish (for
-    /// [`Limits::drain`](crate::Limits::drain)), and the sink is closed.
+    /// [`Limits::drain`](crate::Limits::drain)), and the sink is closed. What is still open then is cut off.
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let limits = self.0.limits;
         let mut http = http1::Builder::new();
@@ -40,6 +41,8 @@ impl Receiver {
         });
         let connections = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         let open = GracefulShutdown::new();
+        // Aborts what is left when it is dropped.
+        let mut serving = JoinSet::new();
 
         pin!(shutdown);
         loop {
@@ -54,7 +57,8 @@ impl Receiver {
             };
             let stream = TokioIo::new(WriteTimeout { stream, limit: limits.header_timeout, stalled: None });
             let connection = open.watch(http.serve_connection(stream, service.clone()));
-            tokio::spawn(async move {
+            while serving.try_join_next().is_some() {}
+            serving.spawn(async move {
                 if let Err(error) = connection.await {
                     debug!(%error, "connection ended");
                 }

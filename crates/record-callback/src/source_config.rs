@@ -5,9 +5,10 @@ use record_callback_core::{
     CallbackVerifier, Field, InvalidConfig, OnDemandDecision, Result, SignaturePolicy, SigningKey,
     SigningScheme, Tolerance,
 };
-use record_callback_http::{Env, OsEnv};
+use record_callback_http::{Env, OsEnv, named_variable};
 use record_callback_huaweicloud::HuaweicloudCallbacks;
 use record_callback_receiver::{NotUnderstood, Source};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 /// One source of callbacks, from TOML or JSON.
@@ -131,9 +132,10 @@ impl SourceConfig {
             (false, true) => return Err(refusal("has a key and is declared unsigned").into()),
             (false, false) => {}
         }
-        let keys = variables.iter().map(|variable| match env.var(variable) {
-            Some(key) => SigningKey::new(key.trim()),
-            None => Err(refusal(&format!("needs {variable}, which is not set"))),
+        let keys = variables.iter().map(|variable| {
+            let key = named_variable(env, "key_env", variable);
+            let key = key.map_err(|error| refusal(&format!("has no key: {}", error.problem())))?;
+            SigningKey::new(key.expose_secret())
         });
         let policy = SignaturePolicy::signed(keys.collect::<Result<Vec<_>, _>>()?)?;
         Ok(match self.tolerance_seconds {

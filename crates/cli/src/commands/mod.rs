@@ -13,11 +13,13 @@ pub(crate) mod trigger;
 use std::sync::Arc;
 
 use record_callback::aliyun::Signature;
-use record_callback::http::{Env, OsEnv};
+use record_callback::http::{OsEnv, named_variable};
 use record_callback::{
-    AliyunConfig, CallbackKey, CredentialsConfig, Error, ErrorKind, HuaweicloudConfig, InvalidConfig,
-    ProviderConfig, RecordCallbackProvider, SigningKey,
+    AliyunConfig, CallbackKey, CredentialsConfig, Error, HuaweicloudConfig, InvalidConfig, ProviderConfig,
+    RecordCallbackProvider, SigningKey,
 };
+
+use secrecy::ExposeSecret;
 
 use crate::args::{CloudArguments, KeyArguments, SignatureName, VendorName};
 use crate::failure::Failure;
@@ -64,9 +66,5 @@ impl From<KeyArguments> for CallbackKey {
 
 /// The signing key in the environment variable that `--key-env` names.
 fn signing_key(variable: &str) -> Result<SigningKey, Error> {
-    let Some(key) = OsEnv.var(variable) else {
-        let message = format!("--key-env: the environment variable {variable} is not set");
-        return Err(Error::new(ErrorKind::InvalidConfig, message));
-    };
-    Ok(SigningKey::new(key)?)
+    Ok(SigningKey::new(named_variable(&OsEnv, "--key-env", variable)?.expose_secret())?)
 }
