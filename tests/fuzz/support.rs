@@ -26,7 +26,7 @@ pub fn signed() -> SignaturePolicy {
 }
 
 pub fn md5(parts: &[&str]) -> String {
-    hex(&parts.iter().fold(Md5::new(), |hash, part| hash.chain_update(part)).finalize())
+    hex(&parts.iter().fold(Md5::new(), Digest::chain_update).finalize())
 }
 
 pub fn hmac_sha256(key: &str, message: &str) -> String {
@@ -58,9 +58,9 @@ pub fn verify(
     let bytes = Body::copy_from_slice(body);
     let received_at = Timestamp::from_second(NOW).unwrap();
     let delivery = Delivery { headers, body: &bytes, received_at };
-    let verified = verifier.verify(&delivery);
-    assert_eq!(verified, verifier.verify(&delivery), "once so and once so");
-    if let Ok(verified) = &verified {
+    let outcome = verifier.verify(&delivery);
+    assert_eq!(outcome, verifier.verify(&delivery), "once so and once so");
+    if let Ok(verified) = &outcome {
         assert_eq!(verified.event().raw.as_bytes(), body);
         assert_eq!(verified.event().vendor, verifier.vendor().as_str());
         assert_eq!(verified.dedupe_key(), verified.event().dedupe_key);
@@ -70,5 +70,5 @@ pub fn verify(
         assert_eq!(serde_json::from_str::<EventRecord>(&json).unwrap(), record, "{json}");
         assert!(!json.contains('\n'), "{json}");
     }
-    verified
+    outcome
 }

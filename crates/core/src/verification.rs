@@ -1,7 +1,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use jiff::{SignedDuration, Timestamp};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -13,8 +13,9 @@ use crate::provider::Vendor;
 use crate::record_event::RecordEvent;
 use crate::signing::{SigningKey, SigningScheme};
 
-/// One HTTP request of a cloud, as it arrived.
-#[derive(Debug, Clone, Copy)]
+/// One HTTP request of a cloud, as it arrived. `Debug` shows neither the values of headers nor the body: both may have
+/// a signature, which is good for more than one delivery.
+#[derive(Clone, Copy)]
 pub struct Delivery<'a> {
     /// The request's headers. `Host` is the sender's word and must not be believed.
     pub headers: &'a HeaderMap,
@@ -22,6 +23,16 @@ pub struct Delivery<'a> {
     pub body: &'a Bytes,
     /// When it arrived, by the receiver's clock.
     pub received_at: Timestamp,
+}
+
+impl fmt::Debug for Delivery<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("headers", &self.headers.keys().map(HeaderName::as_str).collect::<Vec<_>>())
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .field("received_at", &self.received_at)
+            .finish()
+    }
 }
 
 /// What one vendor sends: verified and put into neutral words.
@@ -170,8 +181,8 @@ fn unix_seconds(text: &str) -> Option<Timestamp> {
     Timestamp::from_second(digits.then(|| text.parse().ok())??).ok()
 }
 
-/// What a delivery says about its own signature.
-#[derive(Debug, Clone, Copy)]
+/// What a delivery says about its own signature, which `Debug` does not show.
+#[derive(Clone, Copy)]
 pub struct SignatureClaim<'a> {
     /// The signature, in hex of either case.
     pub signature: Option<&'a str>,
@@ -183,6 +194,18 @@ pub struct SignatureClaim<'a> {
     pub covers: EventFields,
     /// How far the signed time may be off, unless [configured](SignaturePolicy::with_tolerance).
     pub default_tolerance: Tolerance,
+}
+
+impl fmt::Debug for SignatureClaim<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignatureClaim")
+            .field("is_signed", &self.signature.is_some())
+            .field("time", &self.time)
+            .field("scheme", &self.scheme)
+            .field("covers", &self.covers)
+            .field("default_tolerance", &self.default_tolerance)
+            .finish()
+    }
 }
 
 /// How far a signed time may be from the receiver's clock.

@@ -4,9 +4,11 @@
 //! pieces of the canaries, and of what was derived from them (signatures, issued tokens), in every usual encoding.
 
 mod clients;
+mod receiving;
 mod search;
 mod servers;
 mod shown;
+mod sinks;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::error::Error as StdError;
@@ -46,6 +48,7 @@ use self::clients::*;
 use self::search::*;
 use self::servers::*;
 use self::shown::*;
+use self::sinks::webhook_secret;
 
 const SECRET: &str = "dBk2SX2LCqOfMZojpXnnPnyg185QyVE";
 const TEMPORARY_SECRET: &str = "ZpJOaZLSUYJNWUa66APoAWOvLucxNI";
@@ -62,6 +65,16 @@ const NOT_OURS: &str = "3qbHKHItMWvetMmjRhlXcjsp";
 /// A key that a careless JSON writer makes a number of.
 const NUMERIC_KEY: &str = "7315904826153709";
 const NUMERIC: &str = "numeric signing key";
+/// What events are signed with when they are sent on; in base64 in its secret.
+const WEBHOOK_KEY: &str = "vR7cUqT2mXw9LbZ4sYh6NfKd3GpJaE8x";
+const OTHER_WEBHOOK_KEY: &str = "Hn5tQeW0yBk1VzRj7MoCu4IxSl2DgPaF";
+/// In the path and the query of a URL.
+const URL_SECRET: &str = "tOkn9wJfVb3XyLs6RzQh";
+const REDIS_PASSWORD: &str = "k8ZrWm4TgPx1NvBq7YdHc";
+/// In a field nobody documented: in the body as it came, and nowhere else.
+const RAW: &str = "bX6nQz0TrWk8MfHv3JyLpC57";
+/// In headers that are no business of ours.
+const HEADER: &str = "sG2dYw9KtRm4VxNc7BqZ31";
 
 const DOMAIN: &str = "live.example.com";
 const ID: &str = "LTAIexample";
@@ -87,6 +100,7 @@ fn the_search_finds_a_canary_however_it_is_shown() {
         base64(format!("{{\"key\":\"{KEY}\",\"more\":1}}").as_bytes()),
         percent_encoded(&base64(PASSWORD.as_bytes())),
         format!("{PASSWORD:?}"),
+        webhook_secret(WEBHOOK_KEY),
     ];
     for text in found {
         assert!(secrets.find(&text).is_some(), "{text}");

@@ -1,5 +1,7 @@
 //! Looks for pieces of secrets, however they are encoded.
 
+use serde_json::Value;
+
 use super::*;
 
 /// Letters and digits of a secret that count as a leak: nothing shorter is worth guessing from.
@@ -29,6 +31,12 @@ impl Secrets {
             ("short signing key", SHORT_KEY),
             ("mock's secret", NOT_OURS),
             (NUMERIC, NUMERIC_KEY),
+            ("webhook key", WEBHOOK_KEY),
+            ("other webhook key", OTHER_WEBHOOK_KEY),
+            ("URL's secret", URL_SECRET),
+            ("Redis password", REDIS_PASSWORD),
+            ("raw body", RAW),
+            ("foreign header", HEADER),
         ] {
             secrets.add(name, secret);
         }
@@ -38,11 +46,9 @@ impl Secrets {
     /// Makes pieces of `secret` as it is, with a gap anywhere, and encoded.
     pub(crate) fn add(&mut self, name: &'static str, secret: &str) {
         let encoded = percent_encoded(secret);
-        let bytes: Vec<_> = secret.bytes().map(|byte| byte.to_string()).collect();
         let hex = secret.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         self.add_form(name, "percent-encoded twice", &percent_encoded(&encoded));
         self.add_form(name, "in hexadecimal", &hex);
-        self.add_form(name, "byte by byte", &bytes.join(", "));
         // What stands before it shifts the secret's place in groups of three bytes.
         for before in 0..3 {
             let base64 = base64(&[&vec![0; before], secret.as_bytes()].concat());
@@ -86,6 +92,12 @@ impl Secrets {
         for (name, value) in headers {
             match (name.as_str(), value.split_once("Signature=")) {
                 ("authorization", Some((_, signature))) => self.add_form("signature", "itself", signature),
+                ("ali-live-signature", _) => self.add("signature", &value),
+                ("webhook-signature", _) => {
+                    for signature in value.split(' ') {
+                        self.add("signature", signature.trim_start_matches("v1,"));
+                    }
+                }
                 // Issued tokens are long; nothing shows an end of one and not its beginning.
                 ("x-auth-token", _) if value != GIVEN_TOKEN && self.known.insert(value.clone()) => {
                     self.add("issued token", &value[..value.len().min(200)]);
@@ -95,9 +107,18 @@ impl Secrets {
         }
     }
 
+    /// Adds what proves a body to be a cloud's, if it is in the body.
+    pub(crate) fn add_body(&mut self, body: &str) {
+        let body = serde_json::from_str::<Value>(body).unwrap_or_default();
+        if let Some(signature) = body["auth_sign"].as_str() {
+            self.add("signature", signature);
+        }
+    }
+
     /// The last piece of a secret in `text`: whose, how encoded, and where.
     pub(crate) fn find(&self, text: &str) -> Option<(&'static str, &'static str, String)> {
-        [squeezed(text), spaced(text)].iter().rev().find_map(|text| {
+        let listed = listed(text);
+        [squeezed(&listed), spaced(&listed), squeezed(text), spaced(text)].iter().rev().find_map(|text| {
             let at = text.windows(PIECE).rposition(|piece| self.is_piece(piece))?;
             let (name, form) = self.pieces[&text[at..at + PIECE]];
             let around = &text[at.saturating_sub(60)..text.len().min(at + 60)];
@@ -119,6 +140,13 @@ pub(crate) fn spaced(text: &str) -> Vec<u8> {
 /// Letters and digits only, in lower case: finds what was split by anything.
 pub(crate) fn squeezed(text: &str) -> Vec<u8> {
     text.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).collect()
+}
+
+/// What is there byte by byte. Few numbers are short enough to be anything, so that they cannot be searched as text.
+pub(crate) fn listed(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let bytes: Vec<u8> = words.filter_map(|word| word.parse().ok()).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 pub(crate) fn percent_encoded(text: &str) -> String {

@@ -105,8 +105,13 @@ fn log_everything() {
     tracing::callsite::rebuild_interest_cache();
 }
 
-/// Runs `scenario` and adds all that anybody logged meanwhile, servers included.
+/// Runs `scenario`, in which clouds are called, and adds all that anybody logged meanwhile, servers included.
 pub(crate) fn watched(scenario: impl AsyncFnOnce(&mut Shown, &mut Secrets)) {
+    watched_with(&["record_callback_http::", "operation="], scenario);
+}
+
+/// Runs `scenario`, in which every one of `expected` is logged, and adds all that anybody logged meanwhile.
+pub(crate) fn watched_with(expected: &[&str], scenario: impl AsyncFnOnce(&mut Shown, &mut Secrets)) {
     let (mut shown, mut secrets) = (Shown::default(), Secrets::canaries());
     let log = Log::default();
     let writer = log.clone();
@@ -124,8 +129,8 @@ pub(crate) fn watched(scenario: impl AsyncFnOnce(&mut Shown, &mut Secrets)) {
     });
     let bytes = log.0.lock().unwrap();
     let log = str::from_utf8(&bytes).unwrap();
-    for target in ["record_callback_http::", "operation="] {
-        assert!(log.contains(target), "nothing was logged by {target}");
+    for text in expected {
+        assert!(log.contains(text), "nothing was logged with {text}");
     }
     for line in log.lines() {
         shown.text("the log", line);

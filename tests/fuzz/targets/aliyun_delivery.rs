@@ -29,9 +29,9 @@ fuzz_target!(|input: &[u8]| {
     let seen = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let claim = seen("ali-live-signature").zip(seen("ali-live-timestamp"));
     let is_signed = claim.is_some_and(|(signature, time)| {
-        let known = [KEY, NEXT_KEY].iter().flat_map(|key| {
-            [HOST, &host].map(|host| md5(&[host, "|", time, "|", key]))
-        });
+        let known = [KEY, NEXT_KEY]
+            .iter()
+            .flat_map(|key| [HOST, &host].map(|host| md5(&[host, "|", time, "|", key])));
         known.into_iter().any(|known| known.eq_ignore_ascii_case(signature))
     });
     let is_recent = |time: &str| age(time).is_some_and(|age| age.abs() <= TOLERANCE);

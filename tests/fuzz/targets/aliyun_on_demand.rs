@@ -49,7 +49,8 @@ fuzz_target!(|input: &[u8]| {
                     value.filter(|value| !value.is_empty())
                 };
                 let found = ["domain", "app", "stream", "codec"].map(text);
-                let [domain, app, stream] = [&asked.domain, &asked.app, &asked.stream].map(|text| Some(text.clone()));
+                let [domain, app, stream] =
+                    [&asked.domain, &asked.app, &asked.stream].map(|text| Some(text.clone()));
                 assert_eq!(found, [domain, app, stream, asked.codec.clone()]);
                 assert!(found.iter().flatten().all(|text| !text.contains(char::REPLACEMENT_CHARACTER)));
                 let kbps = asked.video_kbps.map(|kbps| kbps.to_string());
@@ -85,7 +86,10 @@ fn headers(key: &str) -> HeaderMap {
     let now = NOW.to_string();
     let signature = md5(&[HOST, "|", &now, "|", key]);
     let values = [("ali-live-signature", signature), ("ali-live-timestamp", now)];
-    values.into_iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::try_from(value).unwrap())).collect()
+    values
+        .into_iter()
+        .map(|(name, value)| (name.parse().unwrap(), HeaderValue::try_from(value).unwrap()))
+        .collect()
 }
 
 fn answer(verifier: &AliyunCallbacks, wanted: &Decision) {

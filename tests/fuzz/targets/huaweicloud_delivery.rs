@@ -22,8 +22,21 @@ const FURTHEST_AHEAD: i64 = 24 * 60 * 60;
 const SIGNED: [&str; 6] = ["event_type", "publish_domain", "app", "stream", "download_url", "play_url"];
 /// The rest.
 const OTHERS: [&str; 15] = [
-    "project_id", "job_id", "task_id", "record_format", "asset_id", "file_size", "record_duration",
-    "start_time", "end_time", "width", "height", "obs_location", "obs_bucket", "obs_object", "error_message",
+    "project_id",
+    "job_id",
+    "task_id",
+    "record_format",
+    "asset_id",
+    "file_size",
+    "record_duration",
+    "start_time",
+    "end_time",
+    "width",
+    "height",
+    "obs_location",
+    "obs_bucket",
+    "obs_object",
+    "error_message",
 ];
 const EVENTS: [&str; 5] =
     ["RECORD_START", "RECORD_NEW_FILE_START", "RECORD_FILE_COMPLETE", "RECORD_OVER", "RECORD_FAILED"];
@@ -77,7 +90,8 @@ fn any_body(body: &[u8]) {
             (Ok(good), Ok(next), Err(Refusal::BadSignature)) => {
                 assert_eq!(good.assurance(), next.assurance());
                 assert_same(&good, &next);
-                let certain = are_ends_certain(&text(&fields, "event_type"), &text(&fields, "publish_domain"));
+                let certain =
+                    are_ends_certain(&text(&fields, "event_type"), &text(&fields, "publish_domain"));
                 assert!(certain || scheme == SigningScheme::Md5);
             }
             (Err(good), Err(next), Err(Refusal::BadSignature)) => {
@@ -188,7 +202,9 @@ fn fields_signed(fields: &Fields) {
         && !name.starts_with("auth_")
     {
         let json = field.json();
-        if let Some(json) = json.filter(|_| !SIGNED.contains(&name.as_str()) && !OTHERS.contains(&name.as_str())) {
+        if let Some(json) =
+            json.filter(|_| !SIGNED.contains(&name.as_str()) && !OTHERS.contains(&name.as_str()))
+        {
             body.insert(name.clone(), json);
         }
     }
@@ -216,7 +232,8 @@ fn fields_signed(fields: &Fields) {
     };
     let signature = sign(scheme, KEY, &time, &message);
     let verified = verify(&body, &signature);
-    let certain = fields.is_md5 || are_ends_certain(&text(&body, "event_type"), &text(&body, "publish_domain"));
+    let certain =
+        fields.is_md5 || are_ends_certain(&text(&body, "event_type"), &text(&body, "publish_domain"));
     let expected = match (has_time, age(&time)) {
         (false, _) => "not_signed",
         (true, None) => "bad_signature",
