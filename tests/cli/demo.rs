@@ -82,8 +82,10 @@ fn its_steps_are_available_as_json() {
         assert_eq!(event["vendor"], vendor);
         assert_eq!(event["kind"], "file_completed");
         assert_eq!(event["assurance"]["scheme"], scheme);
-        let fields = event["assurance"]["proven"].as_array().expect("an array");
-        assert_eq!(fields.contains(&Value::from("domain")), proven, "{fields:?}");
+        for (how, field) in [("proven", "kind"), ("joined", "domain")] {
+            let fields = event["assurance"][how].as_array().expect("an array");
+            assert_eq!(fields.contains(&Value::from(field)), proven, "{fields:?}");
+        }
     }
 }
 

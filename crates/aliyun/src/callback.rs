@@ -36,6 +36,7 @@ pub struct AliyunCallbacks {
     /// What the vendor may mean by the host.
     hosts: Vec<String>,
     policy: SignaturePolicy,
+    unsigned_questions: bool,
 }
 
 impl AliyunCallbacks {
@@ -71,7 +72,17 @@ impl AliyunCallbacks {
                 hosts.push(candidate);
             }
         }
-        Ok(Self { hosts, policy })
+        Ok(Self { hosts, policy, unsigned_questions: false })
+    }
+
+    /// Declares that anybody may ask whether to record. What is answered is then no secret, and who decides is asked by
+    /// anybody; events stay signed.
+    ///
+    /// Whether the vendor signs its questions is UNVERIFIED. Those that have a signature are verified in any case.
+    #[must_use]
+    pub fn with_unsigned_questions(mut self) -> Self {
+        self.unsigned_questions = true;
+        self
     }
 
     fn prove(&self, headers: &HeaderMap, now: Timestamp) -> Result<Proof, Refusal> {
@@ -80,7 +91,8 @@ impl AliyunCallbacks {
             signature: text(headers, wire::SIGNATURE),
             time,
             scheme: SigningScheme::Md5,
-            covers: EventFields::default(),
+            proven: EventFields::default(),
+            joined: EventFields::default(),
             default_tolerance: TOLERANCE,
         };
         self.policy.prove(&claim, now, |key| self.digests(time.unwrap_or_default(), key))
@@ -133,7 +145,8 @@ impl CallbackVerifier for AliyunCallbacks {
 impl OnDemandProtocol for AliyunCallbacks {
     fn parse(&self, query: &str, headers: &HeaderMap, now: Timestamp) -> Result<OnDemandRequest, Refusal> {
         let malformed = |problem: String| Refusal::Malformed { problem };
-        let assurance = if headers.contains_key(wire::SIGNATURE) || headers.contains_key(wire::TIMESTAMP) {
+        let is_signed = headers.contains_key(wire::SIGNATURE) || headers.contains_key(wire::TIMESTAMP);
+        let assurance = if is_signed || !self.unsigned_questions {
             *self.prove(headers, now)?.assurance()
         } else {
             Assurance::UNSIGNED

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use comfy_table::{Table, presets};
 use record_callback::receiver::EventRecord;
-use record_callback::{Assurance, EventField, StoredCallback};
+use record_callback::{Assurance, EventField, EventFields, StoredCallback};
 use serde::Serialize;
 
 use crate::args::Format;
@@ -89,13 +89,15 @@ pub(crate) fn event(number: u64, record: &EventRecord) -> [String; 8] {
     ]
 }
 
+/// Fields that are only proven joined have a `+` between them.
 fn proven(assurance: &Assurance) -> String {
-    match assurance.scheme {
-        None => "nothing (unsigned)".to_owned(),
-        Some(scheme) if assurance.proven.is_empty() => format!("sender ({scheme})"),
-        Some(scheme) => {
-            let fields: Vec<_> = assurance.proven.iter().map(EventField::as_str).collect();
-            format!("{} ({scheme})", fields.join(", "))
-        }
+    let Some(scheme) = assurance.scheme else { return "nothing (unsigned)".to_owned() };
+    let names = |fields: EventFields| fields.iter().map(EventField::as_str).collect::<Vec<_>>();
+    let mut proven = names(assurance.proven);
+    let joined = names(assurance.joined).join("+");
+    proven.extend((!joined.is_empty()).then_some(joined.as_str()));
+    if proven.is_empty() {
+        proven.push("sender");
     }
+    format!("{} ({scheme})", proven.join(", "))
 }

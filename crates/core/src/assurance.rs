@@ -88,6 +88,12 @@ impl EventFields {
         EventField::ALL.iter().copied().filter(move |field| self.contains(*field))
     }
 
+    /// The fields of both sets.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// The fields that are not in the set.
     #[must_use]
     pub fn complement(self) -> Self {
@@ -120,7 +126,8 @@ impl<'de> Deserialize<'de> for EventFields {
 /// What a verified event is verified for.
 ///
 /// The clouds sign little: who received an event may believe its [`proven`](Self::proven) fields, and should check the
-/// [others](Self::unproven) where it matters, for example by asking the cloud for the file.
+/// [`joined`](Self::joined) and the [unproven](Self::unproven) ones where it matters, for example by asking the cloud
+/// for the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Assurance {
@@ -128,18 +135,28 @@ pub struct Assurance {
     pub scheme: Option<SigningScheme>,
     /// The time that was signed.
     pub signed_at: Option<Timestamp>,
-    /// The fields the signature covers. Where a vendor signs them joined without separators, their text in this order
-    /// is proven, but not where one ends and the next begins.
+    /// The fields nobody without the key can change.
     pub proven: EventFields,
+    /// The fields that are signed as one text, without separators: the text is proven, but not where one of them ends
+    /// and the next begins. Who knows one signed delivery can move these places, as from app `live` and stream `one` to
+    /// `liveo` and `ne`.
+    #[serde(default)]
+    pub joined: EventFields,
 }
 
 impl Assurance {
     /// The assurance of an event that anybody may have sent.
-    pub const UNSIGNED: Self = Self { scheme: None, signed_at: None, proven: EventFields::of(&[]) };
+    pub const UNSIGNED: Self =
+        Self { scheme: None, signed_at: None, proven: EventFields::of(&[]), joined: EventFields::of(&[]) };
 
     /// An assurance with these parts, as read back from where an event was kept.
-    pub fn new(scheme: Option<SigningScheme>, signed_at: Option<Timestamp>, proven: EventFields) -> Self {
-        Self { scheme, signed_at, proven }
+    pub fn new(
+        scheme: Option<SigningScheme>,
+        signed_at: Option<Timestamp>,
+        proven: EventFields,
+        joined: EventFields,
+    ) -> Self {
+        Self { scheme, signed_at, proven, joined }
     }
 
     /// Whether the sender knew the key.
@@ -147,9 +164,9 @@ impl Assurance {
         self.scheme.is_some()
     }
 
-    /// The fields whoever knows one signed delivery could have changed.
+    /// The fields that are not signed: whoever knows one signed delivery can send any of them.
     pub fn unproven(&self) -> EventFields {
-        self.proven.complement()
+        self.proven.union(self.joined).complement()
     }
 }
 
@@ -170,11 +187,11 @@ mod tests {
         let assurance = Assurance::new(
             Some(SigningScheme::HmacSha256),
             Some(Timestamp::UNIX_EPOCH),
-            EventFields::of(&[EventField::Kind, EventField::FileUrl]),
+            EventFields::of(&[EventField::Kind]),
+            EventFields::of(&[EventField::Domain, EventField::FileUrl]),
         );
         let json = serde_json::to_string(&assurance).unwrap();
-        let expected =
-            r#"{"scheme":"hmac_sha256","signed_at":"1970-01-01T00:00:00Z","proven":["kind","file.url"]}"#;
+        let expected = r#"{"scheme":"hmac_sha256","signed_at":"1970-01-01T00:00:00Z","proven":["kind"],"joined":["domain","file.url"]}"#;
         assert_eq!(json, expected);
         assert_eq!(serde_json::from_str::<Assurance>(&json).unwrap(), assurance);
         assert!(serde_json::from_str::<EventFields>(r#"["file"]"#).is_err());

@@ -57,7 +57,8 @@ pub trait CallbackVerifier: fmt::Debug + Send + Sync + 'static {
 
 /// An event of a sender that proved to know the key, or of a source that is declared unsigned.
 ///
-/// Needs a [`Proof`], which only [`SignaturePolicy`] gives.
+/// Needs a [`Proof`], which only [`SignaturePolicy`] gives. That it is the proof for this event is the word of the
+/// [`CallbackVerifier`] that joined them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerifiedEvent {
     event: RecordEvent,
@@ -104,10 +105,10 @@ impl SignaturePolicy {
     /// Only who knows one of `keys`. Several are active while a key is changed.
     ///
     /// # Errors
-    /// When there is no key: a source without one has to be declared [`unsigned`](Self::unsigned).
+    /// When there is no key, or an empty one: a source without has to be declared [`unsigned`](Self::unsigned).
     pub fn signed(keys: impl IntoIterator<Item = SigningKey>) -> Result<Self, InvalidConfig> {
         let keys: Vec<_> = keys.into_iter().collect();
-        if keys.is_empty() {
+        if keys.is_empty() || keys.iter().any(|key| key.expose().is_empty()) {
             let rule = "at least one key, or a source declared unsigned";
             return Err(InvalidConfig::new(Field::SigningKey, "is missing", rule));
         }
@@ -168,7 +169,7 @@ impl SignaturePolicy {
         if age > tolerance.past || age < -tolerance.future {
             return Err(Refusal::Stale { age });
         }
-        Ok(Proof(Assurance::new(Some(claim.scheme), Some(signed_at), claim.covers)))
+        Ok(Proof(Assurance::new(Some(claim.scheme), Some(signed_at), claim.proven, claim.joined)))
     }
 }
 
@@ -190,8 +191,10 @@ pub struct SignatureClaim<'a> {
     pub time: Option<&'a str>,
     /// The scheme, by configuration: the sender has no say in it.
     pub scheme: SigningScheme,
-    /// The fields the signature covers.
-    pub covers: EventFields,
+    /// The fields the signature covers each on its own ([`Assurance::proven`]).
+    pub proven: EventFields,
+    /// The fields it covers as one text ([`Assurance::joined`]).
+    pub joined: EventFields,
     /// How far the signed time may be off, unless [configured](SignaturePolicy::with_tolerance).
     pub default_tolerance: Tolerance,
 }
@@ -202,7 +205,8 @@ impl fmt::Debug for SignatureClaim<'_> {
             .field("is_signed", &self.signature.is_some())
             .field("time", &self.time)
             .field("scheme", &self.scheme)
-            .field("covers", &self.covers)
+            .field("proven", &self.proven)
+            .field("joined", &self.joined)
             .field("default_tolerance", &self.default_tolerance)
             .finish()
     }
@@ -289,8 +293,9 @@ mod tests {
     }
 
     fn claim<'a>(signature: Option<&'a str>, time: Option<&'a str>) -> SignatureClaim<'a> {
-        let (scheme, covers) = (SigningScheme::Md5, EventFields::default());
-        SignatureClaim { signature, time, scheme, covers, default_tolerance: WINDOW }
+        let (proven, joined) = (EventFields::default(), EventFields::default());
+        let scheme = SigningScheme::Md5;
+        SignatureClaim { signature, time, scheme, proven, joined, default_tolerance: WINDOW }
     }
 
     /// The "digest" of a key is the key itself.
@@ -314,6 +319,8 @@ mod tests {
             }
         }
         assert!(SignaturePolicy::signed([]).is_err());
+        let keys = [SigningKey::reported("k1"), SigningKey::reported("")];
+        assert!(SignaturePolicy::signed(keys).is_err());
     }
 
     #[test]

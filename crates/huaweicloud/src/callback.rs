@@ -13,15 +13,15 @@ use crate::VENDOR;
 use crate::translate;
 use crate::wire::callback::{self as wire, Body};
 
-/// What an HMAC covers, in the order it is joined.
-const COVERED: EventFields = EventFields::of(&[
-    EventField::Kind,
+/// What an HMAC covers beside the event, in the order it is joined.
+const JOINED: EventFields = EventFields::of(&[
     EventField::Domain,
     EventField::App,
     EventField::Stream,
     EventField::FileUrl,
     EventField::FilePlayUrl,
 ]);
+const KIND: EventFields = EventFields::of(&[EventField::Kind]);
 
 /// The documents call the signed time an expiry, of undocumented lifetime; in their samples it is the time of
 /// sending. UNVERIFIED. Both must pass.
@@ -32,10 +32,11 @@ const TOLERANCE: Tolerance =
 ///
 /// The signature is in the body (page `iLive-live/live_01_0011` of 2026-01-08):
 ///
-/// - [`SigningScheme::HmacSha256`] covers event, domain, app, stream and both URLs. They are joined without separators.
-///   Where the time, the event and the domain end is proven, by the characters they may have; where the domain, the app,
-///   the stream and the URLs end is not: `live` + `stream` and `lives` + `tream` have the same signature. That absent
-///   fields add nothing to what is signed is UNVERIFIED.
+/// - [`SigningScheme::HmacSha256`] covers event, domain, app, stream and both URLs, joined without separators. Where
+///   the event begins and ends is proven by the characters it has. Where the others end and the next begins is not
+///   ([`Assurance::joined`](record_callback_core::Assurance::joined)): `live` + `stream` and `lives` + `tream` have the
+///   same signature. With an event of other characters than `A-Z_`, or a domain that does not begin with a lower-case
+///   letter or a digit, the event is only joined, too. That absent fields add nothing to what is signed is UNVERIFIED.
 /// - [`SigningScheme::Md5`] covers the time only: who has seen one delivery can send any event until it is too old.
 ///
 /// The signed time may be 600 s old and 24 h ahead, unless the policy says otherwise. The documents call it an expiry
@@ -71,24 +72,25 @@ impl CallbackVerifier for HuaweicloudCallbacks {
             body => body.unwrap_or_default(),
         };
         let time = body.auth_timestamp.get();
-        let is_md5 = self.scheme == SigningScheme::Md5;
+        let (proven, joined) = match self.scheme {
+            SigningScheme::Md5 => (EventFields::default(), EventFields::default()),
+            _ if event_stands_out(&body) => (KIND, JOINED),
+            _ => (EventFields::default(), JOINED.union(KIND)),
+        };
         let claim = SignatureClaim {
             signature: body.auth_sign.get(),
             time,
             scheme: self.scheme,
-            covers: if is_md5 { EventFields::default() } else { COVERED },
+            proven,
+            joined,
             default_tolerance: TOLERANCE,
         };
         let now = delivery.received_at;
-        let proof = if is_md5 {
-            self.policy.prove(&claim, now, |key| [md5(key, time.unwrap_or_default())])?
-        } else {
-            let proof = self.policy.prove(&claim, now, |key| [hmac(key, &body.signed())])?;
-            if proof.assurance().is_signed() && !ends_are_certain(&body) {
-                let problem = "its event or domain has characters that leave open what is signed";
-                return Err(Refusal::Malformed { problem: problem.to_owned() });
+        let proof = match self.scheme {
+            SigningScheme::Md5 => {
+                self.policy.prove(&claim, now, |key| [md5(key, time.unwrap_or_default())])?
             }
-            proof
+            _ => self.policy.prove(&claim, now, |key| [hmac(key, &body.signed())])?,
         };
         let time = time.filter(|_| proof.assurance().is_signed());
         let raw = RawBody::from(delivery.body.clone());
@@ -117,8 +119,8 @@ fn hmac(key: &SigningKey, parts: &[&str]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// Whether the joined text says where the time, the event and the domain begin: digits, then `A-Z_`, then neither.
-fn ends_are_certain(body: &Body<'_>) -> bool {
+/// Whether the joined text says where the event is: digits of the time, then `A-Z_`, then neither.
+fn event_stands_out(body: &Body<'_>) -> bool {
     let event = body.event_type.get().unwrap_or_default().as_bytes();
     let domain = body.publish_domain.get().unwrap_or_default().as_bytes();
     let event_is_certain = event.first().is_some_and(u8::is_ascii_uppercase)

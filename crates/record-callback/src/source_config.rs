@@ -55,6 +55,10 @@ pub struct SourceConfig {
     pub not_understood: NotUnderstood,
     /// What to answer when the cloud asks whether to record. Aliyun only; without it, such questions get 405.
     pub on_demand: Option<OnDemandDecision>,
+    /// Declares that anybody may ask. Aliyun only; needed with a key when the cloud does not sign its questions, which is
+    /// UNVERIFIED.
+    #[serde(default)]
+    pub on_demand_unsigned: bool,
 }
 
 /// The clouds that send callbacks.
@@ -126,6 +130,10 @@ impl SourceConfig {
             InvalidConfig::new("key_env", format!("source {name} {problem}"), rule)
         };
         let variables = &self.key_env.0;
+        if self.unsigned && self.tolerance_seconds.is_some() {
+            let problem = format!("is given for source {name}, which is declared unsigned");
+            return Err(InvalidConfig::new("tolerance_seconds", problem, "for signed sources only").into());
+        }
         match (variables.is_empty(), self.unsigned) {
             (true, true) => return Ok(SignaturePolicy::unsigned()),
             (true, false) => return Err(refusal("has no key and is not declared unsigned").into()),
@@ -153,9 +161,15 @@ impl SourceConfig {
         match self.vendor {
             SourceVendor::Aliyun if self.scheme.is_some() => foreign(Field::Signing.as_str()),
             SourceVendor::Huaweicloud if self.host.is_some() => foreign("host"),
+            SourceVendor::Huaweicloud if self.on_demand_unsigned => foreign("on_demand_unsigned"),
             SourceVendor::Aliyun => {
                 let host = self.host.as_deref().unwrap_or_default();
-                Ok(Arc::new(AliyunCallbacks::new(host, policy)?))
+                let callbacks = AliyunCallbacks::new(host, policy)?;
+                Ok(Arc::new(if self.on_demand_unsigned {
+                    callbacks.with_unsigned_questions()
+                } else {
+                    callbacks
+                }))
             }
             SourceVendor::Huaweicloud => {
                 let scheme = self.scheme.unwrap_or(SigningScheme::HmacSha256);

@@ -50,7 +50,9 @@ impl Way {
 
     fn verifier(self, host: &str, policy: SignaturePolicy) -> Arc<dyn CallbackVerifier> {
         let scheme = match self {
-            Self::Aliyun => return Arc::new(AliyunCallbacks::new(host, policy).unwrap()),
+            Self::Aliyun => {
+                return Arc::new(AliyunCallbacks::new(host, policy).unwrap().with_unsigned_questions());
+            }
             Self::Huaweicloud(SignType::Md5) => SigningScheme::Md5,
             Self::Huaweicloud(SignType::HmacSha256) => SigningScheme::HmacSha256,
         };
@@ -324,7 +326,8 @@ fn claim(signature: Option<&str>) -> SignatureClaim<'_> {
         signature,
         time: Some("1767323045"),
         scheme: SigningScheme::Md5,
-        covers: EventFields::default(),
+        proven: EventFields::default(),
+        joined: EventFields::default(),
         default_tolerance: Tolerance::seconds(1, 1),
     }
 }

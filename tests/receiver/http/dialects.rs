@@ -11,7 +11,7 @@ use record_callback_mock::{
 };
 use record_callback_receiver::{MemorySink, SinkErrorKind};
 
-use super::events::COVERED;
+use super::events::{JOINED, PROVEN};
 use super::support::{
     ALIYUN, AT, Failure, HUAWEICLOUD, KEY, Server, TestSink, aliyun, answer_of, huaweicloud, now, once,
     signed, stubborn,
@@ -53,9 +53,9 @@ async fn huaweicloud_sends(
     dialect: HuaweicloudDialect,
 ) -> Option<u16> {
     let memory = Arc::new(MemorySink::new());
-    let (scheme, covered) = match sign_type {
-        SignType::Md5 => (SigningScheme::Md5, EventFields::default()),
-        SignType::HmacSha256 => (SigningScheme::HmacSha256, COVERED),
+    let (scheme, [proven, joined]) = match sign_type {
+        SignType::Md5 => (SigningScheme::Md5, [EventFields::default(); 2]),
+        SignType::HmacSha256 => (SigningScheme::HmacSha256, [PROVEN, JOINED]),
     };
     let server =
         Server::start(&memory, |receiver, _| receiver.source(huaweicloud(scheme, signed(&[KEY]))).clock(now))
@@ -73,7 +73,7 @@ async fn huaweicloud_sends(
     assert_eq!(records.len(), usize::from(status == Some(200)));
     for record in records {
         let assurance = record.assurance;
-        assert_eq!((assurance.scheme, assurance.proven), (Some(scheme), covered));
+        assert_eq!((assurance.scheme, assurance.proven, assurance.joined), (Some(scheme), proven, joined));
         assert_eq!(assurance.signed_at, Some(now() + lifetime));
     }
     status

@@ -30,6 +30,7 @@ async fn aliyun_receiver(memory: &Arc<MemorySink>, keys: &str) -> Server {
             host = "{host}"
             key_env = {keys}
             on_demand = {{ record = true, formats = ["mp4"] }}
+            on_demand_unsigned = true
             "#
         )))
     })

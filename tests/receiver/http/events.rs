@@ -16,8 +16,8 @@ use super::support::{
     answer_of, huaweicloud, now, once, signed,
 };
 
-pub(super) const COVERED: EventFields = EventFields::of(&[
-    EventField::Kind,
+pub(super) const PROVEN: EventFields = EventFields::of(&[EventField::Kind]);
+pub(super) const JOINED: EventFields = EventFields::of(&[
     EventField::Domain,
     EventField::App,
     EventField::Stream,
@@ -94,7 +94,12 @@ async fn every_event_of_aliyun() {
             let mut assurance = Assurance::UNSIGNED;
             if let Some(key) = key {
                 sender = sender.key(key);
-                assurance = Assurance::new(Some(SigningScheme::Md5), Some(now()), EventFields::default());
+                assurance = Assurance::new(
+                    Some(SigningScheme::Md5),
+                    Some(now()),
+                    EventFields::default(),
+                    EventFields::default(),
+                );
             }
             let events = aliyun_events();
             for (event, _) in &events {
@@ -161,9 +166,9 @@ fn huaweicloud_events() -> Vec<(HuaweicloudEvent, EventKind)> {
 /// With the schemes Huawei Cloud has, and without any.
 async fn every_event_of_huaweicloud_signed(mode: Mode, sign_type: Option<SignType>) {
     let memory = Arc::new(MemorySink::new());
-    let (scheme, covered) = match sign_type {
-        Some(SignType::Md5) => (SigningScheme::Md5, EventFields::default()),
-        _ => (SigningScheme::HmacSha256, COVERED),
+    let (scheme, [proven, joined]) = match sign_type {
+        Some(SignType::Md5) => (SigningScheme::Md5, [EventFields::default(); 2]),
+        _ => (SigningScheme::HmacSha256, [PROVEN, JOINED]),
     };
     let policy = sign_type.map_or_else(SignaturePolicy::unsigned, |_| signed(&[KEY]));
     let server = Server::start_as(mode, &memory, |receiver, _| {
@@ -177,7 +182,7 @@ async fn every_event_of_huaweicloud_signed(mode: Mode, sign_type: Option<SignTyp
     let mut assurance = Assurance::UNSIGNED;
     if let Some(sign_type) = sign_type {
         sender = sender.key(KEY).sign_type(sign_type);
-        assurance = Assurance::new(Some(scheme), Some(now()), covered);
+        assurance = Assurance::new(Some(scheme), Some(now()), proven, joined);
     }
     let events = huaweicloud_events();
     for (event, _) in &events {

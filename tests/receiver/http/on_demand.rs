@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
+use record_callback::aliyun::AliyunCallbacks;
 use record_callback::{
-    Assurance, OnDemandDecider, OnDemandDecision, OnDemandRequest, RecordFormat, SignaturePolicy,
-    SigningScheme,
+    Assurance, EventFields, OnDemandDecider, OnDemandDecision, OnDemandRequest, RecordFormat,
+    SignaturePolicy, SigningScheme,
 };
 use record_callback_mock::{
     AliyunDialect, AliyunSender, Clock, OnDemandReply, OnDemandRequest as Question, SignedHost,
@@ -121,7 +122,7 @@ async fn the_platform_decides_when_it_wants_to_and_in_time() {
 #[tokio::test]
 async fn the_platform_is_told_what_is_asked_and_who_proved_to_ask() {
     let proven =
-        Assurance::new(Some(SigningScheme::Md5), Some(now()), record_callback::EventFields::default());
+        Assurance::new(Some(SigningScheme::Md5), Some(now()), EventFields::default(), EventFields::default());
     for (is_signed, assurance) in [(false, Assurance::UNSIGNED), (true, proven)] {
         let decider = Decider::told(Told::LeaveOpen);
         let server = deciding(Limits::default(), &decider, OnDemandDecision::record()).await;
@@ -167,6 +168,24 @@ async fn nobody_is_asked_by_who_signs_badly_or_asks_nothing() {
     assert_eq!(odd.status, 200);
     let asked = decider.asked.lock().unwrap();
     assert_eq!((asked.len(), &asked[0].codec, asked[0].video_kbps), (1, &None, None));
+}
+
+#[tokio::test]
+async fn who_does_not_sign_is_answered_only_where_that_is_declared() {
+    let decider = Decider::told(Told::Decide(mp4()));
+    let memory = Arc::new(MemorySink::new());
+    let server = Server::start(&memory, |receiver, host| {
+        let verifier = AliyunCallbacks::new(host, signed(&[KEY])).unwrap();
+        let source = Source::new("aliyun", ALIYUN, Arc::new(verifier)).unwrap();
+        let decider: Arc<dyn OnDemandDecider> = Arc::<Decider>::clone(&decider);
+        let source = source.with_on_demand_decider(decider, OnDemandDecision::skip()).unwrap();
+        receiver.source(source).clock(now)
+    })
+    .await;
+    assert_eq!(ask(&server).await.status, Some(401));
+    assert!(decider.asked.lock().unwrap().is_empty());
+    let question = Question::new(AT.0, AT.1, AT.2);
+    assert!(sender(&server, KEY, true).ask_on_demand(&question).await.starts_recording());
 }
 
 #[tokio::test]

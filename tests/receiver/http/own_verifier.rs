@@ -32,7 +32,8 @@ impl CallbackVerifier for Acme {
             signature,
             time,
             scheme: SigningScheme::HmacSha256,
-            covers: COVERED,
+            proven: COVERED,
+            joined: EventFields::default(),
             default_tolerance: Tolerance::seconds(60, 60),
         };
         let digest = |key: &str| digest(key, time.unwrap_or_default(), delivery.body);
@@ -107,7 +108,8 @@ async fn it_is_received_as_the_others_are() {
             .collect();
         let expected = |stream: Option<&str>| ("acme".into(), "acme".into(), stream.map(str::to_owned));
         assert_eq!(kept, [expected(Some("a")), expected(Some("b")), expected(None)]);
-        let assurance = Assurance::new(Some(SigningScheme::HmacSha256), Some(now()), COVERED);
+        let assurance =
+            Assurance::new(Some(SigningScheme::HmacSha256), Some(now()), COVERED, EventFields::default());
         assert!(memory.records().iter().all(|record| record.assurance == assurance));
 
         assert_eq!(server.get("/acme?stream=s").await.body, r#"{"go":false}"#);

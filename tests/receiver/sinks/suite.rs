@@ -88,7 +88,8 @@ pub(crate) fn verified(source: &str, n: usize, event: RecordEvent) -> Received {
         signature: Some("6b6579"),
         time: Some("1767323045"),
         scheme: SigningScheme::HmacSha256,
-        covers: EventFields::of(&[EventField::Kind, EventField::FileUrl]),
+        proven: EventFields::of(&[EventField::Kind]),
+        joined: EventFields::of(&[EventField::Domain, EventField::FileUrl]),
         default_tolerance: Tolerance { past: SignedDuration::ZERO, future: SignedDuration::ZERO },
     };
     let now = Timestamp::from_second(1_767_323_045).unwrap();

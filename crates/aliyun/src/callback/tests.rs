@@ -97,7 +97,12 @@ fn vectors_verify_for_their_host_only() {
             let headers = headers(&signature, &time.to_string());
             let verified = verify_at(&signed(host, key), &headers, file().to_string(), time).unwrap();
             let signed_at = Timestamp::from_second(time).ok();
-            let expected = Assurance::new(Some(SigningScheme::Md5), signed_at, EventFields::default());
+            let expected = Assurance::new(
+                Some(SigningScheme::Md5),
+                signed_at,
+                EventFields::default(),
+                EventFields::default(),
+            );
             assert_eq!(*verified.assurance(), expected);
             for (host, key) in [("other.example.com", key), (host, "anotherKey012345")] {
                 let refused = verify_at(&signed(host, key), &headers, file().to_string(), time).unwrap_err();
@@ -357,6 +362,8 @@ fn an_event_that_comes_again_has_its_key_again_and_no_other_has() {
         key(&status("record_started"), TIME + 86_400),
         key(&status("record_force_transcode_fail"), TIME),
         key(&status("transformat_error"), TIME),
+        // In one second, told apart by a field nobody knows.
+        key(&with(status("transformat_error"), json!({"reason": "another"})), TIME),
         key(&json!({"new": 1}), TIME),
         key(&json!({"new": 1}), TIME + 1),
         key(&json!({"new": 2}), TIME),
@@ -427,9 +434,10 @@ fn questions_are_decoded() {
 }
 
 #[test]
-fn questions_need_no_signature_but_if_they_have_one_it_must_be_right() {
+fn questions_need_a_signature_unless_anybody_may_ask_and_if_they_have_one_it_must_be_right() {
     let query = "app=a&domain=d&stream=s";
-    let callbacks = signed(HOST, KEY);
+    assert_eq!(ask(&signed(HOST, KEY), query, &HeaderMap::new()).unwrap_err(), Refusal::NotSigned);
+    let callbacks = signed(HOST, KEY).with_unsigned_questions();
     let right = headers(VECTOR, &TIME.to_string());
     assert!(ask(&callbacks, query, &right).unwrap().assurance.is_signed());
     assert_eq!(ask(&callbacks, query, &HeaderMap::new()).unwrap().assurance, Assurance::UNSIGNED);

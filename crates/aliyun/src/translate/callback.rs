@@ -68,21 +68,12 @@ fn dedupe_key(
     let signed_at = signed_at.as_deref();
     let (domain, app, stream, uri) = (body.domain.get(), body.app.get(), body.stream.get(), body.uri.get());
     let (started, stopped) = (body.start_time.get(), body.stop_time.get());
-    match (kind, body.event.get()) {
-        (None, _) => {
-            let raw = str::from_utf8(raw.as_bytes()).ok()?;
-            signed_at?;
-            Some(DedupeKey::of([vendor, Some("raw"), Some(raw), signed_at]))
-        }
-        (Some(_), None) => {
+    match (kind, body.event.get(), body.time.get()) {
+        (Some(_), None, _) => {
             uri?;
             Some(DedupeKey::of([vendor, Some("file"), domain, app, stream, uri, started, stopped]))
         }
-        (Some(_), Some(name)) => {
-            let (clock, time) = match body.time.get() {
-                Some(time) => ("body", time),
-                None => ("signature", signed_at?),
-            };
+        (Some(_), Some(name), Some(time)) => {
             // Two files or errors of one moment are two events.
             let (error, file) = (&*body.error_info, &*body.file_info);
             Some(DedupeKey::of([
@@ -92,7 +83,6 @@ fn dedupe_key(
                 domain,
                 app,
                 stream,
-                Some(clock),
                 Some(time),
                 error.code.get(),
                 error.message.get(),
@@ -100,6 +90,12 @@ fn dedupe_key(
                 started.or(file.start_time.get()),
                 stopped.or(file.stop_time.get()),
             ]))
+        }
+        // Signed times are whole seconds: all of the body has to tell two events of one second from each other.
+        (None, ..) | (Some(_), Some(_), None) => {
+            let raw = str::from_utf8(raw.as_bytes()).ok()?;
+            signed_at?;
+            Some(DedupeKey::of([vendor, Some("raw"), Some(raw), signed_at]))
         }
     }
 }

@@ -14,7 +14,10 @@ use crate::wire::callback::Body;
 pub(crate) fn event(body: Body<'_>, raw: RawBody, signed_time: Option<&str>) -> RecordEvent {
     let mut event = RecordEvent::new(VENDOR, raw);
     event.kind = body.event_type.get().and_then(delivered_kind);
-    event.dedupe_key = event.kind.as_ref().and_then(|kind| dedupe_key(&body, kind, signed_time));
+    event.dedupe_key = match &event.kind {
+        Some(kind) => dedupe_key(&body, kind, signed_time),
+        None => raw_key(&event.raw, signed_time),
+    };
 
     let mut file = RecordedFile::default();
     file.format = body.record_format.into_owned().map(|mut format| {
@@ -50,6 +53,13 @@ pub(crate) fn event(body: Body<'_>, raw: RawBody, signed_time: Option<&str>) -> 
     event
 }
 
+/// What nobody understands is told from others by all of it.
+fn raw_key(raw: &RawBody, signed_time: Option<&str>) -> Option<DedupeKey> {
+    let raw = str::from_utf8(raw.as_bytes()).ok()?;
+    signed_time?;
+    Some(DedupeKey::of([Some(VENDOR.as_str()), Some("raw"), Some(raw), signed_time]))
+}
+
 fn time(text: &Text<'_>) -> Option<jiff::Timestamp> {
     text.get()?.parse().ok()
 }
@@ -64,10 +74,13 @@ fn dedupe_key(body: &Body<'_>, kind: &EventKind, signed_time: Option<&str>) -> O
     let vendor = Some(VENDOR.as_str());
     let is_file = matches!(kind, EventKind::FileStarted | EventKind::FileCompleted);
     let is_task = matches!(kind, EventKind::RecordingStarted | EventKind::RecordingEnded);
-    // A file begins once and is completed once, and so is a task.
+    let (url, play_url, error) = (body.download_url.get(), body.play_url.get(), body.error_message.get());
+    // A file begins once and is completed once. The ids are not signed: what is has to be the same, too.
     if is_file && job.is_some() {
-        return Some(DedupeKey::of([vendor, Some("job"), name, task, job, project]));
+        let parts = [project, task, job, domain, app, stream, url, play_url];
+        return Some(DedupeKey::of([vendor, Some("job"), name].into_iter().chain(parts)));
     }
+    // That a task begins once and ends once is UNVERIFIED.
     if is_task && task.is_some() {
         return Some(DedupeKey::of([vendor, Some("task"), name, project, task, domain, app, stream]));
     }
@@ -75,7 +88,6 @@ fn dedupe_key(body: &Body<'_>, kind: &EventKind, signed_time: Option<&str>) -> O
     // A file's times tell it from others. A failure has none and may come again, with the same text.
     let by_times = is_file && started.is_some();
     (by_times || signed_time.is_some()).then(|| {
-        let (url, play_url, error) = (body.download_url.get(), body.play_url.get(), body.error_message.get());
         let parts =
             [project, task, job, domain, app, stream, url, play_url, started, ended, error, signed_time];
         DedupeKey::of([vendor, Some("all"), name].into_iter().chain(parts))
