@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::gate::Gate;
-use crate::sink::{EventRecord, EventSink, Kept, Received, SinkError, SinkErrorKind};
+use crate::sink::{EventRecord, EventSink, Kept, Received, SinkError, to_json};
 
 /// Below the 5 s that Aliyun waits for an answer.
 const DEADLINE: Duration = Duration::from_secs(4);
@@ -137,11 +137,11 @@ impl ForwardSink {
             // Waiting beyond the deadline would only keep the caller from the error that is known now.
             .adjust(|failed, pause| {
                 let pause = pause?.max(failed.not_before);
-                (started.elapsed() + pause < self.deadline).then_some(pause)
+                (started.elapsed().saturating_add(pause) < self.deadline).then_some(pause)
             });
         let sent = timeout(self.deadline, sending).await.map_err(|_| {
             let last = last.map(|message| format!("; before that: {message}")).unwrap_or_default();
-            unavailable(format!("`{}` did not take the event in time{last}", self.host))
+            SinkError::unavailable(format!("`{}` did not take the event in time{last}", self.host))
         })?;
         sent.map_err(SinkError::from)
     }
@@ -152,8 +152,7 @@ impl EventSink for ForwardSink {
     async fn keep(&self, received: Received) -> Result<Kept, SinkError> {
         let _inside = self.gate.enter().await?;
         let record = EventRecord::from(received);
-        let body = serde_json::to_vec(&record)
-            .map_err(|error| unavailable("the event cannot be written as JSON").with_source(error))?;
+        let body = to_json(&record)?;
         self.send(&message_id(&record), &Bytes::from(body)).await?;
         Ok(Kept::New)
     }
@@ -163,7 +162,7 @@ impl EventSink for ForwardSink {
         let _inside = self.gate.enter().await?;
         let host = bare(self.url.host_str().unwrap_or_default());
         let connected = timeout(CHECK_TIMEOUT, TcpStream::connect((host, self.port))).await;
-        let failed = || unavailable(format!("no connection to `{}`", self.host));
+        let failed = || SinkError::unavailable(format!("no connection to `{}`", self.host));
         connected.map_err(|_| failed())?.map_err(|error| failed().with_source(error))?;
         Ok(())
     }
@@ -293,16 +292,12 @@ struct Failed {
 
 impl From<Failed> for SinkError {
     fn from(failed: Failed) -> Self {
-        let error = unavailable(failed.message);
+        let error = SinkError::unavailable(failed.message);
         match failed.source {
             Some(source) => error.with_source(source),
             None => error,
         }
     }
-}
-
-fn unavailable(message: impl Into<String>) -> SinkError {
-    SinkError::new(SinkErrorKind::Unavailable, message)
 }
 
 /// Host without the brackets of an IPv6 address.

@@ -1,6 +1,6 @@
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::sink::{SinkError, SinkErrorKind};
+use crate::sink::SinkError;
 
 /// More than there can ever be calls at once.
 const EVERYBODY: u32 = 1 << 20;
@@ -16,7 +16,7 @@ impl Gate {
 
     /// Lets a call in until what is returned is dropped.
     pub(crate) async fn enter(&self) -> Result<SemaphorePermit<'_>, SinkError> {
-        self.0.acquire().await.map_err(|_| SinkError::new(SinkErrorKind::Closed, "the sink is closed"))
+        self.0.acquire().await.map_err(|_| SinkError::closed())
     }
 
     /// Closes when all are out. The semaphore is fair: who comes meanwhile waits behind this and is refused.
@@ -32,6 +32,7 @@ mod tests {
     use tokio::test;
 
     use super::*;
+    use crate::sink::SinkErrorKind;
 
     #[test]
     async fn closing_waits_for_who_is_in_and_refuses_who_comes() {

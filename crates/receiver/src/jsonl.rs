@@ -8,7 +8,7 @@ use std::thread::{Builder, JoinHandle};
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::sink::{EventRecord, EventSink, Kept, Received, SinkError, SinkErrorKind};
+use crate::sink::{EventRecord, EventSink, Kept, Received, SinkError, to_json};
 
 /// How many events wait for the writer before [`keep`](EventSink::keep) itself waits.
 const WAITING: usize = 1024;
@@ -31,7 +31,8 @@ pub struct JsonlSink {
 }
 
 impl JsonlSink {
-    /// Appends to the file at `path`, which is created if it is not there; its directory must be.
+    /// Appends to the file at `path`, which is created if it is not there, on Unix for its owner only; its
+    /// directory must be there.
     ///
     /// `Ok` means synced to disk. Events that wait at the same time are synced together. The file is locked, so that a
     /// second process cannot use it. A last line without its end, which a crash can leave, was never acknowledged and
@@ -63,7 +64,9 @@ impl JsonlSink {
                 write_all(waiting, output);
                 drop(finishing);
             })
-            .map_err(|error| unavailable("the writer's thread could not be started").with_source(error))?;
+            .map_err(|error| {
+                SinkError::unavailable("the writer's thread could not be started").with_source(error)
+            })?;
         Ok((Self { jobs, finished, locked_by: None, name }, writer))
     }
 
@@ -71,19 +74,20 @@ impl JsonlSink {
     async fn write(&self, line: Vec<u8>) -> Result<(), SinkError> {
         let (answer, answered) = oneshot::channel();
         let sent = self.jobs.send(Job::Write { line, answer }).await;
-        sent.map_err(|_| SinkError::new(SinkErrorKind::Closed, "the sink is closed"))?;
-        let written = answered.await.map_err(|_| unavailable("the writer stopped"))?;
-        written.map_err(|error| unavailable(format!("{} cannot be written", self.name)).with_source(error))
+        sent.map_err(|_| SinkError::closed())?;
+        let written = answered.await.map_err(|_| SinkError::unavailable("the writer stopped"))?;
+        written.map_err(|error| {
+            SinkError::unavailable(format!("{} cannot be written", self.name)).with_source(error)
+        })
     }
 }
 
 #[async_trait]
 impl EventSink for JsonlSink {
     async fn keep(&self, received: Received) -> Result<Kept, SinkError> {
-        let mut line = serde_json::to_vec(&EventRecord::from(received))
-            .map_err(|error| unavailable("the event cannot be written as JSON").with_source(error))?;
-        line.push(b'\n');
-        self.write(line).await?;
+        let mut line = to_json(&EventRecord::from(received))?;
+        line.push('\n');
+        self.write(line.into_bytes()).await?;
         Ok(Kept::New)
     }
 
@@ -125,10 +129,6 @@ impl Drop for JsonlSink {
     }
 }
 
-fn unavailable(message: impl Into<String>) -> SinkError {
-    SinkError::new(SinkErrorKind::Unavailable, message)
-}
-
 enum Job {
     Write { line: Vec<u8>, answer: oneshot::Sender<Result<(), Arc<io::Error>>> },
     Close,
@@ -141,6 +141,8 @@ fn write_all(mut waiting: mpsc::Receiver<Job>, mut output: impl Output) {
         let (mut lines, mut answers) = (Vec::new(), Vec::new());
         for job in batch.drain(..) {
             match job {
+                // Nobody waits for it any more: it was answered as an error, and will come again.
+                Job::Write { answer, .. } if answer.is_closed() => {}
                 Job::Write { line, answer } => {
                     lines.extend_from_slice(&line);
                     answers.push(answer);
@@ -247,20 +249,21 @@ impl<D: Disk> Output for FileOutput<D> {
 }
 
 fn open(path: &Path, name: &str) -> Result<File, SinkError> {
-    let failed = |what: &str, error| unavailable(format!("{name} cannot be {what}")).with_source(error);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .open(path)
-        .map_err(|error| failed("opened", error))?;
+    let failed =
+        |what: &str, error| SinkError::unavailable(format!("{name} cannot be {what}")).with_source(error);
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    // Bodies have signatures that may still be valid.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(|error| failed("opened", error))?;
     if !file.metadata().map_err(|error| failed("opened", error))?.is_file() {
-        return Err(unavailable(format!("{name} is not a regular file")));
+        return Err(SinkError::unavailable(format!("{name} is not a regular file")));
     }
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            return Err(unavailable(format!("{name} is locked: another sink writes to it")));
+            return Err(SinkError::unavailable(format!("{name} is locked: another sink writes to it")));
         }
         Err(TryLockError::Error(error)) => return Err(failed("locked", error)),
     }
@@ -271,7 +274,7 @@ fn open(path: &Path, name: &str) -> Result<File, SinkError> {
             tracing::warn!(file = name, bytes, "a line that was never finished is cut off");
         }
         Ok(Some(Torn::Foreign)) => {
-            return Err(unavailable(format!(
+            return Err(SinkError::unavailable(format!(
                 "{name} ends in something that is no event; nothing was changed"
             )));
         }
@@ -482,6 +485,22 @@ mod tests {
         assert_eq!(*writes.0.lock().unwrap(), ["a\nb\nc\nd\n"]);
         assert!(answers.into_iter().all(|answer| answer.blocking_recv().unwrap().is_ok()));
         assert!(jobs.try_send(Job::Close).is_err());
+    }
+
+    #[test]
+    fn what_nobody_waits_for_any_more_is_not_written() {
+        let (jobs, waiting) = mpsc::channel(8);
+        let mut answers = Vec::new();
+        for line in ["a\n", "b\n", "c\n"] {
+            let (answer, answered) = oneshot::channel();
+            jobs.try_send(Job::Write { line: line.into(), answer }).unwrap();
+            answers.push(answered);
+        }
+        drop(answers.remove(1));
+        drop(jobs);
+        let writes = Writes::default();
+        write_all(waiting, writes.clone());
+        assert_eq!(*writes.0.lock().unwrap(), ["a\nc\n"]);
     }
 
     /// Takes so many bytes and then fails once.

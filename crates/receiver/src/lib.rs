@@ -1,8 +1,9 @@
 //! Receives recording callbacks: verified, normalised, and kept before they are acknowledged.
 //!
 //! A [`Source`] is a path and a vendor's verifier. A [`Receiver`] has some and an [`EventSink`]: the cloud is answered
-//! with 200 once the sink has the event, and with 503 while it cannot, so that the cloud tries again. What is
-//! delivered twice is kept once where the sink recognises it. Features add sinks: `sqlite` (default), `redis`,
+//! with 200 once the sink has the event, and with 503 while it cannot. Whether a cloud then tries again is UNVERIFIED:
+//! Aliyun documents it after timeouts, Huawei Cloud not at all. What is delivered twice is kept once where the sink
+//! recognises it. Features add sinks: `sqlite` (default), `redis`,
 //! `forward`; without any there are [`JsonlSink`], [`MemorySink`] for tests, and your own.
 //!
 //! ```

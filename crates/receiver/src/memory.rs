@@ -40,7 +40,7 @@ impl State {
     fn check(&self) -> Result<(), SinkError> {
         let closed = self.closed.then_some(SinkErrorKind::Closed);
         match closed.or(self.failing) {
-            Some(SinkErrorKind::Closed) => Err(SinkError::new(SinkErrorKind::Closed, "the sink is closed")),
+            Some(SinkErrorKind::Closed) => Err(SinkError::closed()),
             Some(kind) => Err(SinkError::new(kind, "the sink was told to fail")),
             None => Ok(()),
         }

@@ -14,10 +14,12 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{sleep, timeout};
 
 use crate::gate::Gate;
-use crate::sink::{EventRecord, EventSink, Kept, Received, SinkError, SinkErrorKind};
+use crate::sink::{EventRecord, EventSink, Kept, Received, SinkError, SinkErrorKind, to_json};
 
 const STREAM: &str = "record-callback:events";
 const DEDUPE_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// 100 years. Redis refuses what leads beyond 2^63 ms since 1970, and the script would have added the event by then.
+const MAX_DEDUPE_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One script, so that nothing can come between its steps. The event goes first: a key without its event would have the
@@ -31,6 +33,27 @@ local id = redis.call('XADD', stream, '*', 'event', event)
 if seen then redis.call('SET', seen, id, 'PX', ttl) end
 return 'new'
 ";
+
+/// What Redis answers, in a word. Any other word is not shown: who answers may have it from what it was sent.
+const CODES: [&str; 17] = [
+    "ASK",
+    "BUSY",
+    "CLUSTERDOWN",
+    "CROSSSLOT",
+    "ERR",
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",
+    "MOVED",
+    "NOAUTH",
+    "NOPERM",
+    "NOREPLICAS",
+    "OOM",
+    "READONLY",
+    "TRYAGAIN",
+    "WRONGPASS",
+    "WRONGTYPE",
+];
 
 /// Adds each event to a Redis stream: for several receivers behind a load balancer, and any number of consumers.
 ///
@@ -91,7 +114,7 @@ impl RedisOptions {
         self
     }
 
-    /// How long an event is remembered to tell duplicates. 7 days if not set.
+    /// How long an event is remembered to tell duplicates: at most 100 years. 7 days if not set.
     #[must_use]
     pub fn dedupe_ttl(mut self, ttl: Duration) -> Self {
         self.dedupe_ttl = ttl;
@@ -127,12 +150,13 @@ impl RedisSink {
     /// Connects to the Redis at `url`: `redis://[[user]:password@]host[:port][/db]` or `redis+unix:///path`.
     ///
     /// RESP3, in which a lost connection is noticed at once, unless the URL says `?protocol=resp2`.
-    pub async fn connect(url: &SecretString, options: RedisOptions) -> Result<Self, SinkError> {
+    pub async fn connect(url: &SecretString, mut options: RedisOptions) -> Result<Self, SinkError> {
         let dedupe_prefix = dedupe_prefix(&options.stream)
-            .ok_or_else(|| unavailable("the stream's key has braces that are no hash tag"))?;
+            .ok_or_else(|| SinkError::unavailable("the stream's key has braces that are no hash tag"))?;
         if options.dedupe_ttl < Duration::from_millis(1) {
-            return Err(unavailable("the time duplicates are told is less than a millisecond"));
+            return Err(SinkError::unavailable("the time duplicates are told is less than a millisecond"));
         }
+        options.dedupe_ttl = options.dedupe_ttl.min(MAX_DEDUPE_TTL);
         let client = client(url)?;
         let address = client.get_connection_info().addr().to_string();
         let config = ConnectionManagerConfig::new()
@@ -172,7 +196,10 @@ impl RedisSink {
                 tracing::info!(redis = self.address, "loses up to a second of events if its machine crashes");
             }
             Durability::Lost(why) => {
-                return Err(unavailable(format!("Redis at `{}` would lose events: {why}", self.address)));
+                return Err(SinkError::unavailable(format!(
+                    "Redis at `{}` would lose events: {why}",
+                    self.address
+                )));
             }
         }
         if evicts(&config, "volatile") {
@@ -233,10 +260,10 @@ impl EventSink for RedisSink {
         let _inside = self.gate.enter().await?;
         let record = EventRecord::from(received);
         let seen = record.dedupe_key().map(|key| format!("{}:{}:{key}", self.dedupe_prefix, record.source));
-        let event = serde_json::to_vec(&record)
-            .map_err(|error| unavailable("the event cannot be written as JSON").with_source(error))?;
+        let event = to_json(&record)?;
         let mut failure = None;
-        let answer = timeout(self.options.timeout, self.add(&event, seen.as_deref(), &mut failure)).await;
+        let answer =
+            timeout(self.options.timeout, self.add(event.as_bytes(), seen.as_deref(), &mut failure)).await;
         let answer = answer.unwrap_or_else(|_| Err(failure.unwrap_or_else(timed_out)));
         match answer.map_err(|error| failed(&self.address, &error))?.as_str() {
             "new" => Ok(Kept::New),
@@ -245,7 +272,7 @@ impl EventSink for RedisSink {
                 let stream = &self.options.stream;
                 Err(SinkError::new(SinkErrorKind::Full, format!("the stream `{stream}` is at its limit")))
             }
-            _ => Err(unavailable(format!("Redis at `{}` answered in no known way", self.address))),
+            _ => Err(SinkError::unavailable(format!("Redis at `{}` answered in no known way", self.address))),
         }
     }
 
@@ -288,10 +315,6 @@ impl fmt::Debug for RedisSink {
     }
 }
 
-fn unavailable(message: impl Into<String>) -> SinkError {
-    SinkError::new(SinkErrorKind::Unavailable, message)
-}
-
 fn timed_out() -> RedisError {
     std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
@@ -302,7 +325,8 @@ fn failed(address: &str, error: &RedisError) -> SinkError {
     // All memory is taken, and Redis is told not to evict.
     let kind = if code == Some("OOM") { SinkErrorKind::Full } else { SinkErrorKind::Unavailable };
     let message = match code {
-        Some(code) => format!("Redis at `{address}` answered {code}"),
+        Some(code) if CODES.contains(&code) => format!("Redis at `{address}` answered {code}"),
+        Some(_) => format!("Redis at `{address}` answered with an error"),
         None if error.is_timeout() => format!("no answer from Redis at `{address}` in time"),
         None if error.is_io_error() => format!("no connection to Redis at `{address}`"),
         None => format!("Redis at `{address}`: {}", error.category()),
@@ -313,7 +337,8 @@ fn failed(address: &str, error: &RedisError) -> SinkError {
 fn client(url: &SecretString) -> Result<Client, SinkError> {
     let url = url.expose_secret();
     // The library's own error may have parts of the URL.
-    let invalid = |_| unavailable("the Redis URL is not redis://[[user]:password@]host[:port][/db]");
+    let invalid =
+        |_| SinkError::unavailable("the Redis URL is not redis://[[user]:password@]host[:port][/db]");
     let info = url.into_connection_info().map_err(invalid)?;
     let tcp = TcpSettings::default().set_nodelay(true);
     // Without this, a peer that vanished without a word is noticed only after minutes.

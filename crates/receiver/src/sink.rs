@@ -52,6 +52,12 @@ impl EventRecord {
     }
 }
 
+/// An event, or what a sink keeps of it, in JSON.
+pub(crate) fn to_json(event: &impl Serialize) -> Result<String, SinkError> {
+    serde_json::to_string(event)
+        .map_err(|error| SinkError::unavailable("the event cannot be written as JSON").with_source(error))
+}
+
 /// A place where events are kept.
 ///
 /// The sentences below are what the sink suite checks.
@@ -61,8 +67,9 @@ pub trait EventSink: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Contract
     /// - `Ok` only when the event will survive a crash of this process.
-    /// - An event whose source and dedupe key were kept before is [`Kept::Duplicate`] and not kept twice, if this sink
-    ///   [recognises duplicates](Self::recognises_duplicates). Events without a key are always new.
+    /// - While an event is remembered, another of the same source and dedupe key is [`Kept::Duplicate`] and not kept
+    ///   again, if this sink [recognises duplicates](Self::recognises_duplicates). How long that is, the sink says.
+    ///   Events without a key are always new.
     /// - After an error the event may have been kept or not; it can be given again.
     /// - Dropping the future leaves nothing half done.
     async fn keep(&self, received: Received) -> Result<Kept, SinkError>;
@@ -73,7 +80,7 @@ pub trait EventSink: fmt::Debug + Send + Sync + 'static {
     /// How many events are kept and not yet taken by every consumer, if the sink knows.
     async fn depth(&self) -> Result<Option<u64>, SinkError>;
 
-    /// Whether duplicates are recognised, also those of an earlier process. Never changes.
+    /// Whether duplicates are recognised while the first is remembered, also those of an earlier process. Never changes.
     fn recognises_duplicates(&self) -> bool;
 
     /// Finishes what was begun. Events given later are refused with [`SinkErrorKind::Closed`].
@@ -85,7 +92,7 @@ pub trait EventSink: fmt::Debug + Send + Sync + 'static {
 pub enum Kept {
     /// It is kept.
     New,
-    /// It was kept before.
+    /// It was kept before, and is remembered.
     Duplicate,
 }
 
@@ -114,6 +121,14 @@ impl SinkError {
     /// An error of `kind`. `message` must not contain a secret.
     pub fn new(kind: SinkErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
+    }
+
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(SinkErrorKind::Unavailable, message)
+    }
+
+    pub(crate) fn closed() -> Self {
+        Self::new(SinkErrorKind::Closed, "the sink is closed")
     }
 
     /// Adds the cause. Its text must not contain a secret.

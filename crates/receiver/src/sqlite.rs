@@ -17,8 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use reader::{Consumer, InboxError, InboxEvent, InboxReader};
 
-use crate::sink::{EventSink, Kept, Received, SinkError, SinkErrorKind};
-use schema::unavailable;
+use crate::sink::{EventSink, Kept, Received, SinkError, to_json};
 use writer::{Command, NewEvent};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,14 +51,15 @@ impl InboxOptions {
     /// Sets how big the database may become, in bytes. Default 1 GiB.
     ///
     /// Beyond it the oldest events go that every consumer acknowledged. When there are none, or no consumers, the
-    /// inbox is [full](SinkErrorKind::Full). One batch may exceed it; the write-ahead log (normally up to 16 MiB) comes
-    /// on top. The file does not shrink, but what is free in it is used again.
+    /// inbox is [full](crate::SinkErrorKind::Full). One batch may exceed it; the write-ahead log (normally up to
+    /// 16 MiB) comes on top. The file does not shrink, but what is free in it is used again.
     pub fn max_bytes(mut self, max_bytes: u64) -> Self {
         self.max_bytes = max_bytes;
         self
     }
 
-    /// Sets how long to wait for another process that writes. Default 5 s.
+    /// Sets how long to wait for another process that writes, and when opening, for another receiver to end. Default
+    /// 5 s.
     pub fn busy_timeout(mut self, busy_timeout: Duration) -> Self {
         self.busy_timeout = busy_timeout;
         self
@@ -86,10 +86,14 @@ pub struct SqliteInbox {
 impl SqliteInbox {
     /// Opens the inbox at `path`; makes it if there is none. The directory has to exist.
     ///
+    /// On Unix, what it makes is for its owner only. One receiver at a time keeps events in an inbox: it holds a lock on
+    /// the file `<path>.lock`, which stays. Readers do not need it.
+    ///
     /// Blocks for as long as the file system does, and starts a thread that writes.
     ///
     /// # Errors
-    /// [`SinkErrorKind::Unavailable`] when the file cannot be opened, is no inbox or is of a newer version.
+    /// [`SinkErrorKind::Unavailable`](crate::SinkErrorKind::Unavailable) when the file cannot be opened, is no inbox, is
+    /// of a newer version, or another receiver writes to it.
     pub fn open(path: impl Into<PathBuf>, options: InboxOptions) -> Result<Self, SinkError> {
         let path = path.into();
         let (commands, queue) = mpsc::channel(QUEUE);
@@ -99,8 +103,10 @@ impl SqliteInbox {
         thread::Builder::new()
             .name("record-callback-inbox".to_owned())
             .spawn(move || writer::run(&own, &options, queue, &opened, done))
-            .map_err(|error| unavailable("no thread for the inbox").with_source(error))?;
-        wait_opened.recv().map_err(|error| unavailable("the inbox's thread ended").with_source(error))??;
+            .map_err(|error| SinkError::unavailable("no thread for the inbox").with_source(error))?;
+        wait_opened
+            .recv()
+            .map_err(|error| SinkError::unavailable("the inbox's thread ended").with_source(error))??;
         Ok(Self { path, commands, done: wait_done })
     }
 
@@ -117,9 +123,9 @@ impl SqliteInbox {
     ) -> Result<T, SinkError> {
         let (answer, answered) = oneshot::channel();
         if !writer::send(&self.commands, command(answer)).await {
-            return Err(SinkError::new(SinkErrorKind::Closed, "the inbox is closed"));
+            return Err(SinkError::closed());
         }
-        answered.await.map_err(|_| unavailable("the inbox's writer is gone"))?
+        answered.await.map_err(|_| SinkError::unavailable("the inbox's writer is gone"))?
     }
 }
 
@@ -135,8 +141,7 @@ fn encode(received: Received) -> Result<NewEvent, SinkError> {
     // These have columns.
     let raw = std::mem::take(&mut event.raw);
     let key = event.dedupe_key.take();
-    let body = serde_json::to_string(&Body { assurance: &assurance, event: &event })
-        .map_err(|error| unavailable("the event cannot be written as JSON").with_source(error))?;
+    let body = to_json(&Body { assurance: &assurance, event: &event })?;
     Ok(NewEvent { source: received.source, received_at: nanos(received.received_at), key, body, raw })
 }
 

@@ -3,9 +3,9 @@ use std::fs;
 use std::time::Duration;
 
 use futures_util::future::{join_all, poll_immediate};
-use record_callback_receiver::{InboxOptions, Kept, SinkError, SinkErrorKind};
+use record_callback_receiver::{InboxError, InboxOptions, Kept, SinkError, SinkErrorKind};
 
-use super::{Arc, EventSink, File, InboxReader, Path, SqliteInbox, keep, kept, small};
+use super::{Arc, EventSink, File, InboxReader, Path, SqliteInbox, keep, kept, sequences, small};
 use crate::sinks::suite::{records, run};
 
 fn impatient() -> InboxOptions {
@@ -255,14 +255,118 @@ fn closing_keeps_everything_that_was_begun_in_one_file() {
 }
 
 #[test]
-fn two_processes_may_keep_events_in_one_inbox() {
+fn one_receiver_at_a_time_keeps_events() {
     run(async {
         let file = File::new();
-        let inboxes = [file.open(InboxOptions::default()), file.open(InboxOptions::default())];
-        for n in 0..20 {
-            keep(&inboxes[n % 2], small(n)).await;
-            assert_eq!(inboxes[(n + 1) % 2].keep(small(n)).await.unwrap(), Kept::Duplicate);
+        let inbox = file.open(impatient());
+        let refused = |path: &Path| {
+            let error = SqliteInbox::open(path, impatient()).unwrap_err();
+            assert_eq!(error.kind(), SinkErrorKind::Unavailable);
+            assert!(
+                error.to_string().starts_with("another receiver writes to the inbox"),
+                "{}",
+                text(&error)
+            );
+        };
+        refused(&file.path());
+        #[cfg(unix)]
+        {
+            let link = file.path().with_extension("link");
+            std::os::unix::fs::symlink(file.path(), &link).unwrap();
+            refused(&link);
         }
-        assert_eq!(kept(&file.reader()).await, (1..=20).collect::<Vec<_>>());
+        // Who was refused takes nothing away from the other.
+        keep(&inbox, small(0)).await;
+        let reader = file.reader();
+        assert_eq!(reader.poll("a", 9).await.unwrap().len(), 1);
+        reader.ack("a", 1).await.unwrap();
+        inbox.close().await;
+        let next = file.open(impatient());
+        assert_eq!(next.keep(small(0)).await.unwrap(), Kept::Duplicate);
+        refused(&file.path());
+    });
+}
+
+#[test]
+fn a_receiver_waits_for_the_one_before_it_to_end() {
+    run(async {
+        let file = File::new();
+        let inbox = file.open(InboxOptions::default());
+        let path = file.path();
+        let next = tokio::task::spawn_blocking(move || SqliteInbox::open(path, InboxOptions::default()));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        keep(&inbox, small(0)).await;
+        drop(inbox);
+        let next = next.await.unwrap().unwrap();
+        assert_eq!(next.keep(small(0)).await.unwrap(), Kept::Duplicate);
+    });
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_is_not_written() {
+    run(async {
+        let file = File::new();
+        let inbox = file.open(InboxOptions::default());
+        let other = file.sql();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut given_up: Vec<_> = (0..3).map(|n| inbox.keep(small(n))).collect();
+        for keep in &mut given_up {
+            assert!(poll_immediate(keep).await.is_none());
+        }
+        // By now the writer has them, and waits for the other process.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(given_up);
+        other.execute_batch("COMMIT").unwrap();
+        keep(&inbox, small(1)).await;
+        let events = file.reader().read_after(0, usize::MAX).await.unwrap();
+        let events: Vec<_> = events.into_iter().map(|event| event.record).collect();
+        assert_eq!(events, records(&[small(1)]));
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn the_files_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+
+    run(async {
+        let file = File::new();
+        let inbox = file.open(InboxOptions::default());
+        keep(&inbox, small(0)).await;
+        let files: Vec<_> =
+            fs::read_dir(file.path().parent().unwrap()).unwrap().map(|file| file.unwrap()).collect();
+        assert_eq!(files.len(), 4, "the database, its log, its index and the lock: {files:?}");
+        for file in files {
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+        }
+    });
+}
+
+#[test]
+fn what_comes_before_an_event_that_cannot_be_read_is_given() {
+    run(async {
+        let body = "UPDATE event SET body = '{' WHERE sequence = 3";
+        let key = "UPDATE event SET dedupe_key = x'00' WHERE sequence = 3";
+        for damage in [body, key] {
+            let file = File::new();
+            let inbox = file.open(InboxOptions::default());
+            for n in 0..5 {
+                keep(&inbox, small(n)).await;
+            }
+            file.sql().execute_batch(damage).unwrap();
+            let reader = file.reader();
+            assert_eq!(sequences(&reader.poll("a", 9).await.unwrap()), [1, 2], "the first poll");
+            assert_eq!(sequences(&reader.poll("a", 9).await.unwrap()), [1, 2]);
+            assert_eq!(sequences(&reader.read_after(1, 9).await.unwrap()), [2]);
+            reader.ack("a", 2).await.unwrap();
+            let error = reader.poll("a", 9).await.unwrap_err();
+            assert_eq!(
+                matches!(error, InboxError::Unreadable { sequence: 3, .. }),
+                damage == body,
+                "{error:?}"
+            );
+            reader.ack("a", 3).await.unwrap();
+            assert_eq!(sequences(&reader.poll("a", 9).await.unwrap()), [4, 5], "passed over");
+        }
     });
 }

@@ -211,6 +211,18 @@ fn the_deadline_ends_it() {
 }
 
 #[test]
+fn a_target_may_ask_to_wait_for_ever() {
+    run(async {
+        // Not within the first second: only with that, the wait is longer than any duration.
+        let target = Target::start(OLD, &[Step::Hang, Step::Later(u64::MAX)]).await;
+        let patience = Duration::from_secs(1);
+        let sink = target.sink().attempt_timeout(patience).deadline(Duration::from_secs(60)).build().unwrap();
+        refused(&sink.keep(received("live", 1, None)).await.unwrap_err(), "answered 429");
+        assert_eq!(target.seen().len(), 2);
+    });
+}
+
+#[test]
 fn a_host_that_is_not_there_is_said_without_the_url() {
     run(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

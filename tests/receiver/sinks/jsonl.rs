@@ -97,6 +97,18 @@ fn the_file_is_for_one_sink() {
 
 #[cfg(unix)]
 #[test]
+fn the_file_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+
+    run(async {
+        let lines = Lines::new();
+        lines.open().await.keep(received("live", 1, None)).await.unwrap();
+        assert_eq!(fs::metadata(lines.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    });
+}
+
+#[cfg(unix)]
+#[test]
 fn a_deleted_file_keeps_nothing() {
     run(async {
         let lines = Lines::new();

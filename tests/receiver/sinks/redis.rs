@@ -259,6 +259,22 @@ fn duplicates_are_told_by_all_receivers_for_a_time() {
 }
 
 #[test]
+fn duplicates_may_be_told_for_longer_than_redis_can_say() {
+    run(async {
+        let server = Server::start();
+        for (n, ttl) in
+            [Duration::MAX, Duration::from_millis(i64::MAX.unsigned_abs())].into_iter().enumerate()
+        {
+            let sink = server.sink(RedisOptions::default().dedupe_ttl(ttl)).await;
+            let event = received("live", n, Some(&n.to_string()));
+            assert_eq!(sink.keep(event.clone()).await.unwrap(), Kept::New);
+            assert_eq!(sink.keep(event).await.unwrap(), Kept::Duplicate);
+            assert_eq!(server.events(STREAM).await.len(), n + 1);
+        }
+    });
+}
+
+#[test]
 fn depth_is_what_the_slowest_group_has_not_acknowledged() {
     run(async {
         let server = Server::start();

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::BUSY_TIMEOUT;
 use super::consumers::{self, Change, Changed};
-use super::schema::{self, Role, unavailable};
+use super::schema::{self, Role};
 use super::writer::{self, Command};
 use crate::sink::{EventRecord, SinkError};
 
@@ -91,6 +91,8 @@ impl InboxReader {
     ///
     /// The first poll registers the consumer, at the oldest kept event. From then on nothing is removed before it is
     /// acknowledged: a consumer that is gone for good has to be [forgotten](Self::forget).
+    ///
+    /// Ends before an event that cannot be read; that is an error when it would be the first.
     pub async fn poll(&self, consumer: &str, max: usize) -> Result<Vec<InboxEvent>, InboxError> {
         let name = consumer.to_owned();
         let poll = move |conn: &Connection| match consumers::cursor(conn, &name)? {
@@ -98,12 +100,12 @@ impl InboxReader {
             None => Ok(None),
         };
         if let Some(rows) = self.read(poll.clone()).await? {
-            return rows.into_iter().map(StoredEvent::decode).collect();
+            return readable(rows.into_iter().map(StoredEvent::decode));
         }
         self.change(Change::Register { consumer: consumer.to_owned() }).await?;
         // Forgotten again by somebody else: there is nothing for it then.
         let rows = self.read(poll).await?.unwrap_or_default();
-        rows.into_iter().map(StoredEvent::decode).collect()
+        readable(rows.into_iter().map(StoredEvent::decode))
     }
 
     /// Moves the cursor of `consumer` to `sequence`: it is done with that event and all before it.
@@ -142,10 +144,11 @@ impl InboxReader {
     }
 
     /// Gives up to `max` events after `sequence`, oldest first, whoever acknowledged them. 0 is before the first.
+    /// Ends before an event that cannot be read, as [`poll`](Self::poll) does.
     pub async fn read_after(&self, sequence: u64, max: usize) -> Result<Vec<InboxEvent>, InboxError> {
         let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
         let rows = self.read(move |conn| rows_after(conn, sequence, max)).await?;
-        rows.into_iter().map(StoredEvent::decode).collect()
+        readable(rows.into_iter().map(StoredEvent::decode))
     }
 
     /// Writes through the inbox's writer while there is one, otherwise directly.
@@ -155,7 +158,7 @@ impl InboxReader {
             if writer::send(&commands, Command::Change(change.clone(), answer)).await {
                 // An inbox that is dropped meanwhile is not held open.
                 drop(commands);
-                let lost = |_| unavailable("the inbox's writer is gone");
+                let lost = |_| SinkError::unavailable("the inbox's writer is gone");
                 return Ok(answered.await.map_err(lost)??);
             }
         }
@@ -177,9 +180,10 @@ impl InboxReader {
             // A panic while reading leaves nothing behind in the connection.
             read(&conn.lock().unwrap_or_else(PoisonError::into_inner))
         });
-        let read =
-            read.await.map_err(|error| unavailable("reading the inbox was cut off").with_source(error))?;
-        Ok(read.map_err(|error| unavailable("the inbox failed").with_source(error))?)
+        let read = read
+            .await
+            .map_err(|error| SinkError::unavailable("reading the inbox was cut off").with_source(error))?;
+        Ok(read.map_err(|error| SinkError::unavailable("the inbox failed").with_source(error))?)
     }
 }
 
@@ -222,7 +226,20 @@ fn rows_after(conn: &Connection, sequence: i64, max: usize) -> rusqlite::Result<
             raw: row.get(5)?,
         })
     };
-    select.query_map([sequence, i64::try_from(max).unwrap_or(i64::MAX)], stored)?.collect()
+    readable(select.query_map([sequence, i64::try_from(max).unwrap_or(i64::MAX)], stored)?)
+}
+
+/// What comes before the first that cannot be read; the error only when there is nothing before it.
+fn readable<T, E>(events: impl Iterator<Item = Result<T, E>>) -> Result<Vec<T>, E> {
+    let mut readable = Vec::new();
+    for event in events {
+        match event {
+            Ok(event) => readable.push(event),
+            Err(error) if readable.is_empty() => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(readable)
 }
 
 impl StoredEvent {

@@ -1,12 +1,13 @@
 use std::fmt;
-use std::fs;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
-use crate::sink::{SinkError, SinkErrorKind};
+use crate::sink::SinkError;
 
 /// "RCBi": tells an inbox from another program's database.
 const APPLICATION_ID: i32 = 0x5243_4269;
@@ -53,22 +54,60 @@ pub(super) fn open(path: &Path, role: Role, busy_timeout: Duration) -> Result<Co
         let path = path.display();
         match problem {
             Problem::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-                unavailable(format!("{path} is not an inbox: no SQLite database")).with_source(error)
+                SinkError::unavailable(format!("{path} is not an inbox: no SQLite database"))
+                    .with_source(error)
             }
             Problem::Sqlite(error) => {
-                unavailable(format!("the inbox {path} cannot be opened")).with_source(error)
+                SinkError::unavailable(format!("the inbox {path} cannot be opened")).with_source(error)
             }
-            Problem::Foreign => unavailable(format!("{path} is not an inbox: another program's database")),
-            Problem::Newer(version) => unavailable(format!(
+            Problem::Foreign => {
+                SinkError::unavailable(format!("{path} is not an inbox: another program's database"))
+            }
+            Problem::Newer(version) => SinkError::unavailable(format!(
                 "the inbox {path} is of version {version}; this program knows versions up to {VERSION}"
             )),
-            Problem::NoWal => unavailable(format!("the file system of the inbox {path} allows no WAL")),
+            Problem::NoWal => {
+                SinkError::unavailable(format!("the file system of the inbox {path} allows no WAL"))
+            }
         }
     })
 }
 
-pub(super) fn unavailable(message: impl Into<String>) -> SinkError {
-    SinkError::new(SinkErrorKind::Unavailable, message)
+/// Bodies have signatures that may still be valid: what is made is for its owner only.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Held by the writer as long as it lives: what it knows about the inbox is right only while nobody else writes events
+/// or removes them.
+pub(super) struct WriterLock(#[expect(dead_code, reason = "unlocked when dropped")] File);
+
+impl WriterLock {
+    /// Waits up to `patience` for another writer: one that is just ending.
+    pub(super) fn take(place: &Place, patience: Duration) -> Result<Self, SinkError> {
+        const PAUSE: Duration = Duration::from_millis(5);
+        let failed =
+            |error| SinkError::unavailable(format!("the inbox {place} cannot be locked")).with_source(error);
+        let mut path = place.path.clone().into_os_string();
+        path.push(".lock");
+        let file = private().create(true).truncate(false).open(path).map_err(failed)?;
+        let started = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                Err(TryLockError::WouldBlock) if started.elapsed() < patience => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    let problem = format!("another receiver writes to the inbox {place}");
+                    return Err(SinkError::unavailable(problem));
+                }
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
+        }
+    }
 }
 
 enum Problem {
@@ -88,6 +127,9 @@ fn connect(path: &Path, role: Role, busy_timeout: Duration) -> Result<Connection
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if role == Role::Writer {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        // With SQLite's own everybody could read it; the log is made with the same mode. Only a new file is opened here:
+        // closing an inbox that is there would end the locks SQLite has on it. What fails is found by SQLite again.
+        let _ = private().create_new(true).open(path);
     }
     let mut conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(busy_timeout)?;

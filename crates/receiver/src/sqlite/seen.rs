@@ -58,7 +58,8 @@ impl<'c> Seen<'c> {
         })
     }
 
-    /// Learns the keys of events that this process did not keep: those from before it began, and those of others.
+    /// Learns the keys of events that it was not told about: those from before this process began, and those of a
+    /// transaction that was committed though it seemed to fail.
     pub(super) fn catch_up(&mut self, last: i64) -> rusqlite::Result<()> {
         if self.known < last {
             let mut rows = self.newer.query([self.known])?;
@@ -139,8 +140,8 @@ mod tests {
         Remove(u8, bool),
         /// The process ends, and another begins.
         Reopen,
-        /// Another process keeps an event.
-        Other(u8),
+        /// Keeps an event without being told that it was committed.
+        Untold(u8),
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -149,7 +150,7 @@ mod tests {
             6 => (prop::collection::vec(0..40_u8, 1..6), committed).prop_map(|(keys, ok)| Step::Keep(keys, ok)),
             2 => (1..6_u8, committed).prop_map(|(count, ok)| Step::Remove(count, ok)),
             1 => Just(Step::Reopen),
-            1 => (0..40_u8).prop_map(Step::Other),
+            1 => (0..40_u8).prop_map(Step::Untold),
         ];
         prop::collection::vec(step, 1..60)
     }
@@ -222,7 +223,7 @@ mod tests {
                         seen = Seen::new(&conn, 4).unwrap();
                         seen.catch_up(last).unwrap();
                     }
-                    Step::Other(name) => {
+                    Step::Untold(name) => {
                         let key = key(name);
                         if !kept.iter().any(|(_, other)| *other == key) {
                             last += 1;

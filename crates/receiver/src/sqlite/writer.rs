@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::InboxOptions;
 use super::consumers::{self, Change, Changed};
 use super::retention::Retention;
-use super::schema::{self, Place, Role, unavailable};
+use super::schema::{self, Place, Role, WriterLock};
 use super::seen::{self, Seen};
 use crate::sink::{Kept, SinkError, SinkErrorKind};
 
@@ -68,14 +68,14 @@ pub(super) fn run(
     opened: &SyncSender<Result<(), SinkError>>,
     done: watch::Sender<()>,
 ) {
-    let conn = match schema::open(path, Role::Writer, options.busy_timeout) {
-        Ok(conn) => conn,
+    let (conn, place, lock) = match open(path, options) {
+        Ok(open) => open,
         Err(error) => {
             let _ = opened.send(Err(error));
             return;
         }
     };
-    match Writer::new(&conn, path, options) {
+    match Writer::new(&conn, place, options) {
         Ok(mut writer) => {
             let _ = opened.send(Ok(()));
             writer.serve(&mut commands);
@@ -89,7 +89,17 @@ pub(super) fn run(
         tracing::debug!(%error, "the inbox was closed without a checkpoint");
     }
     drop(conn);
+    // Before `done`: who waited for this may open the inbox again.
+    drop(lock);
     drop(done);
+}
+
+fn open(path: &Path, options: &InboxOptions) -> Result<(Connection, Place, WriterLock), SinkError> {
+    let conn = schema::open(path, Role::Writer, options.busy_timeout)?;
+    let place =
+        Place::of(path).map_err(|error| SinkError::unavailable("the inbox is gone").with_source(error))?;
+    let lock = WriterLock::take(&place, options.busy_timeout)?;
+    Ok((conn, place, lock))
 }
 
 struct Writer<'c> {
@@ -168,10 +178,9 @@ struct Written {
 }
 
 impl<'c> Writer<'c> {
-    fn new(conn: &'c Connection, path: &Path, options: &InboxOptions) -> Result<Self, SinkError> {
-        let place = Place::of(path).map_err(|error| unavailable("the inbox is gone").with_source(error))?;
+    fn new(conn: &'c Connection, place: Place, options: &InboxOptions) -> Result<Self, SinkError> {
         Self::prepare(conn, place, options)
-            .map_err(|error| unavailable("the inbox cannot be used").with_source(error))
+            .map_err(|error| SinkError::unavailable("the inbox cannot be used").with_source(error))
     }
 
     fn prepare(conn: &'c Connection, place: Place, options: &InboxOptions) -> rusqlite::Result<Self> {
@@ -238,14 +247,14 @@ impl<'c> Writer<'c> {
 
     /// Does and answers everything in `batch`.
     fn process(&mut self, batch: Batch) {
-        let Batch { keeps, changes, checks, depths } = batch;
+        let Batch { mut keeps, changes, checks, depths } = batch;
         // A store that failed is tried again by who asks for it, not only by the next event.
         let probe = self.failed && !checks.is_empty();
         let written = if keeps.is_empty() && changes.is_empty() && !probe {
             Ok(Written { kept: Vec::new(), outcomes: Vec::new() })
         } else {
             let written = match self.place.check() {
-                Ok(()) => self.write(&keeps, &changes, probe).map_err(|error| self.failure(error)),
+                Ok(()) => self.write(&mut keeps, &changes, probe).map_err(|error| self.failure(error)),
                 Err(error) => Err(self.gone(error)),
             };
             self.failed = written.is_err();
@@ -300,12 +309,15 @@ impl<'c> Writer<'c> {
 
     fn write(
         &mut self,
-        keeps: &[(NewEvent, Answer<Kept>)],
+        keeps: &mut Vec<(NewEvent, Answer<Kept>)>,
         changes: &[(Change, Answer<Changed>)],
         probe: bool,
     ) -> rusqlite::Result<Written> {
         // Rolled back when dropped. Immediate: a transaction that has read cannot always become one that writes.
         let transaction = Transaction::new_unchecked(self.conn, TransactionBehavior::Immediate)?;
+        // Nobody waits for these any more: they were answered as errors, and will come again. Getting here may have
+        // taken long.
+        keeps.retain(|(_, answer)| !answer.is_closed());
         let outcomes = changes.iter().map(|(change, _)| consumers::apply(self.conn, change));
         let outcomes = outcomes.collect::<rusqlite::Result<Vec<_>>>()?;
         let full = !keeps.is_empty() && self.retention.is_full()?;
@@ -315,7 +327,7 @@ impl<'c> Writer<'c> {
         // Not into `self` before they are committed.
         let (mut new_sources, mut new_keys) = (HashMap::new(), HashSet::new());
         let mut kept = Vec::with_capacity(keeps.len());
-        for (event, _) in keeps {
+        for (event, _) in &*keeps {
             let known = self.sources.get(&event.source).or_else(|| new_sources.get(&event.source)).copied();
             let id = if let Some(id) = known {
                 id
@@ -395,6 +407,6 @@ struct Failure {
 
 impl Failure {
     fn error(&self) -> SinkError {
-        unavailable(&self.message).with_source(Arc::clone(&self.source))
+        SinkError::unavailable(&self.message).with_source(Arc::clone(&self.source))
     }
 }
