@@ -3,6 +3,9 @@
 use std::io;
 
 /// SIGINT and SIGTERM, heard from before the ready line on.
+///
+/// The first lets the command finish what it began. The second, of either kind, ends the process at once with exit code
+/// 1: what is not kept yet was not acknowledged either.
 pub(crate) struct Stop {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
@@ -19,6 +22,15 @@ impl Stop {
 
     #[cfg(unix)]
     pub(crate) async fn wait(mut self) {
+        self.next().await;
+        tokio::spawn(async move {
+            self.next().await;
+            exit();
+        });
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -33,5 +45,14 @@ impl Stop {
     #[cfg(not(unix))]
     pub(crate) async fn wait(self) {
         let _ = tokio::signal::ctrl_c().await;
+        tokio::spawn(async {
+            let _ = tokio::signal::ctrl_c().await;
+            exit();
+        });
     }
+}
+
+#[expect(clippy::exit, reason = "something that does not end keeps `main` from returning")]
+fn exit() -> ! {
+    std::process::exit(1)
 }

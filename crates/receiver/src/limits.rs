@@ -15,10 +15,14 @@ pub struct Limits {
     pub body: usize,
     /// How long a body may take to arrive: 5 s. A slower one is answered with 408.
     pub body_timeout: Duration,
-    /// How many requests are worked on at a time: 1024. One more is answered with 503.
+    /// How many requests are verified and kept, or decided about, at a time: 1024. Others wait, their bodies read, and
+    /// are answered with 503 after [`keep_timeout`](Self::keep_timeout). What is still arriving does not count:
+    /// [`connections`](Self::connections) bounds that, or the server that [`router`](crate::Receiver::router) is in.
     pub requests: usize,
-    /// How long a sink may take to keep an event: 4 s, as Aliyun waits for 5 s. After that the answer is 503, and the
-    /// event is a duplicate if it was kept all the same.
+    /// How long an event, once its body is read, may wait for a place among [`requests`](Self::requests) and then for
+    /// the sink, together: 4 s, as Aliyun waits for 5 s. After that the answer is 503; whether a cloud sends the event
+    /// again then is unverified. If it was kept all the same and does come again, it is a duplicate where the sink
+    /// [recognises duplicates](crate::EventSink::recognises_duplicates), and kept twice elsewhere.
     pub keep_timeout: Duration,
     /// How long a decision whether to record may take: 2 s. After that the source's default holds.
     pub decision: Duration,
@@ -27,8 +31,8 @@ pub struct Limits {
     /// How long a request's headers may take to arrive, a connection may be idle, and an answer may wait to be taken:
     /// 10 s each. For [`serve`](crate::Receiver::serve) only.
     pub header_timeout: Duration,
-    /// How long requests in flight may take to finish once the server stops: 10 s. For
-    /// [`serve`](crate::Receiver::serve) only.
+    /// How long requests in flight may take to finish once the server stops, and then how long the sink may take to
+    /// close: 10 s each. For [`serve`](crate::Receiver::serve) only.
     pub drain: Duration,
 }
 

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::answer::Reason;
 
+const PREFIX: &str = "record_callback";
 /// Seconds, around what keeping an event takes and up to what clouds wait.
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
@@ -32,11 +33,13 @@ pub(crate) struct Metrics {
     registry: Registry,
     received: Family<OfSource, Counter>,
     verified: Family<OfSource, Counter>,
+    kept: Family<OfSource, Counter>,
     duplicates: Family<OfSource, Counter>,
     refused: Family<Refused, Counter>,
     asked: Family<OfSource, Counter>,
+    /// Of all paths together: whoever asks chooses them.
+    unknown_source: Counter,
     latency: Histogram,
-    depth: Gauge,
 }
 
 /// The counters of one source, looked up once.
@@ -46,31 +49,35 @@ pub(crate) struct SourceMetrics {
     all: Arc<Metrics>,
     received: Counter,
     verified: Counter,
+    kept: Counter,
     duplicates: Counter,
     asked: Counter,
 }
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let mut registry = Registry::with_prefix("record_callback");
+        let mut registry = Registry::with_prefix(PREFIX);
         let metrics = Self {
             received: Family::default(),
             verified: Family::default(),
+            kept: Family::default(),
             duplicates: Family::default(),
             refused: Family::default(),
             asked: Family::default(),
+            unknown_source: Counter::default(),
             latency: Histogram::new(BUCKETS),
-            depth: Gauge::default(),
             registry: Registry::default(),
         };
-        let Self { received, verified, duplicates, refused, asked, latency, depth, .. } = &metrics;
+        let Self { received, verified, kept, duplicates, refused, asked, unknown_source, latency, .. } =
+            &metrics;
         registry.register("deliveries", "Deliveries received", received.clone());
-        registry.register("events", "Events verified and kept, duplicates left out", verified.clone());
+        registry.register("verified", "Deliveries verified, whether kept or not", verified.clone());
+        registry.register("events", "Events verified and kept, duplicates left out", kept.clone());
         registry.register("duplicates", "Events that were kept before", duplicates.clone());
         registry.register("refused", "Deliveries refused, by reason", refused.clone());
         registry.register("on_demand", "Questions whether to record that were answered", asked.clone());
+        registry.register("unknown_source", "Requests to no source", unknown_source.clone());
         registry.register("handling_seconds", "Time from headers to answer", latency.clone());
-        registry.register("sink_depth", "Events kept and not taken by every consumer", depth.clone());
         Self { registry, ..metrics }
     }
 
@@ -79,6 +86,7 @@ impl Metrics {
         SourceMetrics {
             received: self.received.get_or_create_owned(&labels),
             verified: self.verified.get_or_create_owned(&labels),
+            kept: self.kept.get_or_create_owned(&labels),
             duplicates: self.duplicates.get_or_create_owned(&labels),
             asked: self.asked.get_or_create_owned(&labels),
             source: labels.source,
@@ -86,13 +94,21 @@ impl Metrics {
         }
     }
 
-    /// The text of `/metrics`, in the `OpenMetrics` format.
+    pub(crate) fn unknown_source(&self) {
+        self.unknown_source.inc();
+    }
+
+    /// The text of `/metrics`, in the `OpenMetrics` format; without a depth where none is known.
     pub(crate) fn text(&self, depth: Option<u64>) -> Result<String, std::fmt::Error> {
-        if let Some(depth) = depth {
-            self.depth.set(depth.try_into().unwrap_or(i64::MAX));
-        }
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.registry)?;
+        if let Some(depth) = depth {
+            let depth = ConstGauge::new(i64::try_from(depth).unwrap_or(i64::MAX));
+            let mut registry = Registry::with_prefix(PREFIX);
+            registry.register("sink_depth", "Events kept and not taken by every consumer", depth);
+            encode_registry(&mut text, &registry)?;
+        }
+        encode_eof(&mut text)?;
         Ok(text)
     }
 }
@@ -102,8 +118,12 @@ impl SourceMetrics {
         self.received.inc();
     }
 
-    pub(crate) fn kept(&self) {
+    pub(crate) fn verified(&self) {
         self.verified.inc();
+    }
+
+    pub(crate) fn kept(&self) {
+        self.kept.inc();
     }
 
     pub(crate) fn duplicate(&self) {

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
@@ -16,7 +16,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use record_callback_core::{Delivery, InvalidConfig, OnDemandProtocol, Timestamp};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
@@ -26,6 +26,8 @@ use crate::metrics::{Metrics, SourceMetrics};
 use crate::sink::{EventSink, Kept, Received, SinkError, SinkErrorKind};
 use crate::source::{HEALTH, METRICS, NotUnderstood, OnDemand, READY, Source, check_distinct};
 
+/// How long what a sink said of its readiness and depth holds.
+const REMEMBERED: Duration = Duration::from_secs(1);
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
@@ -41,7 +43,10 @@ const OPEN_METRICS: HeaderValue =
 /// | 404 | no source has this path ([`app`](Self::app) only) |
 /// | 405 | not `POST`; `GET` where nobody decides about recording |
 /// | 408, 413 | the body is too slow, too long |
-/// | 503 | the sink is full or failing, or there are too many requests: the cloud tries again |
+/// | 503 | the sink is full, failing or too slow, or there are too many requests |
+///
+/// An event answered with 503 comes again only if the cloud sends it again. Whether one does is unverified: Aliyun
+/// documents that it tries again after a timeout, which a 503 is not, and Huawei Cloud documents nothing.
 #[derive(Clone)]
 pub struct Receiver(pub(crate) Arc<Shared>);
 
@@ -51,6 +56,8 @@ pub(crate) struct Shared {
     sources: HashMap<String, Route>,
     pub(crate) limits: Limits,
     requests: Semaphore,
+    check: Remembered<()>,
+    depth: Remembered<Option<u64>>,
     request_ids: RequestIds,
     metrics: Arc<Metrics>,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
@@ -75,6 +82,9 @@ impl Receiver {
     }
 
     /// A route for each source, to merge into a router of your own.
+    ///
+    /// Your server bounds connections and how long headers may take: each connection may hold a body of
+    /// [`Limits::body`](crate::Limits::body) bytes for as long as it arrives and waits to be kept.
     pub fn router(&self) -> Router {
         self.0.sources.keys().fold(Router::new(), |router, path| router.route(path, any(self.handler())))
     }
@@ -154,6 +164,8 @@ impl ReceiverBuilder {
             sources: self.sources.into_iter().map(route).collect(),
             sink: self.sink,
             requests: Semaphore::new(self.limits.requests.min(Semaphore::MAX_PERMITS)),
+            check: Remembered::new("not ready", "ready again"),
+            depth: Remembered::new("the sink's depth is not known", "the sink's depth is known again"),
             limits: self.limits,
             request_ids: RequestIds::new(),
             metrics,
@@ -190,7 +202,10 @@ impl Shared {
             (_, HEALTH | READY | METRICS) => {
                 answer::refusal(Reason::Method("GET, HEAD"), self.request_ids.next())
             }
-            _ => answer::refusal(Reason::UnknownSource, self.request_ids.next()),
+            _ => {
+                self.metrics.unknown_source();
+                answer::refusal(Reason::UnknownSource, self.request_ids.next())
+            }
         }
     }
 
@@ -204,16 +219,13 @@ impl Shared {
         if head.method == Method::POST {
             route.metrics.received();
         }
-        let handled = match self.requests.try_acquire() {
-            Err(_) => Err(Reason::Overloaded),
-            Ok(_permit) => match (&head.method, &route.source.on_demand, route.source.verifier.on_demand()) {
-                (&Method::POST, ..) => self.deliver(route, head, body, &request_id).await,
-                (&Method::GET, Some(on_demand), Some(protocol)) => {
-                    self.decide(route, on_demand, protocol, head, &request_id).await
-                }
-                (_, Some(_), Some(_)) => Err(Reason::Method("GET, POST")),
-                _ => Err(Reason::Method("POST")),
-            },
+        let handled = match (&head.method, &route.source.on_demand, route.source.verifier.on_demand()) {
+            (&Method::POST, ..) => self.deliver(route, head, body, &request_id).await,
+            (&Method::GET, Some(on_demand), Some(protocol)) => {
+                self.decide(route, on_demand, protocol, head, &request_id).await
+            }
+            (_, Some(_), Some(_)) => Err(Reason::Method("GET, POST")),
+            _ => Err(Reason::Method("POST")),
         };
         let response = match handled {
             Ok(body) => answer::ok(body, request_id),
@@ -241,15 +253,20 @@ impl Shared {
         let source = &route.source;
         let body = self.read(body).await?;
         let received_at = (self.now)();
+        let read = Instant::now();
+        // Not before: who sends half a body would keep the place from others.
+        let _place = self.place().await?;
         let delivery = Delivery { headers: &head.headers, body: &body, received_at };
         let event = source.verifier.verify(&delivery).map_err(|refusal| {
             info!(source = %source.name, ?request_id, %refusal, "delivery refused");
             Reason::of_refusal(&refusal)
         })?;
+        route.metrics.verified();
         let understood = event.event().kind.is_some();
 
         let received = Received { source: Arc::clone(&source.name), received_at, event };
-        let kept = timeout(self.limits.keep_timeout, self.sink.keep(received)).await;
+        let left = self.limits.keep_timeout.saturating_sub(read.elapsed());
+        let kept = timeout(left, self.sink.keep(received)).await;
         match kept.unwrap_or_else(|_| Err(too_slow())) {
             Ok(Kept::New) => route.metrics.kept(),
             Ok(Kept::Duplicate) => route.metrics.duplicate(),
@@ -265,6 +282,14 @@ impl Shared {
             }
         }
         Ok(Bytes::from_static(source.verifier.acknowledgement().as_bytes()))
+    }
+
+    /// One of [`Limits::requests`] places.
+    async fn place(&self) -> Result<SemaphorePermit<'_>, Reason> {
+        match timeout(self.limits.keep_timeout, self.requests.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(Reason::Overloaded),
+        }
     }
 
     async fn read<B>(&self, body: B) -> Result<Bytes, Reason>
@@ -293,6 +318,7 @@ impl Shared {
         head: &Parts,
         request_id: &HeaderValue,
     ) -> Result<Bytes, Reason> {
+        let _place = self.place().await?;
         let query = head.uri.query().unwrap_or_default();
         let asked = protocol.parse(query, &head.headers, (self.now)()).map_err(|refusal| {
             info!(source = %route.source.name, ?request_id, %refusal, "question refused");
@@ -314,28 +340,60 @@ impl Shared {
     }
 
     async fn ready(&self) -> Answer {
-        let checked = timeout(self.limits.keep_timeout, self.sink.check()).await;
-        match checked.unwrap_or_else(|_| Err(too_slow())) {
+        match self.check.get(self.limits.keep_timeout, self.sink.check()).await {
             Ok(()) => plain("ready\n"),
-            Err(error) => {
-                warn!(%error, cause = error.source().map(display), "not ready");
-                answer::refusal(Reason::of_sink(error.kind()), self.request_ids.next())
-            }
+            Err(kind) => answer::refusal(Reason::of_sink(kind), self.request_ids.next()),
         }
     }
 
     async fn metrics(&self) -> Answer {
-        let depth = timeout(self.limits.keep_timeout, self.sink.depth()).await;
-        let depth = depth.unwrap_or_else(|_| Err(too_slow())).unwrap_or_else(|error| {
-            warn!(%error, cause = error.source().map(display), "the sink's depth is not known");
-            None
-        });
+        let depth = self.depth.get(self.limits.keep_timeout, self.sink.depth()).await.unwrap_or(None);
         let Ok(text) = self.metrics.text(depth) else {
             return answer::refusal(Reason::Unavailable, self.request_ids.next());
         };
         let mut answer = plain(text);
         answer.headers_mut().insert(CONTENT_TYPE, OPEN_METRICS);
         answer
+    }
+}
+
+/// What a sink said of itself. Anyone may ask for it, so the sink is asked once at a time, and not again for a while.
+struct Remembered<T> {
+    last: Mutex<Option<(Instant, Result<T, SinkErrorKind>)>>,
+    failing: &'static str,
+    again: &'static str,
+}
+
+impl<T: Copy> Remembered<T> {
+    fn new(failing: &'static str, again: &'static str) -> Self {
+        Self { last: Mutex::new(None), failing, again }
+    }
+
+    /// What was said lately, or what `asking` says. Logged when it is another error than before, or none any more.
+    async fn get(
+        &self,
+        limit: Duration,
+        asking: impl Future<Output = Result<T, SinkError>>,
+    ) -> Result<T, SinkErrorKind> {
+        let mut last = self.last.lock().await;
+        if let Some((at, said)) = *last
+            && at.elapsed() < REMEMBERED
+        {
+            return said;
+        }
+        let before = last.and_then(|(_, said)| said.err());
+        let said = timeout(limit, asking).await.unwrap_or_else(|_| Err(too_slow()));
+        let said = said.map_err(|error| {
+            if before != Some(error.kind()) {
+                warn!(%error, cause = error.source().map(display), "{}", self.failing);
+            }
+            error.kind()
+        });
+        if said.is_ok() && before.is_some() {
+            info!("{}", self.again);
+        }
+        *last = Some((Instant::now(), said));
+        said
     }
 }
 

@@ -22,6 +22,8 @@ use crate::receiver::Receiver;
 
 /// How long to wait when the system has no file descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The longest headers, and what is read of a body at a time. hyper's own is some 400 KiB for each connection.
+const BUFFER: usize = 16 * 1024;
 /// Thirty years. hyper adds its timeout to the time of the day, which overflows with the longest ones there are.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 365 * 86_400);
 
@@ -29,11 +31,13 @@ impl Receiver {
     /// Serves [`app`](Self::app) on `listener` until `shutdown` is ready.
     ///
     /// Then no more connections are accepted, requests in flight may finish (for
-    /// [`Limits::drain`](crate::Limits::drain)), and the sink is closed. What is still open then is cut off.
+    /// [`Limits::drain`](crate::Limits::drain)), and the sink is closed, for which it has as long again. What is still
+    /// open then is cut off. Headers may be 16 KiB long.
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let limits = self.0.limits;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout.min(LONGEST_TIMEOUT));
+        http.max_buf_size(BUFFER);
         let shared = Arc::clone(&self.0);
         let service = service_fn(move |request| {
             let shared = Arc::clone(&shared);
@@ -70,7 +74,9 @@ impl Receiver {
         if timeout(limits.drain, open.shutdown()).await.is_err() {
             warn!("requests in flight did not finish in time");
         }
-        self.close().await;
+        if timeout(limits.drain, self.close()).await.is_err() {
+            warn!("the sink did not close in time");
+        }
     }
 }
 

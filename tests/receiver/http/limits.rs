@@ -6,10 +6,11 @@ use std::time::Duration;
 use record_callback::SignaturePolicy;
 use record_callback_mock::{AliyunEvent, AliyunSender, Delivery};
 use record_callback_receiver::{Limits, MemorySink};
+use tokio::time::timeout;
 
 use super::support::{
-    ALIYUN, ALIYUN_ACKNOWLEDGEMENT, AT, KEY, Mode, Server, TestSink, aliyun, limits, poll, post, post_but,
-    request, signed, within,
+    ALIYUN, ALIYUN_ACKNOWLEDGEMENT, AT, KEY, Mode, Server, TestSink, aliyun, limits, post, post_but, request,
+    signed, within,
 };
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -94,7 +95,7 @@ async fn a_body_in_pieces_is_put_together() {
 }
 
 #[tokio::test]
-async fn one_request_more_than_are_worked_on_is_sent_away_and_not_lost_when_it_comes_again() {
+async fn one_request_more_than_are_worked_on_waits_for_a_place() {
     for mode in Mode::BOTH {
         let sink = TestSink::blocked();
         let server = Server::start_as(mode, &sink, |receiver, host| {
@@ -102,17 +103,74 @@ async fn one_request_more_than_are_worked_on_is_sent_away_and_not_lost_when_it_c
             receiver.source(aliyun(host, signed(&[KEY]))).limits(limits)
         })
         .await;
-        let (one, two) = (file(&server), file(&server));
         let mut first = server.connect().await;
-        first.write(post(&one)).await;
+        first.write(post(&file(&server))).await;
         sink.wait_for_calls(1).await;
-        server.post(&two).await.is_refused(503, "overloaded");
-        server.get(ALIYUN).await.is_refused(503, "overloaded");
+        let mut second = server.connect().await;
+        second.write(post(&file(&server))).await;
+        // The time is for a receiver that does not keep to its limit.
+        assert!(timeout(SHORT, second.answer()).await.is_err());
+        assert_eq!(sink.calls(), 1);
+        // There is nothing to wait for.
+        server.get(ALIYUN).await.is_refused(405, "method");
         sink.let_through(2);
-        first.answer().await.unwrap().is_acknowledged(ALIYUN_ACKNOWLEDGEMENT);
-        server.post(&two).await.is_acknowledged(ALIYUN_ACKNOWLEDGEMENT);
+        for connection in [&mut first, &mut second] {
+            connection.answer().await.unwrap().is_acknowledged(ALIYUN_ACKNOWLEDGEMENT);
+        }
         assert_eq!((sink.calls(), sink.memory.records().len()), (2, 2));
     }
+}
+
+#[tokio::test]
+async fn who_waits_too_long_for_a_place_is_sent_away() {
+    for mode in Mode::BOTH {
+        let memory = Arc::new(MemorySink::new());
+        let server =
+            unsigned(mode, &memory, limits(|limits| (limits.requests, limits.keep_timeout) = (0, SHORT)))
+                .await;
+        server.post(&file(&server)).await.is_refused(503, "overloaded");
+        assert!(memory.records().is_empty());
+    }
+}
+
+/// Anybody can send half a request.
+#[tokio::test]
+async fn bodies_on_their_way_take_no_place_from_others() {
+    for mode in Mode::BOTH {
+        let memory = Arc::new(MemorySink::new());
+        let limits = limits(|limits| {
+            (limits.requests, limits.body_timeout, limits.keep_timeout) = (1, LONG, SHORT * 20);
+        });
+        let server = unsigned(mode, &memory, limits).await;
+        let mut slow = Vec::new();
+        for _ in 0..3 {
+            let mut connection = server.connect().await;
+            let head = format!(
+                "POST {ALIYUN} HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n"
+            );
+            connection.write(head).await;
+            // The receiver waits for the body.
+            assert_eq!(connection.answer().await.unwrap().status, 100);
+            slow.push(connection);
+        }
+        server.post(&file(&server)).await.is_acknowledged(ALIYUN_ACKNOWLEDGEMENT);
+    }
+}
+
+#[tokio::test]
+async fn headers_may_not_be_long_but_bodies_may() {
+    let memory = Arc::new(MemorySink::new());
+    let server = unsigned(Mode::Served, &memory, Limits::default()).await;
+    let with = |header: usize, body: usize| {
+        request("POST", ALIYUN, &[("x-long", &"h".repeat(header))], &"x".repeat(body))
+    };
+    server.ask(with(8_000, 65_536)).await.is_acknowledged(ALIYUN_ACKNOWLEDGEMENT);
+    assert_eq!(memory.records()[0].event.raw.as_bytes(), "x".repeat(65_536).as_bytes());
+    let mut connection = server.connect().await;
+    connection.write(with(20_000, 2)).await;
+    // What was not read resets the connection, and the answer may be lost.
+    assert!(connection.answer().await.is_none_or(|answer| answer.status == 431));
+    assert_eq!(memory.records().len(), 1);
 }
 
 #[tokio::test]
@@ -127,20 +185,9 @@ async fn who_hangs_up_gives_the_place_back() {
     first.write(post(&file(&server))).await;
     sink.wait_for_calls(1).await;
     drop(first);
-    // Until that is noticed there is no place.
-    let delivery = file(&server);
-    poll(async || {
-        let mut second = server.connect().await;
-        second.write(post(&delivery)).await;
-        tokio::select! {
-            answer = second.answer() => {
-                answer.unwrap().is_refused(503, "overloaded");
-                None
-            }
-            () = sink.wait_for_calls(2) => Some(()),
-        }
-    })
-    .await;
+    let mut second = server.connect().await;
+    second.write(post(&file(&server))).await;
+    sink.wait_for_calls(2).await;
 }
 
 #[tokio::test]

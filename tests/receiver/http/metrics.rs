@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use record_callback::{OnDemandDecision, SigningScheme};
 use record_callback_mock::{AliyunEvent, AliyunSender, HuaweicloudEvent, HuaweicloudSender, OnDemandRequest};
-use record_callback_receiver::{MemorySink, SinkErrorKind, Source};
+use record_callback_receiver::{EventSink, Kept, MemorySink, Received, SinkError, SinkErrorKind, Source};
+use tokio::time::sleep;
 
 use super::support::{
-    ALIYUN, AT, Answer, HUAWEICLOUD, KEY, OTHER_KEY, Server, aliyun, huaweicloud, limits, request, signed,
+    ALIYUN, AT, Answer, HUAWEICLOUD, KEY, OTHER_KEY, Server, aliyun, huaweicloud, limits, poll, request,
+    signed,
 };
 
 /// Samples by name and labels, as they are written.
@@ -104,6 +109,7 @@ async fn everything_is_counted_where_it_belongs() {
     none.of_source("huaweicloud", [0; 4]);
     none.refused("aliyun", &[]);
     none.is("handling_seconds_count", "", 0);
+    none.is("unknown_source_total", "", 0);
     none.is("sink_depth", "", 0);
 
     let url = server.url(ALIYUN);
@@ -134,10 +140,18 @@ async fn everything_is_counted_where_it_belongs() {
     }
     assert_eq!(server.ask(request("POST", HUAWEICLOUD, &[], "no JSON")).await.status, 400);
     assert_eq!(server.ask(request("POST", HUAWEICLOUD, &[], &"x".repeat(2001))).await.status, 413);
-    // What comes to no source is not counted.
+    // What comes to no source is counted without its path.
     assert_eq!(server.get("/elsewhere").await.status, 404);
+    assert_eq!(server.ask(request("POST", "/nowhere", &[], "{}")).await.status, 404);
 
-    let metrics = Metrics::read(&server).await;
+    let metrics = poll(async || {
+        let metrics = Metrics::read(&server).await;
+        (metrics.value("sink_depth", "") > 0.0).then_some(metrics)
+    })
+    .await;
+    metrics.is("verified_total", "source=\"aliyun\"", 5);
+    metrics.is("verified_total", "source=\"huaweicloud\"", 2);
+    metrics.is("unknown_source_total", "", 2);
     metrics.of_source("aliyun", [10, 2, 2, 1]);
     metrics.refused(
         "aliyun",
@@ -181,12 +195,75 @@ async fn it_is_healthy_while_it_runs_and_ready_while_the_sink_is() {
     assert_eq!((ready.status, &*ready.body), (200, "ready\n"));
     for (kind, reason) in [(SinkErrorKind::Unavailable, "unavailable"), (SinkErrorKind::Full, "full")] {
         memory.fail_with(Some(kind));
-        server.get("/readyz").await.is_refused(503, reason);
+        // What the sink said last holds for a while.
+        let refused =
+            poll(async || Some(server.get("/readyz").await).filter(|answer| answer.body.contains(reason)));
+        refused.await.is_refused(503, reason);
         let healthy = server.get("/healthz").await;
         assert_eq!((healthy.status, &*healthy.body), (200, "ok\n"));
-        // Of a sink that fails there are metrics all the same.
-        Metrics::read(&server).await.of_source("aliyun", [0; 4]);
+        // Of a sink that fails there are metrics all the same, without a depth.
+        let metrics = Metrics::read(&server).await;
+        metrics.of_source("aliyun", [0; 4]);
+        assert!(!metrics.0.contains_key("record_callback_sink_depth"), "{metrics:#?}");
     }
     memory.fail_with(None);
-    assert_eq!(server.get("/readyz").await.status, 200);
+    poll(async || Some(server.get("/readyz").await).filter(|answer| answer.status == 200)).await;
+    let depth = async || Metrics::read(&server).await.0.remove("record_callback_sink_depth");
+    poll(depth).await;
+}
+
+/// Says how often it was asked.
+#[derive(Debug, Default)]
+struct Asked {
+    checks: AtomicUsize,
+    depths: AtomicUsize,
+}
+
+#[async_trait]
+impl EventSink for Asked {
+    async fn keep(&self, _: Received) -> Result<Kept, SinkError> {
+        Ok(Kept::New)
+    }
+
+    async fn check(&self) -> Result<(), SinkError> {
+        self.checks.fetch_add(1, Ordering::Relaxed);
+        sleep(Duration::from_millis(20)).await;
+        Err(SinkError::new(SinkErrorKind::Unavailable, "as told"))
+    }
+
+    async fn depth(&self) -> Result<Option<u64>, SinkError> {
+        self.depths.fetch_add(1, Ordering::Relaxed);
+        Ok(None)
+    }
+
+    fn recognises_duplicates(&self) -> bool {
+        false
+    }
+
+    async fn close(&self) {}
+}
+
+/// Anybody may ask.
+#[tokio::test]
+async fn the_sink_is_not_asked_each_time() {
+    let sink = Arc::new(Asked::default());
+    let server = Server::start(&sink, |receiver, host| receiver.source(aliyun(host, signed(&[KEY])))).await;
+    let started = Instant::now();
+    let mut connections = Vec::new();
+    for _ in 0..30 {
+        let mut connection = server.connect().await;
+        connection.write(request("GET", "/readyz", &[], "")).await;
+        connection.write(request("GET", "/metrics", &[], "")).await;
+        connections.push(connection);
+    }
+    for connection in &mut connections {
+        connection.answer().await.unwrap().is_refused(503, "unavailable");
+        let metrics = Metrics::of(&connection.answer().await.unwrap());
+        assert!(!metrics.0.contains_key("record_callback_sink_depth"), "{metrics:#?}");
+    }
+    // Once each, unless the machine is slow.
+    let most = 1 + usize::try_from(started.elapsed().as_secs()).unwrap();
+    for asked in [&sink.checks, &sink.depths] {
+        assert!((1..=most).contains(&asked.load(Ordering::Relaxed)), "{sink:?}");
+    }
 }

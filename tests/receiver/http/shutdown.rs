@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use record_callback_mock::{AliyunEvent, AliyunSender, Delivery};
-use record_callback_receiver::{EventSink, Limits, SinkErrorKind};
+use record_callback_receiver::{EventSink, Kept, Limits, Received, SinkError, SinkErrorKind};
 use tokio::net::TcpStream;
 
 use super::support::{
@@ -102,6 +103,42 @@ async fn neither_a_stuck_sink_nor_a_slow_sender_holds_it_up_for_ever() {
         answer.is_refused(503, "closed");
     }
     assert!(sink.memory.records().is_empty());
+}
+
+/// Never finishes closing, as a pipe that nobody reads.
+#[derive(Debug)]
+struct Stuck;
+
+#[async_trait]
+impl EventSink for Stuck {
+    async fn keep(&self, _: Received) -> Result<Kept, SinkError> {
+        Ok(Kept::New)
+    }
+
+    async fn check(&self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    async fn depth(&self) -> Result<Option<u64>, SinkError> {
+        Ok(None)
+    }
+
+    fn recognises_duplicates(&self) -> bool {
+        false
+    }
+
+    async fn close(&self) {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[tokio::test]
+async fn a_sink_that_does_not_close_is_left_alone() {
+    let server = Server::start(&Arc::new(Stuck), |receiver, host| {
+        receiver.source(aliyun(host, signed(&[KEY]))).limits(limits(|limits| limits.drain = SHORT))
+    })
+    .await;
+    within(server.stop()).await.unwrap();
 }
 
 #[tokio::test]
