@@ -17,7 +17,7 @@ use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use record_callback_core::{Delivery, InvalidConfig, OnDemandProtocol, Timestamp};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::{self, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
 use crate::answer::{self, Answer, Reason};
@@ -28,6 +28,8 @@ use crate::source::{HEALTH, METRICS, NotUnderstood, OnDemand, READY, Source, che
 
 /// How long what a sink said of its readiness and depth holds.
 const REMEMBERED: Duration = Duration::from_secs(1);
+/// Thirty years. Timeouts are added to the time of the day, which overflows with the longest ones there are.
+pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
@@ -253,9 +255,9 @@ impl Shared {
         let source = &route.source;
         let body = self.read(body).await?;
         let received_at = (self.now)();
-        let read = Instant::now();
+        let deadline = time::Instant::now() + self.limits.keep_timeout.min(FAR);
         // Not before: who sends half a body would keep the place from others.
-        let _place = self.place().await?;
+        let _place = self.place(deadline).await?;
         let delivery = Delivery { headers: &head.headers, body: &body, received_at };
         let event = source.verifier.verify(&delivery).map_err(|refusal| {
             info!(source = %source.name, ?request_id, %refusal, "delivery refused");
@@ -265,8 +267,7 @@ impl Shared {
         let understood = event.event().kind.is_some();
 
         let received = Received { source: Arc::clone(&source.name), received_at, event };
-        let left = self.limits.keep_timeout.saturating_sub(read.elapsed());
-        let kept = timeout(left, self.sink.keep(received)).await;
+        let kept = timeout_at(deadline, self.sink.keep(received)).await;
         match kept.unwrap_or_else(|_| Err(too_slow())) {
             Ok(Kept::New) => route.metrics.kept(),
             Ok(Kept::Duplicate) => route.metrics.duplicate(),
@@ -285,8 +286,11 @@ impl Shared {
     }
 
     /// One of [`Limits::requests`] places.
-    async fn place(&self) -> Result<SemaphorePermit<'_>, Reason> {
-        match timeout(self.limits.keep_timeout, self.requests.acquire()).await {
+    async fn place(&self, deadline: time::Instant) -> Result<SemaphorePermit<'_>, Reason> {
+        if let Ok(place) = self.requests.try_acquire() {
+            return Ok(place);
+        }
+        match timeout_at(deadline, self.requests.acquire()).await {
             Ok(Ok(place)) => Ok(place),
             _ => Err(Reason::Overloaded),
         }
@@ -318,7 +322,7 @@ impl Shared {
         head: &Parts,
         request_id: &HeaderValue,
     ) -> Result<Bytes, Reason> {
-        let _place = self.place().await?;
+        let _place = self.place(time::Instant::now() + self.limits.keep_timeout.min(FAR)).await?;
         let query = head.uri.query().unwrap_or_default();
         let asked = protocol.parse(query, &head.headers, (self.now)()).map_err(|refusal| {
             info!(source = %route.source.name, ?request_id, %refusal, "question refused");

@@ -18,14 +18,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep, timeout};
 use tracing::{debug, info, warn};
 
-use crate::receiver::Receiver;
+use crate::receiver::{FAR, Receiver};
 
 /// How long to wait when the system has no file descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The longest headers, and what is read of a body at a time. hyper's own is some 400 KiB for each connection.
 const BUFFER: usize = 16 * 1024;
-/// Thirty years. hyper adds its timeout to the time of the day, which overflows with the longest ones there are.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 impl Receiver {
     /// Serves [`app`](Self::app) on `listener` until `shutdown` is ready.
@@ -36,7 +34,7 @@ impl Receiver {
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let limits = self.0.limits;
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout.min(LONGEST_TIMEOUT));
+        http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout.min(FAR));
         http.max_buf_size(BUFFER);
         let shared = Arc::clone(&self.0);
         let service = service_fn(move |request| {

@@ -39,6 +39,8 @@ const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_millis(1500);
 const CONNECTIONS: usize = 64;
 const MEMORY_EVENTS: u64 = 1_000_000;
+/// Room for all of them.
+const INBOX_BYTES: u64 = 8 << 30;
 const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
 
 fn main() {
@@ -137,7 +139,7 @@ fn resident() -> u64 {
 }
 
 fn open(path: &Path) -> SqliteInbox {
-    SqliteInbox::open(path, InboxOptions::default()).expect("an inbox")
+    SqliteInbox::open(path, InboxOptions::default().max_bytes(INBOX_BYTES)).expect("an inbox")
 }
 
 fn receiver(sink: Arc<dyn EventSink>) -> Receiver {
