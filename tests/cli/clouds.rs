@@ -1,15 +1,11 @@
 //! Clouds to talk to: `record-callback mock` as a process, or the mocks in this process, which tell what they saw.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread::{self, JoinHandle};
-
 use record_callback_mock::{MockAliyun, MockAliyunBuilder, MockHuaweicloud, MockHuaweicloudBuilder};
+use record_callback_tests::{Ended, Process};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::program::{PATIENCE, Program, wait};
+use crate::program::Program;
 
 pub(crate) const ALIYUN_ID: &str = "ALIBABA_CLOUD_ACCESS_KEY_ID";
 pub(crate) const ALIYUN_SECRET: &str = "ALIBABA_CLOUD_ACCESS_KEY_SECRET";
@@ -38,46 +34,24 @@ pub(crate) fn huaweicloud(endpoint: &str, access_key: &str, secret_key: &str) ->
 
 /// A process of `record-callback mock`; killed when dropped, unless it has ended.
 pub(crate) struct MockProcess {
-    child: Child,
-    stdout: Receiver<String>,
-    stderr: Option<JoinHandle<String>>,
+    process: Process,
     ready_line: String,
     ready: Value,
-}
-
-/// How a [`MockProcess`] ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) code: Option<i32>,
-    /// What it printed, without the ready line that was waited for.
-    pub(crate) stdout: Vec<String>,
-    pub(crate) stderr: String,
 }
 
 impl MockProcess {
     /// Starts it and waits for the ready line.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut mock = Self::spawn(arguments);
-        mock.ready_line = mock.stdout.recv_timeout(PATIENCE).expect("a ready line");
+        mock.ready_line = mock.process.line();
         mock.ready = serde_json::from_str(&mock.ready_line).expect("JSON");
         mock
     }
 
     /// Starts it and waits for nothing.
     pub(crate) fn spawn(arguments: &[&str]) -> Self {
-        let mut command = Program::default().command(&[&["mock"], arguments].concat());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program runs");
-        let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let mut errors = child.stderr.take().expect("a pipe");
-        let (sender, stdout) = channel();
-        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let stderr = thread::spawn(move || {
-            let mut text = String::new();
-            errors.read_to_string(&mut text).expect("UTF-8");
-            text
-        });
-        Self { child, stdout, stderr: Some(stderr), ready_line: String::new(), ready: Value::Null }
+        let process = Process::spawn(Program::default().command(&[&["mock"], arguments].concat()));
+        Self { process, ready_line: String::new(), ready: Value::Null }
     }
 
     /// The ready line as it was printed.
@@ -108,25 +82,12 @@ impl MockProcess {
 
     /// Sends `signal`, such as `TERM`, and waits for the end.
     pub(crate) fn stop(self, signal: &str) -> Ended {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill runs");
-        assert!(sent.success(), "kill -{signal} {pid}: {sent}");
-        self.end()
+        self.process.stop(signal)
     }
 
     /// Waits for the end.
-    pub(crate) fn end(mut self) -> Ended {
-        let code = wait(&mut self.child, PATIENCE).code();
-        let stderr = self.stderr.take().expect("a process ends once").join().expect("stderr is read");
-        Ended { code, stdout: self.stdout.iter().collect(), stderr }
-    }
-}
-
-impl Drop for MockProcess {
-    fn drop(&mut self) {
-        // Neither does anything once it has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub(crate) fn end(self) -> Ended {
+        self.process.end()
     }
 }
 

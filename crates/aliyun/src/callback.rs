@@ -1,7 +1,7 @@
 //! Verifies and reads what Live sends to the callback URL and asks at the on-demand URL.
 
 use http::HeaderMap;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use md5::{Digest, Md5};
 use record_callback_core::{
     Assurance, CallbackVerifier, Delivery, EventFields, InvalidConfig, OnDemandDecision, OnDemandProtocol,
@@ -15,8 +15,7 @@ use crate::translate;
 use crate::wire::callback as wire;
 
 /// Ours; the documents only say that the time should be recent.
-const TOLERANCE: Tolerance =
-    Tolerance { past: SignedDuration::from_secs(300), future: SignedDuration::from_secs(300) };
+const TOLERANCE: Tolerance = Tolerance::seconds(300, 300);
 
 /// Verifies and reads the recording callbacks of Aliyun Live.
 ///

@@ -1,7 +1,6 @@
 //! Verifies and reads what Live sends to the callback URL.
 
 use hmac::Mac;
-use jiff::SignedDuration;
 use md5::{Digest, Md5};
 use record_callback_core::{
     CallbackVerifier, Delivery, EventField, EventFields, OnDemandProtocol, RawBody, Refusal, SignatureClaim,
@@ -25,8 +24,7 @@ const KIND: EventFields = EventFields::of(&[EventField::Kind]);
 
 /// The documents call the signed time an expiry, of undocumented lifetime; in their samples it is the time of
 /// sending. UNVERIFIED. Both must pass.
-const TOLERANCE: Tolerance =
-    Tolerance { past: SignedDuration::from_secs(600), future: SignedDuration::from_hours(24) };
+const TOLERANCE: Tolerance = Tolerance::seconds(600, 24 * 60 * 60);
 
 /// Verifies and reads the recording callbacks of Huawei Cloud Live.
 ///

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::HeaderValue;
+use jiff::SignedDuration;
 use proptest::prelude::*;
 use record_callback_core::{
     DedupeKey, EventField, EventKind, RecordEvent, RecordFormat, RecordedFile, RecordingError, Storage,

@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use http::HeaderMap;
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use record_callback_core::{
