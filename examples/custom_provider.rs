@@ -38,6 +38,7 @@ impl Acme {
             },
             on_demand_url: OnDemandSupport::Unsupported,
             ids: false,
+            list_page: None,
         };
         Self { capabilities, configs: Mutex::default() }
     }

@@ -143,7 +143,8 @@ fn table_where(wanted: impl Fn(&Table) -> bool) -> Table {
 
 /// The rows of the capability table: name and a vendor's value, without backticks.
 fn expected_rows(capabilities: &Capabilities) -> BTreeMap<String, String> {
-    let Capabilities { domain_role, named_apps, events, signing, on_demand_url, ids } = capabilities;
+    let Capabilities { domain_role, named_apps, events, signing, on_demand_url, ids, list_page } =
+        capabilities;
     let yes_or_no = |value: &bool| if *value { "yes" } else { "no" }.to_owned();
     let schemes: Vec<String> = signing.schemes.iter().map(ToString::to_string).collect();
     let domain = match domain_role {
@@ -159,6 +160,7 @@ fn expected_rows(capabilities: &Capabilities) -> BTreeMap<String, String> {
         ("Domain", domain.to_owned()),
         ("App", if *named_apps { "* and named" } else { "* only" }.to_owned()),
         ("Config ids", yes_or_no(ids)),
+        ("Listing", list_page.map_or("domain by domain".to_owned(), |page| format!("{page} a call"))),
         ("On-demand URL", on_demand.to_owned()),
         ("Signing schemes", schemes.join(", ")),
         ("Signing key length", format!("{}–{}", signing.key_length.start(), signing.key_length.end())),

@@ -31,6 +31,7 @@ pub static CAPABILITIES: LazyLock<Capabilities> = LazyLock::new(|| Capabilities 
     signing: SigningSupport { schemes: vec![SigningScheme::Md5], key_length: 16..=32, key_readable: true },
     on_demand_url: OnDemandSupport::Documented,
     ids: false,
+    list_page: None,
 });
 
 /// The status events and their names on the wire. Of a completed file there is none.

@@ -81,6 +81,7 @@ impl MemoryProvider {
             },
             on_demand_url: OnDemandSupport::Documented,
             ids: true,
+            list_page: Some(100),
         })
     }
 
@@ -103,6 +104,7 @@ impl MemoryProvider {
             },
             on_demand_url: OnDemandSupport::Unsupported,
             ids: false,
+            list_page: None,
         })
     }
 

@@ -26,6 +26,8 @@ pub struct Capabilities {
     pub on_demand_url: OnDemandSupport,
     /// Whether configs have ids.
     pub ids: bool,
+    /// How many configs a call brings when all are listed; `None` where listing asks domain by domain.
+    pub list_page: Option<u32>,
 }
 
 /// Which of a stream's two domains a vendor keys its configs by.
@@ -217,6 +219,7 @@ mod tests {
             },
             on_demand_url: OnDemandSupport::Unsupported,
             ids: false,
+            list_page: None,
         }
     }
 

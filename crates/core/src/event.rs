@@ -9,7 +9,8 @@ use crate::error::{Field, InvalidConfig};
 
 const VENDOR_PREFIX: &str = "vendor:";
 const MAX_VENDOR_NAME: usize = 64;
-const KNOWN: [(EventKind, &str); 8] = [
+/// In the order of [`EventKind`], which is the order of a set.
+static KNOWN: [(EventKind, &str); 8] = [
     (EventKind::RecordingStarted, "recording_started"),
     (EventKind::RecordingPaused, "recording_paused"),
     (EventKind::RecordingResumed, "recording_resumed"),
@@ -52,7 +53,7 @@ pub enum EventKind {
 impl EventKind {
     /// Every event with a neutral name.
     pub fn known() -> impl Iterator<Item = Self> {
-        KNOWN.into_iter().map(|(kind, _)| kind)
+        KNOWN.iter().map(|(kind, _)| kind.clone())
     }
 }
 
@@ -70,11 +71,11 @@ impl FromStr for EventKind {
     type Err = InvalidConfig;
 
     fn from_str(text: &str) -> Result<Self, InvalidConfig> {
-        if let Some((kind, _)) = KNOWN.into_iter().find(|(_, name)| *name == text) {
-            return Ok(kind);
+        if let Some((kind, _)) = KNOWN.iter().find(|(_, name)| *name == text) {
+            return Ok(kind.clone());
         }
         let refuse = |problem: String| {
-            let names = KNOWN.map(|(_, name)| name).join(", ");
+            let names = KNOWN.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", ");
             Err(InvalidConfig::new(
                 Field::Events,
                 problem,
@@ -109,52 +110,88 @@ impl From<EventKind> for String {
 }
 
 /// A set of events, ordered and without duplicates.
+///
+/// Fleets hold a million of them: what has a neutral name takes a bit, and no memory of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct EventSet(BTreeSet<EventKind>);
+#[serde(from = "BTreeSet<EventKind>", into = "BTreeSet<EventKind>")]
+pub struct EventSet {
+    /// A bit for each place in [`KNOWN`].
+    known: u8,
+    /// The kinds that only a vendor knows.
+    vendor: BTreeSet<EventKind>,
+}
 
 impl EventSet {
     /// Whether `kind` is in the set.
     pub fn contains(&self, kind: &EventKind) -> bool {
-        self.0.contains(kind)
+        match bit(kind) {
+            Some(bit) => self.known & bit != 0,
+            None => self.vendor.contains(kind),
+        }
     }
 
     /// Whether the set has no events.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.known == 0 && self.vendor.is_empty()
     }
 
     /// Number of events.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.known.count_ones() as usize + self.vendor.len()
     }
 
     /// The events, in a fixed order.
-    pub fn iter(&self) -> btree_set::Iter<'_, EventKind> {
-        self.0.iter()
+    pub fn iter(&self) -> EventSetIter<'_> {
+        EventSetIter { known: self.known, vendor: self.vendor.iter() }
     }
 
     /// The events of `self` that are not in `other`.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
-        Self(&self.0 - &other.0)
+        Self { known: self.known & !other.known, vendor: &self.vendor - &other.vendor }
     }
 
     /// The events of both sets.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        Self(&self.0 | &other.0)
+        Self { known: self.known | other.known, vendor: &self.vendor | &other.vendor }
     }
 
     /// Whether the two sets share an event.
     pub fn intersects(&self, other: &Self) -> bool {
-        !self.0.is_disjoint(&other.0)
+        self.known & other.known != 0 || !self.vendor.is_disjoint(&other.vendor)
+    }
+}
+
+/// The bit of a kind with a neutral name.
+fn bit(kind: &EventKind) -> Option<u8> {
+    let place = KNOWN.iter().position(|(known, _)| known == kind)?;
+    Some(1 << place)
+}
+
+/// The events of an [`EventSet`].
+#[derive(Debug, Clone)]
+pub struct EventSetIter<'a> {
+    known: u8,
+    vendor: btree_set::Iter<'a, EventKind>,
+}
+
+impl<'a> Iterator for EventSetIter<'a> {
+    type Item = &'a EventKind;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.known == 0 {
+            return self.vendor.next();
+        }
+        let place = self.known.trailing_zeros();
+        self.known &= self.known - 1;
+        KNOWN.get(place as usize).map(|(kind, _)| kind)
     }
 }
 
 impl fmt::Display for EventSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, kind) in self.0.iter().enumerate() {
+        for (i, kind) in self.iter().enumerate() {
             if i > 0 {
                 f.write_str(", ")?;
             }
@@ -166,7 +203,14 @@ impl fmt::Display for EventSet {
 
 impl FromIterator<EventKind> for EventSet {
     fn from_iter<I: IntoIterator<Item = EventKind>>(kinds: I) -> Self {
-        Self(kinds.into_iter().collect())
+        let mut set = Self::default();
+        for kind in kinds {
+            match bit(&kind) {
+                Some(bit) => set.known |= bit,
+                None => drop(set.vendor.insert(kind)),
+            }
+        }
+        set
     }
 }
 
@@ -176,18 +220,30 @@ impl<const N: usize> From<[EventKind; N]> for EventSet {
     }
 }
 
+impl From<BTreeSet<EventKind>> for EventSet {
+    fn from(kinds: BTreeSet<EventKind>) -> Self {
+        kinds.into_iter().collect()
+    }
+}
+
+impl From<EventSet> for BTreeSet<EventKind> {
+    fn from(set: EventSet) -> Self {
+        set.iter().cloned().collect()
+    }
+}
+
 impl IntoIterator for EventSet {
     type Item = EventKind;
     type IntoIter = btree_set::IntoIter<EventKind>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        BTreeSet::from(self).into_iter()
     }
 }
 
 impl<'a> IntoIterator for &'a EventSet {
     type Item = &'a EventKind;
-    type IntoIter = btree_set::Iter<'a, EventKind>;
+    type IntoIter = EventSetIter<'a>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
@@ -204,6 +260,19 @@ mod tests {
             assert_eq!(kind.to_string().parse::<EventKind>().unwrap(), kind);
         }
         assert_eq!(EventKind::FileCompleted.to_string(), "file_completed");
+    }
+
+    #[test]
+    fn a_set_keeps_the_order_of_the_kinds() {
+        let vendor = |name: &str| EventKind::Vendor(name.into());
+        let kinds: BTreeSet<_> = EventKind::known().chain([vendor("B"), vendor("A")]).collect();
+        let set = EventSet::from(kinds.clone());
+        assert!(set.iter().eq(&kinds));
+        assert_eq!(set.len(), kinds.len());
+        let some = EventSet::from([EventKind::FileCompleted, vendor("A")]);
+        assert!(some.iter().all(|kind| set.contains(kind)) && !some.contains(&vendor("B")));
+        assert!(set.without(&some).iter().eq(kinds.iter().filter(|kind| !some.contains(kind))));
+        assert_eq!(set.without(&some).union(&some), set);
     }
 
     #[test]

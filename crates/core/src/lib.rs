@@ -47,7 +47,7 @@ pub use config::{CallbackKey, ConfigId, ExposedConfig, RecordCallbackConfig, Rec
 pub use dedupe::DedupeKey;
 pub use domain::DomainName;
 pub use error::{Error, ErrorKind, Field, InvalidConfig, Result};
-pub use event::{EventKind, EventSet};
+pub use event::{EventKind, EventSet, EventSetIter};
 pub use ext::{Ensured, PutAction, PutReport, ReadBack, RecordCallbackProviderExt, Rounds, Timer};
 pub use fidelity::{Deviation, DeviationKind, Fidelity, Fitted};
 pub use on_demand::{OnDemandDecider, OnDemandDecision, OnDemandProtocol, OnDemandRequest, RecordFormat};

@@ -58,7 +58,7 @@ impl Quotas {
     }
 
     /// Waits until a call of limiter `name` may go out. Dropping the future gives the turn back.
-    pub(crate) async fn turn(&self, name: &str) {
+    pub async fn turn(&self, name: &str) {
         if let Some(limiter) = self.0.get(name) {
             limiter.turn().await;
         }

@@ -12,11 +12,10 @@ use record_callback_http::{Seen, create_settled};
 
 use crate::VENDOR;
 use crate::client::HuaweicloudClient;
-use crate::translate::{CAPABILITIES, stored, translate};
+use crate::translate::{CAPABILITIES, PAGE_SIZE, stored, translate};
 use crate::wire::ListQuery;
 
-/// Largest page, and largest offset, of a list.
-const PAGE_SIZE: u32 = 100;
+/// Largest offset of a list.
 const MAX_OFFSET: u32 = 4096;
 
 /// Huawei Cloud Live as a [`RecordCallbackProvider`]: one config for each ingest domain and app.

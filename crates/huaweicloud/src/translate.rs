@@ -22,6 +22,9 @@ const EVENTS: [(EventKind, &str); 5] = [
     (EventKind::FileCompleted, wire::FILE_COMPLETE),
 ];
 
+/// Largest page of a list.
+pub(crate) const PAGE_SIZE: u32 = 100;
+
 /// What Huawei Cloud Live can express.
 ///
 /// One config for each ingest domain and app, `*` for the apps without one. Events are subscribed one by one.
@@ -44,6 +47,7 @@ pub static CAPABILITIES: LazyLock<Capabilities> = LazyLock::new(|| Capabilities 
     },
     on_demand_url: OnDemandSupport::Undocumented,
     ids: true,
+    list_page: Some(PAGE_SIZE),
 });
 
 /// The request that stores `config`, and how it deviates from it.
