@@ -1,5 +1,6 @@
 use std::fmt;
 
+use serde::{Serialize, Serializer};
 use url::Url;
 
 use crate::error::{Field, InvalidConfig};
@@ -16,7 +17,7 @@ pub struct CallbackUrl(String);
 
 impl CallbackUrl {
     /// Checks `text`; an error names `field`.
-    pub(crate) fn new(field: Field, text: &str) -> Result<Self, InvalidConfig> {
+    pub fn new(field: Field, text: &str) -> Result<Self, InvalidConfig> {
         // The URL itself stays out of the message: its query may hold a secret.
         let refuse = |problem: String| Err(InvalidConfig::new(field, problem, RULE));
         if text.is_empty() {
@@ -52,13 +53,23 @@ impl CallbackUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The URL as messages show it: a query may hold a secret.
+    pub fn without_query(&self) -> String {
+        without_query(&self.0)
+    }
 }
 
-/// A callback URL as messages show it: a query may hold a secret.
 pub(crate) fn without_query(url: &str) -> String {
     match url.split_once('?') {
         Some((before, _)) => format!("{before}?…"),
         None => url.to_owned(),
+    }
+}
+
+impl Serialize for CallbackUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -30,6 +30,16 @@ pub enum Field {
 }
 
 impl Field {
+    const ALL: [Self; 7] = [
+        Self::Domain,
+        Self::App,
+        Self::NotifyUrl,
+        Self::OnDemandUrl,
+        Self::Events,
+        Self::Signing,
+        Self::SigningKey,
+    ];
+
     /// The field as configs spell it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,6 +63,14 @@ impl fmt::Display for Field {
 impl serde::Serialize for Field {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Field {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let unknown = || serde::de::Error::custom(format!("`{text}` is not a field"));
+        Self::ALL.into_iter().find(|field| field.as_str() == text).ok_or_else(unknown)
     }
 }
 

@@ -3,8 +3,9 @@
 //! This is the crate to depend on. Everything of `record-callback-core` is here at the root; the vendors'
 //! own clients are in [`aliyun`] and [`huaweicloud`], what they share in [`http`]. What the clouds send is verified by
 //! [`aliyun::AliyunCallbacks`] and [`huaweicloud::HuaweicloudCallbacks`]; with the feature `receiver` there are a
-//! router, a server and sinks for it (`receiver`) and sources by configuration (`SourceConfig`). [`ProviderConfig`]
-//! chooses a vendor by configuration, and the program stays the same:
+//! router, a server and sinks for it (`receiver`) and sources by configuration (`SourceConfig`). With the feature
+//! `fleet`, whole fleets of callbacks are declared, planned, applied and moved (`fleet`). [`ProviderConfig`] chooses a
+//! vendor by configuration, and the program stays the same:
 //!
 //! ```
 //! use record_callback::http::TokioTimer;
@@ -30,14 +31,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "fleet")]
+mod fleet_config;
 mod provider_config;
 #[cfg(feature = "receiver")]
 mod source_config;
 
+#[cfg(feature = "fleet")]
+pub use fleet_config::{ManifestKeys, connect_all};
 pub use provider_config::{AliyunConfig, CredentialsConfig, HuaweicloudConfig, ProviderConfig};
 pub use record_callback_core::*;
 
 pub use record_callback_aliyun as aliyun;
+#[cfg(feature = "fleet")]
+pub use record_callback_fleet as fleet;
 pub use record_callback_http as http;
 pub use record_callback_huaweicloud as huaweicloud;
 #[cfg(feature = "receiver")]

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use record_callback_aliyun::{AliyunClient, AliyunProvider, Signature};
 use record_callback_core::{InvalidConfig, RecordCallbackProvider, Result};
-use record_callback_http::{AccessKey, Env, OsEnv, StaticCredentials};
+use record_callback_http::{AccessKey, Env, OsEnv, Quotas, StaticCredentials};
 use record_callback_huaweicloud::{HuaweicloudClient, HuaweicloudProvider, Login};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -22,6 +22,7 @@ use serde::Deserialize;
 /// Unknown fields are refused. Secrets do not appear in `Debug`; but the TOML parser's own errors quote the line
 /// they are about, so keep those of a config with secrets in it out of logs.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "fleet", derive(schemars::JsonSchema))]
 #[serde(tag = "vendor", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ProviderConfig {
@@ -33,6 +34,7 @@ pub enum ProviderConfig {
 
 /// How to reach Aliyun Live; every field may be left out.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "fleet", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct AliyunConfig {
     /// The API's address; wins over the region. Default: the mainland one.
@@ -42,6 +44,7 @@ pub struct AliyunConfig {
     /// Allows plain HTTP to hosts that are not loopback.
     pub allow_http: bool,
     /// The signature. Default: `rpc`.
+    #[cfg_attr(feature = "fleet", schemars(schema_with = "crate::fleet_config::signature_schema"))]
     pub signature: Signature,
     /// Default: the environment.
     pub credentials: CredentialsConfig,
@@ -49,6 +52,7 @@ pub struct AliyunConfig {
 
 /// How to reach Huawei Cloud Live. Give a region, or an endpoint and a project.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "fleet", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct HuaweicloudConfig {
     /// The API's address; wins over the region's.
@@ -68,6 +72,7 @@ pub struct HuaweicloudConfig {
 
 /// Where credentials come from.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "fleet", derive(schemars::JsonSchema))]
 #[serde(tag = "source", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum CredentialsConfig {
@@ -79,14 +84,17 @@ pub enum CredentialsConfig {
         /// The public id.
         id: String,
         /// The secret.
+        #[cfg_attr(feature = "fleet", schemars(with = "String"))]
         secret: SecretString,
         /// For temporary keys.
         #[serde(default)]
+        #[cfg_attr(feature = "fleet", schemars(with = "Option<String>"))]
         security_token: Option<SecretString>,
     },
     /// A token for the project; Huawei Cloud only.
     Token {
         /// The value of `X-Auth-Token`.
+        #[cfg_attr(feature = "fleet", schemars(with = "String"))]
         token: SecretString,
     },
     /// Tokens from IAM by password; Huawei Cloud only.
@@ -96,6 +104,7 @@ pub enum CredentialsConfig {
         /// IAM user name.
         user: String,
         /// Its password.
+        #[cfg_attr(feature = "fleet", schemars(with = "String"))]
         password: SecretString,
     },
 }
@@ -108,16 +117,30 @@ impl ProviderConfig {
 
     /// The provider, with defaults from `env`. Makes no call.
     pub fn connect_in(&self, env: impl Env) -> Result<Arc<dyn RecordCallbackProvider>> {
+        self.connect_with(env, self.default_quotas())
+    }
+
+    /// The provider, in an account with `quotas`.
+    pub(crate) fn connect_with(&self, env: impl Env, quotas: Quotas) -> Result<Arc<dyn RecordCallbackProvider>> {
         match self {
-            Self::Aliyun(config) => config.connect(env),
-            Self::Huaweicloud(config) => config.connect(env),
+            Self::Aliyun(config) => config.connect(env, quotas),
+            Self::Huaweicloud(config) => config.connect(env, quotas),
+        }
+    }
+
+    /// The quotas of an account.
+    pub(crate) fn default_quotas(&self) -> Quotas {
+        match self {
+            Self::Aliyun(_) => record_callback_aliyun::default_quotas(),
+            Self::Huaweicloud(_) => record_callback_huaweicloud::default_quotas(),
         }
     }
 }
 
 impl AliyunConfig {
-    fn connect(&self, env: impl Env) -> Result<Arc<dyn RecordCallbackProvider>> {
-        let mut builder = AliyunClient::builder().allow_http(self.allow_http).signature(self.signature);
+    fn connect(&self, env: impl Env, quotas: Quotas) -> Result<Arc<dyn RecordCallbackProvider>> {
+        let mut builder =
+            AliyunClient::builder().quotas(quotas).allow_http(self.allow_http).signature(self.signature);
         if let Some(endpoint) = &self.endpoint {
             builder = builder.endpoint(endpoint);
         }
@@ -140,8 +163,8 @@ impl AliyunConfig {
 }
 
 impl HuaweicloudConfig {
-    fn connect(&self, env: impl Env) -> Result<Arc<dyn RecordCallbackProvider>> {
-        let mut builder = HuaweicloudClient::builder().env(env).allow_http(self.allow_http);
+    fn connect(&self, env: impl Env, quotas: Quotas) -> Result<Arc<dyn RecordCallbackProvider>> {
+        let mut builder = HuaweicloudClient::builder().env(env).quotas(quotas).allow_http(self.allow_http);
         if let Some(endpoint) = &self.endpoint {
             builder = builder.endpoint(endpoint);
         }

@@ -1,0 +1,226 @@
+//! Carries out a plan: within quota, verified, and so that whatever dies when, the same command goes on from there.
+
+mod run;
+mod verify;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use record_callback_core::{Error, ReadBack};
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use tokio::sync::watch;
+
+pub use run::apply;
+
+use crate::name::Name;
+use crate::slot::Slot;
+
+/// How a plan is carried out.
+#[derive(Debug, Clone)]
+pub struct ApplyOptions {
+    /// How long to wait for a write to show.
+    pub read_back: ReadBack,
+    /// After so many failures nothing more is begun. Default: failures of some do not stop the others.
+    pub max_failures: Option<usize>,
+    /// Leaves the configs of callbacks that move to another provider where they are, too.
+    pub keep_source: bool,
+    /// Asked before the config of a callback that moved to another provider is retired.
+    pub confirmation: Option<Arc<dyn Confirmation>>,
+    /// Tells when to begin nothing more.
+    pub stop: Stop,
+}
+
+impl ApplyOptions {
+    /// All defaults, waiting as `read_back` says.
+    pub fn new(read_back: ReadBack) -> Self {
+        Self { read_back, max_failures: None, keep_source: false, confirmation: None, stop: Stop::never() }
+    }
+}
+
+/// Says whether a callback works in its new place.
+#[async_trait]
+pub trait Confirmation: fmt::Debug + Send + Sync {
+    /// Returns once it is confirmed that callbacks arrive from `to`; an error says why it is not.
+    async fn confirm(&self, name: &Name, from: &[Slot], to: &Slot) -> Result<(), String>;
+}
+
+/// Told what becomes of each callback, as it happens.
+pub trait Progress: Send + Sync {
+    /// The callback is as planned, or will not be in this run.
+    fn ended(&self, name: &Name, fate: &Fate);
+}
+
+/// Tells an apply to finish what is under way and begin nothing more.
+#[derive(Debug, Clone)]
+pub struct Stop(watch::Receiver<bool>);
+
+/// Stops what has the [`Stop`] of the same pair.
+#[derive(Debug)]
+pub struct Stopper(watch::Sender<bool>);
+
+impl Stop {
+    /// Something to stop with, and what to watch it by.
+    pub fn pair() -> (Stopper, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (Stopper(sender), Self(receiver))
+    }
+
+    /// One that never says stop.
+    pub fn never() -> Self {
+        Self::pair().1
+    }
+
+    /// Whether to stop.
+    pub fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Returns when it says stop.
+    pub async fn wait(&self) {
+        if self.0.clone().wait_for(|stop| *stop).await.is_err() {
+            // Nobody is left who could.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Stopper {
+    /// Says stop.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+/// What became of one callback.
+#[derive(Debug)]
+pub enum Fate {
+    /// It is as planned, and was read back.
+    Done,
+    /// It is not, and this is why.
+    Failed(Failure),
+    /// The plan could not do anything for it.
+    Blocked {
+        /// Why.
+        reason: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// It was not begun, or not finished, because the run was to stop.
+    Unfinished,
+}
+
+/// Where a callback failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// How far it came.
+    pub stage: Stage,
+    /// What went wrong.
+    pub error: Error,
+}
+
+impl Failure {
+    /// What the person who gets it can do.
+    pub fn hint(&self) -> &'static str {
+        match self.stage {
+            Stage::Confirm => "both configs are in place, nothing is lost: run it again, or go back",
+            _ => self.error.kind().hint(),
+        }
+    }
+}
+
+/// How far a callback comes, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Writing the config to its place.
+    Write,
+    /// Reading it back.
+    Verify,
+    /// Confirming that callbacks arrive.
+    Confirm,
+    /// Deleting the configs it leaves behind.
+    Retire,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Write => "write",
+            Self::Verify => "verify",
+            Self::Confirm => "confirm",
+            Self::Retire => "retire",
+        })
+    }
+}
+
+/// What became of a plan.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What became of each callback that something was to be done for, by name.
+    pub outcomes: Vec<Outcome>,
+    /// Why the run ended early, if it could not note what it does.
+    pub journal_error: Option<io::Error>,
+}
+
+/// What became of one step of a plan.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// The callback.
+    pub name: Name,
+    /// What the plan had for it: `create`, `update`, `replace`, `delete` or `blocked`.
+    pub action: &'static str,
+    /// What became of it.
+    #[serde(flatten)]
+    pub fate: Fate,
+}
+
+impl Report {
+    /// Whether everything is as planned.
+    pub fn is_done(&self) -> bool {
+        self.journal_error.is_none() && self.outcomes.iter().all(|outcome| matches!(outcome.fate, Fate::Done))
+    }
+
+    /// How many callbacks are as planned.
+    pub fn done(&self) -> usize {
+        self.count(|fate| matches!(fate, Fate::Done))
+    }
+
+    /// How many failed or were blocked.
+    pub fn failed(&self) -> usize {
+        self.count(|fate| matches!(fate, Fate::Failed(_) | Fate::Blocked { .. }))
+    }
+
+    /// How many were not begun or not finished.
+    pub fn unfinished(&self) -> usize {
+        self.count(|fate| matches!(fate, Fate::Unfinished))
+    }
+
+    fn count(&self, which: impl Fn(&Fate) -> bool) -> usize {
+        self.outcomes.iter().filter(|outcome| which(&outcome.fate)).count()
+    }
+}
+
+impl Serialize for Fate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Fate", 4)?;
+        match self {
+            Self::Done => fields.serialize_field("result", "done")?,
+            Self::Unfinished => fields.serialize_field("result", "unfinished")?,
+            Self::Blocked { reason, hint } => {
+                fields.serialize_field("result", "blocked")?;
+                fields.serialize_field("reason", reason)?;
+                fields.serialize_field("hint", hint)?;
+            }
+            Self::Failed(failure) => {
+                fields.serialize_field("result", "failed")?;
+                fields.serialize_field("stage", &failure.stage)?;
+                fields.serialize_field("reason", &failure.error.to_string())?;
+                fields.serialize_field("hint", failure.hint())?;
+            }
+        }
+        fields.end()
+    }
+}

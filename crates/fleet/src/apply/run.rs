@@ -1,0 +1,456 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::future::{Either, join_all, select};
+use futures_util::{StreamExt, stream};
+use record_callback_core::{ConfigId, Error, ErrorKind, Field, RecordCallbackConfig, RecordCallbackProvider};
+
+use super::verify::{Expected, Verified};
+use super::{ApplyOptions, Failure, Fate, Outcome, Progress, Report, Stage};
+use crate::name::Name;
+use crate::observe::Clouds;
+use crate::plan::{Action, Change, End, Plan, Retirement, Write};
+use crate::slot::Slot;
+use crate::state::{Entry, Ledger, OwnedConfig, Record, Standing};
+
+/// Carries out `plan`.
+///
+/// Each callback goes the same way: note what will be written, write it, note that it was written, read it back, and only
+/// then retire what it leaves behind. Failures of one do not stop the others. At the end the state of `ledger` says
+/// what is ours; save it.
+pub async fn apply(
+    plan: Plan,
+    clouds: &Clouds,
+    ledger: &Ledger<'_>,
+    options: &ApplyOptions,
+    progress: &dyn Progress,
+) -> Report {
+    let run = Run {
+        clouds,
+        ledger,
+        options,
+        progress,
+        failures: AtomicUsize::new(0),
+        broken: AtomicBool::new(false),
+        journal_error: Mutex::default(),
+        outcomes: Mutex::default(),
+    };
+    run.all(plan).await;
+    let mut outcomes = run.outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcomes.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    let journal_error = run.journal_error.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Report { outcomes, journal_error }
+}
+
+/// One run of [`apply`].
+pub(super) struct Run<'a> {
+    pub(super) clouds: &'a Clouds,
+    ledger: &'a Ledger<'a>,
+    pub(super) options: &'a ApplyOptions,
+    progress: &'a dyn Progress,
+    failures: AtomicUsize,
+    broken: AtomicBool,
+    journal_error: Mutex<Option<io::Error>>,
+    outcomes: Mutex<Vec<Outcome>>,
+}
+
+/// A change or a removal under way.
+struct Task {
+    name: Name,
+    action: &'static str,
+    change: Option<Box<Change>>,
+    retire: Vec<Retirement>,
+    effective: Option<RecordCallbackConfig>,
+}
+
+type Step<T> = Result<T, Failure>;
+
+impl Run<'_> {
+    async fn all(&self, plan: Plan) {
+        let (mut changes, mut removals) = (Vec::new(), Vec::new());
+        for step in plan.steps {
+            let (action, mut change) = match step.action {
+                Action::Keep(_) => continue,
+                Action::Blocked(blocked) => {
+                    let fate = Fate::Blocked { reason: blocked.reason, hint: blocked.hint };
+                    self.end(step.name, "blocked", fate);
+                    continue;
+                }
+                Action::Delete(removal) => {
+                    let (retire, name) = (removal.retire, step.name);
+                    removals.push(Task { name, action: "delete", change: None, retire, effective: None });
+                    continue;
+                }
+                Action::Create(change) => ("create", change),
+                Action::Update(change) => ("update", change),
+                Action::Replace(change) => ("replace", change),
+            };
+            let retire = std::mem::take(&mut change.retire);
+            changes.push(Task { name: step.name, action, change: Some(change), retire, effective: None });
+        }
+        self.in_order(changes).await;
+        // What is not declared any more goes last: nothing waits for it.
+        self.providers(removals).await;
+    }
+
+    /// Runs tasks that wait for nobody, then those that waited for these, and so on.
+    async fn in_order(&self, mut tasks: Vec<Task>) {
+        while !tasks.is_empty() {
+            let pending: BTreeSet<Name> = tasks.iter().map(|task| task.name.clone()).collect();
+            let waits = |task: &Task| task.after().is_some_and(|name| pending.contains(name));
+            let (waiting, ready): (Vec<_>, Vec<_>) = tasks.into_iter().partition(waits);
+            let (ready, stuck): (Vec<_>, Vec<_>) =
+                ready.into_iter().partition(|task| task.after().is_none_or(|name| self.is_done(name)));
+            for task in stuck {
+                let reason = "its place still belongs to another callback, which could not move away";
+                let hint = "see why that one could not, and run again";
+                let fate = Fate::Blocked { reason: reason.to_owned(), hint: hint.to_owned() };
+                self.end(task.name, task.action, fate);
+            }
+            self.providers(ready).await;
+            tasks = waiting;
+        }
+    }
+
+    async fn providers(&self, tasks: Vec<Task>) {
+        let mut by_provider: BTreeMap<Name, Vec<Task>> = BTreeMap::new();
+        for task in tasks {
+            by_provider.entry(task.provider()).or_default().push(task);
+        }
+        join_all(by_provider.into_iter().map(|(provider, tasks)| self.provider(provider, tasks))).await;
+    }
+
+    /// Where one list shows many configs, many are written before they are verified together: reading them one by one would
+    /// take as much of the quota as writing them. The first few go ahead, so that what is wrong with all shows early.
+    async fn provider(&self, provider: Name, mut tasks: Vec<Task>) {
+        let parallel = self.clouds.in_parallel();
+        if self.clouds.lists(&provider) {
+            let rest = tasks.split_off(parallel.min(tasks.len()));
+            self.wave(tasks).await;
+            self.wave(rest).await;
+        } else {
+            let waves = tasks.into_iter().map(|task| self.wave(vec![task]));
+            stream::iter(waves).buffer_unordered(parallel).for_each(|()| std::future::ready(())).await;
+        }
+    }
+
+    async fn wave(&self, tasks: Vec<Task>) {
+        let written = self.each(tasks, |task| self.write(task)).await;
+        let verified = self.verified(written).await;
+        let confirmed = self.each(verified, |task| self.confirm(task)).await;
+        let retired = self.each(confirmed, |task| self.retire(task)).await;
+        self.gone(retired).await;
+    }
+
+    /// Takes `tasks` through a stage, in parallel; those that come through it go on.
+    async fn each<F: Future<Output = (Task, Step<()>)>>(
+        &self,
+        tasks: Vec<Task>,
+        work: impl Fn(Task) -> F,
+    ) -> Vec<Task> {
+        let tasks = tasks.into_iter().map(|task| async {
+            if self.stopped() {
+                self.end(task.name, task.action, Fate::Unfinished);
+                return None;
+            }
+            let (task, result) = work(task).await;
+            self.unless_failed(task, result)
+        });
+        let through = stream::iter(tasks).buffer_unordered(self.clouds.in_parallel());
+        through.filter_map(std::future::ready).collect().await
+    }
+
+    fn unless_failed(&self, task: Task, result: Step<()>) -> Option<Task> {
+        match result {
+            Ok(()) => Some(task),
+            Err(failure) => {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                self.end(task.name, task.action, Fate::Failed(failure));
+                None
+            }
+        }
+    }
+
+    async fn write(&self, mut task: Task) -> (Task, Step<()>) {
+        let result = match task.change.take() {
+            None => Ok(()),
+            Some(change) => {
+                let result = self.write_change(&task.name, &change).await;
+                task.change = Some(change);
+                result.map(|effective| task.effective = Some(effective))
+            }
+        };
+        (task, result.map_err(|error| Failure { stage: Stage::Write, error }))
+    }
+
+    /// Writes a config, noted before and after, and gives what the cloud was asked to store.
+    async fn write_change(&self, name: &Name, change: &Change) -> Result<RecordCallbackConfig, Error> {
+        let provider = self.provider_of(&change.slot)?;
+        let (config, fidelity) = (&change.wanted.config, change.wanted.fidelity);
+        let effective = provider.capabilities().fit(config, fidelity)?.effective;
+        let before = self.owned(change.taken_from.as_ref().unwrap_or(name), &change.slot);
+        let salt = self.ledger.state().salt;
+        let owned = |standing, id: Option<ConfigId>| OwnedConfig {
+            slot: change.slot.clone(),
+            id: id.or_else(|| before.as_ref()?.id.clone()),
+            standing,
+            written: salt.of_config(&effective),
+            ignored: Vec::new(),
+        };
+        let applied = match change.write {
+            Write::Nothing => {
+                // It is as wanted; whose it is and how it stands may not be noted yet.
+                if let Some(before) = before.clone() {
+                    self.note(name, change, OwnedConfig { standing: Standing::Current, ..before }).await?;
+                }
+                return Ok(effective);
+            }
+            Write::Create => {
+                self.note(name, change, owned(Standing::Creating, None)).await?;
+                provider.create(config, fidelity).await
+            }
+            Write::Update => {
+                self.note(name, change, owned(Standing::Updating, None)).await?;
+                provider.update(config, fidelity).await
+            }
+        };
+        match applied {
+            Ok(applied) => {
+                self.note(name, change, owned(Standing::Current, applied.id)).await?;
+                Ok(effective)
+            }
+            Err(error) => {
+                // What may have happened stays noted as begun; what certainly has not does not.
+                if !error.maybe_applied() {
+                    self.unnote(name, change, before).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn note(&self, name: &Name, change: &Change, config: OwnedConfig) -> Result<(), Error> {
+        let holder = change.taken_from.as_ref();
+        let taken = holder.filter(|holder| self.owned(holder, &config.slot).is_some()).cloned();
+        let record = match taken {
+            Some(from) => Record::TakeOver { from, name: name.clone(), config },
+            None => {
+                let entry = Some(self.entry(name).with(config));
+                Record::Entry { name: name.clone(), entry }
+            }
+        };
+        self.journal(record).await
+    }
+
+    /// Notes that a write did not happen: the slot is as it was.
+    async fn unnote(&self, name: &Name, change: &Change, before: Option<OwnedConfig>) -> Result<(), Error> {
+        let record = match (before, &change.taken_from) {
+            (Some(config), Some(holder)) => {
+                Record::TakeOver { from: name.clone(), name: holder.clone(), config }
+            }
+            (Some(config), None) => {
+                Record::Entry { name: name.clone(), entry: Some(self.entry(name).with(config)) }
+            }
+            (None, _) => {
+                Record::Entry { name: name.clone(), entry: Some(self.entry(name).without(&change.slot)) }
+            }
+        };
+        self.journal(record).await
+    }
+
+    async fn verified(&self, tasks: Vec<Task>) -> Vec<Task> {
+        let expected = tasks.iter().filter_map(|task| {
+            let (change, effective) = (task.change.as_ref()?, task.effective.as_ref()?);
+            Some((change.slot.clone(), Expected::Config(effective, change.wanted.fidelity)))
+        });
+        let mut results = self.verify(expected.collect()).await;
+        let mut through = Vec::new();
+        for task in tasks {
+            let result = match task.change.as_ref().and_then(|change| results.remove(&change.slot)) {
+                None => Ok(()),
+                Some(Verified::Not(error)) => Err(error),
+                Some(Verified::AsExpected(ignored)) if ignored.is_empty() => Ok(()),
+                Some(Verified::AsExpected(ignored)) => {
+                    let fields = ignored.into_iter().map(|difference| difference.field).collect();
+                    self.note_ignored(&task, fields).await
+                }
+            };
+            let result = result.map_err(|error| Failure { stage: Stage::Verify, error });
+            through.extend(self.unless_failed(task, result));
+        }
+        through
+    }
+
+    /// Notes what the cloud ignored, so that the next plan does not ask for it again.
+    async fn note_ignored(&self, task: &Task, ignored: Vec<Field>) -> Result<(), Error> {
+        let Some(change) = &task.change else { return Ok(()) };
+        match self.owned(&task.name, &change.slot) {
+            Some(owned) => self.note(&task.name, change, OwnedConfig { ignored, ..owned }).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn confirm(&self, task: Task) -> (Task, Step<()>) {
+        let result = self.confirm_move(&task).await;
+        (task, result.map_err(|error| Failure { stage: Stage::Confirm, error }))
+    }
+
+    async fn confirm_move(&self, task: &Task) -> Result<(), Error> {
+        let (Some(confirmation), Some(change)) = (&self.options.confirmation, &task.change) else {
+            return Ok(());
+        };
+        let from: Vec<Slot> =
+            task.retire.iter().filter(|one| leaves(&one.slot, change)).map(|one| one.slot.clone()).collect();
+        if from.is_empty() {
+            return Ok(());
+        }
+        let stop = &self.options.stop;
+        let confirmed = std::pin::pin!(confirmation.confirm(&task.name, &from, &change.slot));
+        let stopped = std::pin::pin!(stop.wait());
+        let refuse = |problem| Err(Error::new(ErrorKind::Timeout, format!("not confirmed: {problem}")));
+        match select(confirmed, stopped).await {
+            Either::Left((Ok(()), _)) => Ok(()),
+            Either::Left((Err(problem), _)) => refuse(problem),
+            Either::Right(_) => refuse("interrupted".to_owned()),
+        }
+    }
+
+    async fn retire(&self, task: Task) -> (Task, Step<()>) {
+        let mut result = Ok(());
+        for retirement in &task.retire {
+            result = self.retire_one(&task, retirement).await;
+            if result.is_err() {
+                break;
+            }
+        }
+        (task, result.map_err(|error| Failure { stage: Stage::Retire, error }))
+    }
+
+    async fn retire_one(&self, task: &Task, retirement: &Retirement) -> Result<(), Error> {
+        let slot = &retirement.slot;
+        if self.stays(task, slot) {
+            return match self.owned(&task.name, slot) {
+                Some(owned) => {
+                    let kept = OwnedConfig { standing: Standing::Kept, ..owned };
+                    let entry = Some(self.entry(&task.name).with(kept));
+                    self.journal(Record::Entry { name: task.name.clone(), entry }).await
+                }
+                None => Ok(()),
+            };
+        }
+        match retirement.end {
+            End::Forget => Ok(()),
+            End::Delete => match self.provider_of(slot)?.delete(&slot.key).await {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Verifies that what was deleted is gone, notes it, and ends the tasks.
+    async fn gone(&self, tasks: Vec<Task>) {
+        let gone = |task: &Task| -> Vec<Slot> {
+            let gone = task.retire.iter().filter(|retirement| !self.stays(task, &retirement.slot));
+            gone.map(|retirement| retirement.slot.clone()).collect()
+        };
+        let deleted = tasks.iter().flat_map(|task| {
+            let deleted = task.retire.iter().filter(|retirement| retirement.end == End::Delete);
+            deleted.filter(|one| !self.stays(task, &one.slot)).map(|one| (one.slot.clone(), Expected::Nothing))
+        });
+        let mut results = self.verify(deleted.collect()).await;
+        let parallel = self.clouds.in_parallel();
+        let ends = tasks.into_iter().map(|task| {
+            let slots = gone(&task);
+            let shown = slots.iter().find_map(|slot| match results.remove(slot) {
+                Some(Verified::Not(error)) => Some(error),
+                _ => None,
+            });
+            async move {
+                let result = match shown {
+                    Some(error) => Err(error),
+                    None => self.forget(&task.name, &slots).await,
+                };
+                let result = result.map_err(|error| Failure { stage: Stage::Retire, error });
+                if let Some(task) = self.unless_failed(task, result) {
+                    self.end(task.name, task.action, Fate::Done);
+                }
+            }
+        });
+        let ends: Vec<_> = ends.collect();
+        stream::iter(ends).buffer_unordered(parallel).for_each(|()| std::future::ready(())).await;
+    }
+
+    async fn forget(&self, name: &Name, slots: &[Slot]) -> Result<(), Error> {
+        if slots.is_empty() {
+            return Ok(());
+        }
+        let entry = slots.iter().fold(self.entry(name), |entry, slot| entry.without(slot));
+        self.journal(Record::Entry { name: name.clone(), entry: Some(entry) }).await
+    }
+
+    /// Whether the config in `slot` is left there beside the new one.
+    fn stays(&self, task: &Task, slot: &Slot) -> bool {
+        self.options.keep_source && task.change.as_ref().is_some_and(|change| leaves(slot, change))
+    }
+
+    fn stopped(&self) -> bool {
+        let failures = self.failures.load(Ordering::Relaxed);
+        self.options.stop.is_set()
+            || self.broken.load(Ordering::Relaxed)
+            || self.options.max_failures.is_some_and(|most| failures >= most.max(1))
+    }
+
+    async fn journal(&self, record: Record) -> Result<(), Error> {
+        self.ledger.note(record).await.map_err(|error| {
+            self.broken.store(true, Ordering::Relaxed);
+            let message = format!("what is done cannot be noted: {error}");
+            self.journal_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            Error::new(ErrorKind::Unavailable, message)
+        })
+    }
+
+    fn end(&self, name: Name, action: &'static str, fate: Fate) {
+        self.progress.ended(&name, &fate);
+        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        outcomes.push(Outcome { name, action, fate });
+    }
+
+    fn is_done(&self, name: &Name) -> bool {
+        let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        outcomes.iter().any(|outcome| outcome.name == *name && matches!(outcome.fate, Fate::Done))
+    }
+
+    fn entry(&self, name: &Name) -> Entry {
+        self.ledger.state().entries.get(name).cloned().unwrap_or_default()
+    }
+
+    fn owned(&self, name: &Name, slot: &Slot) -> Option<OwnedConfig> {
+        self.ledger.state().entries.get(name)?.in_slot(slot).cloned()
+    }
+
+    fn provider_of(&self, slot: &Slot) -> Result<&dyn RecordCallbackProvider, Error> {
+        self.clouds.get(&slot.provider).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidConfig, format!("provider `{}` is not connected", slot.provider))
+        })
+    }
+}
+
+impl Task {
+    fn after(&self) -> Option<&Name> {
+        self.change.as_ref()?.after.as_ref()
+    }
+
+    /// The provider whose quota most of it takes.
+    fn provider(&self) -> Name {
+        let slot = self.change.as_ref().map(|change| &change.slot);
+        let slot = slot.or_else(|| self.retire.first().map(|retirement| &retirement.slot));
+        slot.map_or_else(|| self.name.clone(), |slot| slot.provider.clone())
+    }
+}
+
+/// Whether `slot` is on another provider than the one the callback moves to.
+fn leaves(slot: &Slot, change: &Change) -> bool {
+    slot.provider != change.slot.provider
+}

@@ -1,0 +1,242 @@
+//! What has to be done for the clouds to be as declared: a pure function of manifest, sight and state.
+
+mod decide;
+mod holders;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use record_callback_core::{Deviation, Error, Field, InvalidConfig};
+use serde::Serialize;
+
+pub use decide::{PlanInput, plan};
+
+use crate::manifest::Wanted;
+use crate::name::Name;
+use crate::slot::Slot;
+
+/// What is to be done, a callback a step, by name.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Plan {
+    /// The steps, by the callback's name.
+    pub steps: Vec<Step>,
+}
+
+/// What is to be done for one callback.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// The callback.
+    pub name: Name,
+    /// What to do.
+    #[serde(flatten)]
+    pub action: Action,
+}
+
+/// What to do for one callback.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// Nothing: it is as declared, as far as can be seen.
+    Keep(Kept),
+    /// Create its config.
+    Create(Box<Change>),
+    /// Change its config in place.
+    Update(Box<Change>),
+    /// Have its config in another place first, then retire what is in the earlier one.
+    Replace(Box<Change>),
+    /// Delete what is ours of a callback that is not declared any more.
+    Delete(Box<Removal>),
+    /// Nothing can be done.
+    Blocked(Box<Blocked>),
+}
+
+/// What a plan says of a callback it leaves alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Kept {
+    /// The cloud hides the signing key: that it is as declared is known only from what was written.
+    pub key_unseen: bool,
+    /// The config is as declared, and not ours: it is never deleted.
+    pub not_owned: bool,
+    /// A source of an earlier switch is kept beside it.
+    pub source_kept: bool,
+}
+
+/// A config to be written, and what goes when it is there.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    /// Where the config belongs.
+    #[serde(flatten)]
+    pub slot: Slot,
+    /// How it is written into its slot.
+    pub write: Write,
+    /// Field by field, how it is and how it will be.
+    pub fields: Vec<FieldChange>,
+    /// What the cloud cannot do as asked, and does instead.
+    pub deviations: Vec<Deviation>,
+    /// What the cloud will not show again, so that nobody can verify it.
+    pub unseen: Vec<Field>,
+    /// Our other configs of this callback, which go when this one is there.
+    pub retire: Vec<Retirement>,
+    /// The callback that has the slot until it has moved away itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Name>,
+    /// The callback that the config in the slot belonged to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<Name>,
+    /// What to write.
+    #[serde(skip)]
+    pub(crate) wanted: Wanted,
+}
+
+/// How a config is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Write {
+    /// There is none in its slot.
+    Create,
+    /// Ours is in its slot and differs.
+    Update,
+    /// It is there already.
+    Nothing,
+}
+
+/// How one field is and will be. Never a secret; URLs without their query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldChange {
+    /// The field.
+    pub field: Field,
+    /// How it is; `None` where there is no config yet.
+    pub from: Option<String>,
+    /// How it will be.
+    pub to: String,
+}
+
+/// What goes of a callback that is not declared any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Removal {
+    /// Its configs.
+    pub retire: Vec<Retirement>,
+}
+
+/// A config that goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Retirement {
+    /// Where it is.
+    #[serde(flatten)]
+    pub slot: Slot,
+    /// What becomes of it.
+    pub end: End,
+}
+
+/// What becomes of a config that goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// It is deleted.
+    Delete,
+    /// It is not there any more, or what is there is not ours: only our note of it goes.
+    Forget,
+}
+
+/// Why nothing can be done for a callback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Blocked {
+    /// Where its config belongs, if that much is known.
+    pub slot: Option<Slot>,
+    /// Why.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// How many callbacks a plan does what with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Counts {
+    /// To create.
+    pub create: usize,
+    /// To change in place.
+    pub update: usize,
+    /// To move.
+    pub replace: usize,
+    /// To delete.
+    pub delete: usize,
+    /// As declared.
+    pub keep: usize,
+    /// That nothing can be done for.
+    pub blocked: usize,
+}
+
+impl Counts {
+    /// How many callbacks something is done for.
+    pub fn changes(self) -> usize {
+        self.create + self.update + self.replace + self.delete
+    }
+}
+
+impl Plan {
+    /// How many callbacks it does what with.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for step in &self.steps {
+            *match step.action {
+                Action::Keep(_) => &mut counts.keep,
+                Action::Create(_) => &mut counts.create,
+                Action::Update(_) => &mut counts.update,
+                Action::Replace(_) => &mut counts.replace,
+                Action::Delete(_) => &mut counts.delete,
+                Action::Blocked(_) => &mut counts.blocked,
+            } += 1;
+        }
+        counts
+    }
+
+    /// Whether nothing is to be done and nothing blocked.
+    pub fn is_clean(&self) -> bool {
+        let counts = self.counts();
+        counts.changes() == 0 && counts.blocked == 0
+    }
+}
+
+/// Which callbacks a plan is about.
+#[derive(Debug, Clone, Default)]
+pub enum Targets {
+    /// All that are declared or owned.
+    #[default]
+    All,
+    /// These.
+    Only(BTreeSet<Name>),
+}
+
+impl Targets {
+    /// Whether `name` is one of them.
+    pub fn contains(&self, name: &Name) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(name),
+        }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { create, update, replace, delete, keep, blocked } = self;
+        write!(
+            f,
+            "{create} to create, {update} to update, {replace} to replace, {delete} to delete, {keep} unchanged, {blocked} blocked"
+        )
+    }
+}
+
+impl Blocked {
+    fn by(slot: Option<Slot>, reason: impl Into<String>, hint: impl Into<String>) -> Action {
+        Action::Blocked(Box::new(Self { slot, reason: reason.into(), hint: hint.into() }))
+    }
+
+    fn invalid(slot: Option<Slot>, problem: &InvalidConfig) -> Action {
+        Self::by(slot, problem.to_string(), "correct the manifest, or set what it refers to")
+    }
+
+    fn error(slot: Slot, what: &str, error: &Error) -> Action {
+        Self::by(Some(slot), format!("{what}{error}"), error.kind().hint())
+    }
+}

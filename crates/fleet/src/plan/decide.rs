@@ -1,0 +1,333 @@
+use std::collections::BTreeSet;
+
+use record_callback_core::{
+    CallbackUrl, Difference, DifferenceKind, Field, Fitted, RecordCallbackConfig, StoredCallback,
+};
+
+use super::holders::{Handover, Holders};
+use super::{Action, Blocked, Change, End, FieldChange, Kept, Plan, Removal, Retirement, Step, Targets, Write};
+use crate::manifest::{Declaration, Keys, Manifest, Wanted};
+use crate::name::Name;
+use crate::observe::{Observed, Sight};
+use crate::slot::Slot;
+use crate::state::{Entry, OwnedConfig, Standing, State};
+
+/// What a plan is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanInput<'a> {
+    /// What is declared.
+    pub manifest: &'a Manifest,
+    /// The signing keys it refers to.
+    pub keys: &'a Keys,
+    /// What the clouds show of [`PlanInput::slots`].
+    pub observed: &'a Observed,
+    /// What is ours.
+    pub state: &'a State,
+    /// Which callbacks it is about.
+    pub targets: &'a Targets,
+    /// Whether the sources that earlier switches kept go now.
+    pub drop_kept: bool,
+}
+
+impl PlanInput<'_> {
+    /// The slots a plan needs to see: where the callbacks are, and where they are to be.
+    pub fn slots(manifest: &Manifest, state: &State, targets: &Targets) -> BTreeSet<Slot> {
+        let declared = manifest.callbacks().values().filter(|callback| targets.contains(&callback.name));
+        let wanted = declared.filter_map(|callback| {
+            manifest.slot_on(callback, manifest.provider_of(callback)?)
+        });
+        let entries = state.entries.iter().filter(|(name, _)| targets.contains(name));
+        let owned = entries.flat_map(|(_, entry)| entry.configs.iter().map(|config| config.slot.clone()));
+        wanted.chain(owned).collect()
+    }
+}
+
+/// What has to be done, callback by callback. The same input always gives the same plan.
+pub fn plan(input: &PlanInput<'_>) -> Plan {
+    let holders = Holders::new(input.manifest, input.state);
+    let callbacks = input.manifest.callbacks();
+    let gone = input.state.entries.keys().filter(|name| !callbacks.contains_key(*name));
+    let names: BTreeSet<&Name> =
+        callbacks.keys().chain(gone).filter(|name| input.targets.contains(name)).collect();
+    let planner = Planner { input, holders };
+    let steps = names.into_iter().filter_map(|name| {
+        let action = match callbacks.get(name) {
+            Some(callback) => planner.declared(callback),
+            None => planner.not_declared(name)?,
+        };
+        Some(Step { name: name.clone(), action })
+    });
+    Plan { steps: steps.collect() }
+}
+
+struct Planner<'a> {
+    input: &'a PlanInput<'a>,
+    holders: Holders<'a>,
+}
+
+/// A config of ours in the slot a callback is to have.
+#[derive(Clone, Copy)]
+struct Ours<'a> {
+    config: &'a OwnedConfig,
+    taken_from: Option<&'a Name>,
+    after: Option<&'a Name>,
+}
+
+impl Planner<'_> {
+    fn declared(&self, callback: &Declaration) -> Action {
+        let PlanInput { manifest, keys, observed, .. } = self.input;
+        let Some(provider) = manifest.provider_of(callback) else {
+            return Blocked::by(None, "provider: is missing", "give the callback or the defaults a provider");
+        };
+        let slot = manifest.slot_on(callback, provider);
+        let wanted = match manifest.wanted(callback, provider, keys) {
+            Ok(wanted) => wanted,
+            Err(problem) => return Blocked::invalid(slot, &problem),
+        };
+        let slot = wanted.slot();
+        let Some(view) = observed.view(provider) else {
+            let reason = format!("provider `{provider}` is not connected");
+            return Blocked::by(Some(slot), reason, "declare the provider in the manifest");
+        };
+        let fitted = match view.capabilities.fit(&wanted.config, wanted.fidelity) {
+            Ok(fitted) => fitted,
+            Err(error) => return Blocked::error(slot, "", &error.with_vendor(view.vendor)),
+        };
+        let ours = match self.ours(&callback.name, &slot) {
+            Ok(ours) => ours,
+            Err(blocked) => return blocked,
+        };
+        let retire = match self.retirements(&callback.name, Some(&slot)) {
+            Ok(retire) => retire,
+            Err(blocked) => return blocked,
+        };
+        self.decide(&callback.name, wanted, fitted, ours, retire)
+    }
+
+    fn not_declared(&self, name: &Name) -> Option<Action> {
+        match self.retirements(name, None) {
+            // Others take them all over.
+            Ok(retire) if retire.is_empty() => None,
+            Ok(retire) => Some(Action::Delete(Box::new(Removal { retire }))),
+            Err(blocked) => Some(blocked),
+        }
+    }
+
+    /// What is ours in `slot`, its own or another callback's.
+    fn ours(&self, name: &Name, slot: &Slot) -> Result<Option<Ours<'_>>, Action> {
+        if let Some(config) = self.entry(name).and_then(|entry| entry.in_slot(slot)) {
+            return Ok(Some(Ours { config, taken_from: None, after: None }));
+        }
+        let refuse = |reason: String, hint: &str| Err(Blocked::by(Some(slot.clone()), reason, hint));
+        match self.holders.handover(name, slot) {
+            None => Ok(None),
+            Some(Handover::Now(holder, config)) => {
+                Ok(Some(Ours { config, taken_from: Some(holder), after: None }))
+            }
+            Some(Handover::After(holder, config)) if self.input.targets.contains(holder) => {
+                Ok(Some(Ours { config, taken_from: Some(holder), after: Some(holder) }))
+            }
+            Some(Handover::After(holder, _)) => refuse(
+                format!("callback `{holder}` still has this place, and is not among the targets"),
+                "plan both callbacks together",
+            ),
+            Some(Handover::Exchange(holder)) => refuse(
+                format!("callback `{holder}` has this place, and waits for the place this callback has"),
+                "give one of them another place first, or exchange their names instead",
+            ),
+        }
+    }
+
+    fn decide(
+        &self,
+        name: &Name,
+        wanted: Wanted,
+        fitted: Fitted,
+        ours: Option<Ours<'_>>,
+        retire: Vec<Retirement>,
+    ) -> Action {
+        let slot = wanted.slot();
+        let Fitted { effective, deviations } = fitted;
+        let deletes = retire.iter().any(|retirement| retirement.end == End::Delete);
+        let mut not_owned = false;
+        let (write, fields, unseen) = match self.input.observed.sight(&slot) {
+            Sight::UnknownProvider => {
+                return Blocked::by(Some(slot), "the provider is not connected", "declare it in the manifest");
+            }
+            Sight::Unreadable(error) => return Blocked::error(slot, "it cannot be read: ", error),
+            Sight::Nothing => (Write::Create, all_fields(&effective), Vec::new()),
+            Sight::Config(stored) => match ours {
+                Some(ours) if self.is_ours(ours.config, stored) => {
+                    let (fields, unseen) = self.compare(stored, &effective, ours.config);
+                    (if fields.is_empty() { Write::Nothing } else { Write::Update }, fields, unseen)
+                }
+                Some(_) => {
+                    let reason = "a run that was interrupted began to create this config, and what is there now is not \
+                                  what it was to write: it may not be ours";
+                    return Blocked::by(Some(slot), reason, TAKE_OVER);
+                }
+                None => {
+                    if let Some(blocked) = foreign(&slot, stored, &effective, deletes) {
+                        return blocked;
+                    }
+                    not_owned = true;
+                    let unseen = hidden(&stored.differences(&effective)).collect();
+                    (Write::Nothing, Vec::new(), unseen)
+                }
+            },
+        };
+        let taken_from = ours.and_then(|ours| ours.taken_from);
+        if write == Write::Nothing && retire.is_empty() && taken_from.is_none() {
+            let key_unseen = unseen.contains(&Field::SigningKey);
+            return Action::Keep(Kept { key_unseen, not_owned, source_kept: self.source_kept(name, &slot) });
+        }
+        let change = Box::new(Change {
+            slot,
+            write,
+            fields,
+            deviations,
+            unseen,
+            retire,
+            after: ours.and_then(|ours| ours.after).cloned(),
+            taken_from: taken_from.cloned(),
+            wanted,
+        });
+        match write {
+            _ if deletes => Action::Replace(change),
+            Write::Create => Action::Create(change),
+            Write::Update | Write::Nothing => Action::Update(change),
+        }
+    }
+
+    /// Whether what is in an owned slot is ours. Of a create that may not have happened, only what it was to write is.
+    fn is_ours(&self, owned: &OwnedConfig, stored: &StoredCallback) -> bool {
+        owned.standing != Standing::Creating
+            || self.input.state.salt.changed(&owned.written, stored).is_empty()
+    }
+
+    /// The fields to be written, and those that will not be seen again.
+    fn compare(
+        &self,
+        stored: &StoredCallback,
+        effective: &RecordCallbackConfig,
+        owned: &OwnedConfig,
+    ) -> (Vec<FieldChange>, Vec<Field>) {
+        let differences = stored.differences(effective);
+        let unseen: Vec<Field> = hidden(&differences).filter(|_| effective.signing().key().is_some()).collect();
+        let salt = &self.input.state.salt;
+        let written = salt.of_config(effective);
+        let is_written = |field| match field {
+            Field::NotifyUrl => written.notify_url == owned.written.notify_url,
+            Field::OnDemandUrl => written.on_demand_url == owned.written.on_demand_url,
+            Field::Events => written.events == owned.written.events,
+            Field::Signing => written.scheme == owned.written.scheme,
+            _ => written.key == owned.written.key,
+        };
+        let key_known = match owned.standing {
+            Standing::Current | Standing::Kept => owned.written.key == written.key,
+            // What is shown was written together with the key; but who else may have written it?
+            Standing::Creating => owned.written.key.is_none() && written.key.is_none(),
+            Standing::Updating => false,
+        };
+        let fields = differences.into_iter().filter_map(|difference| {
+            let Difference { field, stored, wanted, kind } = difference;
+            // Asked for before, ignored by the cloud, and accepted so.
+            if owned.ignored.contains(&field) && is_written(field) {
+                return None;
+            }
+            let from = match kind {
+                DifferenceKind::Changed => stored,
+                DifferenceKind::CannotBeReadBack if key_known => return None,
+                DifferenceKind::CannotBeReadBack => match (owned.standing, owned.written.key) {
+                    (Standing::Creating | Standing::Updating, _) => "unknown, its last write was interrupted",
+                    (_, Some(_)) => "another key was written",
+                    (_, None) => "no key was written",
+                }
+                .to_owned(),
+            };
+            Some(FieldChange { field, from: Some(from), to: wanted })
+        });
+        (fields.collect(), unseen)
+    }
+
+    /// What of a callback's goes once it has `slot`.
+    fn retirements(&self, name: &Name, slot: Option<&Slot>) -> Result<Vec<Retirement>, Action> {
+        let configs = self.entry(name).map(|entry| entry.configs.as_slice()).unwrap_or_default();
+        let mut retire = Vec::new();
+        for config in configs.iter().filter(|config| Some(&config.slot) != slot) {
+            let kept = config.standing == Standing::Kept && slot.is_some() && !self.input.drop_kept;
+            if kept || self.holders.wanting(&config.slot).is_some_and(|other| self.takes(other, name)) {
+                continue;
+            }
+            let end = match self.input.observed.sight(&config.slot) {
+                Sight::UnknownProvider => {
+                    let reason = format!("its config in {} cannot be retired", config.slot);
+                    let hint = "declare that provider again until the config is gone";
+                    return Err(Blocked::by(slot.cloned(), reason, hint));
+                }
+                Sight::Nothing => End::Forget,
+                Sight::Config(stored) if !self.is_ours(config, stored) => End::Forget,
+                Sight::Config(_) | Sight::Unreadable(_) => End::Delete,
+            };
+            retire.push(Retirement { slot: config.slot.clone(), end });
+        }
+        Ok(retire)
+    }
+
+    /// Whether `other` takes a slot of `name` over in this plan.
+    fn takes(&self, other: &Name, name: &Name) -> bool {
+        other != name && self.input.targets.contains(other)
+    }
+
+    fn source_kept(&self, name: &Name, slot: &Slot) -> bool {
+        self.entry(name).is_some_and(|entry| entry.configs.iter().any(|config| config.slot != *slot))
+    }
+
+    fn entry(&self, name: &Name) -> Option<&Entry> {
+        self.input.state.entries.get(name)
+    }
+}
+
+const TAKE_OVER: &str = "take it over with `import`, or delete it";
+
+/// Why a config that is not ours is in the way, if it is.
+fn foreign(
+    slot: &Slot,
+    stored: &StoredCallback,
+    effective: &RecordCallbackConfig,
+    deletes: bool,
+) -> Option<Action> {
+    let differences = stored.differences(effective);
+    let changed: Vec<_> = differences.iter().filter(|d| d.kind == DifferenceKind::Changed).collect();
+    let unsure = deletes && effective.signing().key().is_some() && hidden(&differences).next().is_some();
+    if changed.is_empty() && !unsure {
+        return None;
+    }
+    let mut reason = "there is a config that is not ours".to_owned();
+    if changed.is_empty() {
+        reason.push_str(", and whether it has the given signing key cannot be read back");
+    }
+    for difference in changed {
+        reason.push_str(&format!("; {difference}"));
+    }
+    Some(Blocked::by(Some(slot.clone()), reason, TAKE_OVER))
+}
+
+fn hidden(differences: &[Difference]) -> impl Iterator<Item = Field> {
+    let hidden = differences.iter().filter(|d| d.kind == DifferenceKind::CannotBeReadBack);
+    hidden.map(|difference| difference.field)
+}
+
+/// Every field of a config that is not there yet.
+fn all_fields(config: &RecordCallbackConfig) -> Vec<FieldChange> {
+    let url = |url: &CallbackUrl| url.without_query();
+    let fields = [
+        (Field::NotifyUrl, Some(url(config.notify_url()))),
+        (Field::OnDemandUrl, config.on_demand_url().map(url)),
+        (Field::Events, Some(config.events().to_string())),
+        (Field::Signing, config.signing().scheme().map(|scheme| scheme.to_string())),
+        (Field::SigningKey, config.signing().key().map(|_| "the given key".to_owned())),
+    ];
+    let fields = fields.into_iter().filter_map(|(field, to)| Some(FieldChange { field, from: None, to: to? }));
+    fields.collect()
+}

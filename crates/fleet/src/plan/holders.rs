@@ -1,0 +1,79 @@
+//! Who has which slot, and who waits for whom.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::manifest::Manifest;
+use crate::name::Name;
+use crate::slot::Slot;
+use crate::state::{OwnedConfig, Standing, State};
+
+/// The callbacks by the slots they own, and by the slots they are to have.
+pub(super) struct Holders<'a> {
+    owners: HashMap<&'a Slot, &'a Name>,
+    wanting: HashMap<Slot, &'a Name>,
+    manifest: &'a Manifest,
+    state: &'a State,
+}
+
+/// How a slot that somebody else has comes to a callback.
+pub(super) enum Handover<'a> {
+    /// At once: who had it has no use for it.
+    Now(&'a Name, &'a OwnedConfig),
+    /// When who has it has moved.
+    After(&'a Name, &'a OwnedConfig),
+    /// Never: each waits for the other.
+    Exchange(&'a Name),
+}
+
+impl<'a> Holders<'a> {
+    pub(super) fn new(manifest: &'a Manifest, state: &'a State) -> Self {
+        let owned = state.entries.iter().flat_map(|(name, entry)| {
+            entry.configs.iter().map(move |config| (&config.slot, name))
+        });
+        let wanting = manifest.callbacks().values().filter_map(|callback| {
+            let slot = manifest.slot_on(callback, manifest.provider_of(callback)?)?;
+            Some((slot, &callback.name))
+        });
+        Self { owners: owned.collect(), wanting: wanting.collect(), manifest, state }
+    }
+
+    /// The callback that is to have `slot`.
+    pub(super) fn wanting(&self, slot: &Slot) -> Option<&'a Name> {
+        self.wanting.get(slot).copied()
+    }
+
+    /// How `slot` comes to `name`, if another callback has it.
+    pub(super) fn handover(&self, name: &Name, slot: &Slot) -> Option<Handover<'a>> {
+        let (holder, config) = self.holder(name, slot)?;
+        if !self.moves_away(holder, config) {
+            return Some(Handover::Now(holder, config));
+        }
+        let mut seen = HashSet::from([name]);
+        let mut next = Some(holder);
+        while let Some(waiting) = next {
+            if !seen.insert(waiting) {
+                return Some(Handover::Exchange(holder));
+            }
+            next = self.wanted_slot(waiting).and_then(|slot| {
+                let (holder, config) = self.holder(waiting, &slot)?;
+                self.moves_away(holder, config).then_some(holder)
+            });
+        }
+        Some(Handover::After(holder, config))
+    }
+
+    fn holder(&self, name: &Name, slot: &Slot) -> Option<(&'a Name, &'a OwnedConfig)> {
+        let holder = self.owners.get(slot).copied().filter(|holder| *holder != name)?;
+        Some((holder, self.state.entries.get(holder)?.in_slot(slot)?))
+    }
+
+    /// Whether `holder` is to have a place elsewhere, and has only this one until then.
+    fn moves_away(&self, holder: &Name, config: &OwnedConfig) -> bool {
+        config.standing != Standing::Kept && self.manifest.callbacks().contains_key(holder)
+    }
+
+    fn wanted_slot(&self, name: &Name) -> Option<Slot> {
+        let callback = self.manifest.callbacks().get(name)?;
+        self.manifest.slot_on(callback, self.manifest.provider_of(callback)?)
+    }
+}

@@ -1,0 +1,203 @@
+//! What is ours in the clouds: places, ids, and fingerprints of what was written there. Never a secret.
+
+mod file;
+mod fingerprint;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use record_callback_core::{ConfigId, Fidelity, Field};
+use serde::{Deserialize, Serialize};
+
+pub use file::{StateError, StateFile};
+pub use fingerprint::{Fingerprint, Salt, Written};
+
+use crate::name::Name;
+use crate::slot::Slot;
+
+/// What a fleet owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// What makes the fingerprints of this state like those of no other.
+    pub salt: Salt,
+    /// The owned configs, by callback.
+    pub entries: BTreeMap<Name, Entry>,
+    /// The switch that is under way, if one is.
+    pub switch: Option<OpenSwitch>,
+}
+
+impl State {
+    /// A state that owns nothing. Fails only when the operating system has no randomness to give.
+    pub fn empty() -> io::Result<Self> {
+        Ok(Self { salt: Salt::random()?, entries: BTreeMap::new(), switch: None })
+    }
+
+    /// Carries out what a journal says.
+    pub fn take(&mut self, record: Record) {
+        match record {
+            Record::Entry { name, entry: Some(entry) } if !entry.configs.is_empty() => {
+                self.entries.insert(name, entry);
+            }
+            Record::Entry { name, .. } => drop(self.entries.remove(&name)),
+            Record::TakeOver { from, name, config } => {
+                if let Some(entry) = self.entries.remove(&from) {
+                    let entry = entry.without(&config.slot);
+                    self.take(Record::Entry { name: from, entry: Some(entry) });
+                }
+                let entry = self.entries.remove(&name).unwrap_or_default();
+                self.entries.insert(name, entry.with(config));
+            }
+            Record::Switch { switch } => self.switch = switch,
+        }
+    }
+}
+
+/// The configs of one callback: one, or more while it moves or a source is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Entry {
+    /// Never two of one slot.
+    pub configs: Vec<OwnedConfig>,
+}
+
+impl Entry {
+    /// The config in `slot`.
+    pub fn in_slot(&self, slot: &Slot) -> Option<&OwnedConfig> {
+        self.configs.iter().find(|config| config.slot == *slot)
+    }
+
+    /// The same with `config` in its slot.
+    #[must_use]
+    pub fn with(mut self, config: OwnedConfig) -> Self {
+        match self.configs.iter_mut().find(|known| known.slot == config.slot) {
+            Some(known) => *known = config,
+            None => self.configs.push(config),
+        }
+        self
+    }
+
+    /// The same with nothing in `slot`.
+    #[must_use]
+    pub fn without(mut self, slot: &Slot) -> Self {
+        self.configs.retain(|config| config.slot != *slot);
+        self
+    }
+}
+
+/// A config we own in a cloud.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnedConfig {
+    /// Where it is.
+    #[serde(flatten)]
+    pub slot: Slot,
+    /// The vendor's id, where it has ids and has told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<ConfigId>,
+    /// How far writing it has come.
+    pub standing: Standing,
+    /// What was written last.
+    pub written: Written,
+    /// Fields of it that the cloud ignored, which was accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<Field>,
+}
+
+/// How far writing a config has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// A create was begun and its end not noted: it may be there, and then it shows what was to be written.
+    Creating,
+    /// An update was begun and its end not noted: it has the earlier or the new content.
+    Updating,
+    /// Written.
+    Current,
+    /// Written, and left there beside the callback's new place because that was asked for.
+    Kept,
+}
+
+/// A switch to another provider that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenSwitch {
+    /// The provider it goes to.
+    pub to: Name,
+    /// The callbacks, and the provider each comes from.
+    pub callbacks: BTreeMap<Name, Name>,
+    /// Callbacks that take the whole domain on the target, because it has no room for one app's config.
+    #[serde(default)]
+    pub winners: Vec<Name>,
+    /// How far the target may stray; `None` leaves it to the manifest.
+    #[serde(default)]
+    pub fidelity: Option<Fidelity>,
+    /// Whether the sources stay.
+    #[serde(default)]
+    pub keep_source: bool,
+}
+
+/// One line of the journal: how something is from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// The configs of a callback; none when it has none any more.
+    Entry {
+        /// The callback.
+        name: Name,
+        /// Its configs.
+        entry: Option<Entry>,
+    },
+    /// A config that belongs to another callback from now on.
+    TakeOver {
+        /// Whose it was.
+        from: Name,
+        /// Whose it is.
+        name: Name,
+        /// The config, as it is from now on.
+        config: OwnedConfig,
+    },
+    /// The switch that is under way; none when it is over.
+    Switch {
+        /// The switch.
+        switch: Option<OpenSwitch>,
+    },
+}
+
+/// Notes records durably, in order.
+#[async_trait]
+pub trait Journal: fmt::Debug + Send + Sync {
+    /// Returns once `record` would survive a crash.
+    async fn append(&self, record: &Record) -> io::Result<()>;
+}
+
+/// A state and the journal that every change of it goes to first.
+#[derive(Debug)]
+pub struct Ledger<'a> {
+    state: Mutex<State>,
+    journal: &'a dyn Journal,
+}
+
+impl<'a> Ledger<'a> {
+    /// A ledger that begins with `state`.
+    pub fn new(state: State, journal: &'a dyn Journal) -> Self {
+        Self { state: Mutex::new(state), journal }
+    }
+
+    /// The state as it is now. Do not hold it across an `await`.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes `record`, then carries it out.
+    pub async fn note(&self, record: Record) -> io::Result<()> {
+        self.journal.append(&record).await?;
+        self.state().take(record);
+        Ok(())
+    }
+
+    /// The state at the end.
+    pub fn into_state(self) -> State {
+        self.state.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,309 @@
+//! Lines of JSON, each with its checksum:
+//!
+//! ```text
+//! {"sum":"0f3a…","version":1,"serial":7}
+//! {"sum":"91c0…","synced":39,"is":{"record":"entry",…}}
+//! ```
+//!
+//! `sum` is over all that follows it. `synced` is how much of the file was durable when the line was written: what a
+//! crash leaves half-written lies behind the last such mark, and damage before one is no crash.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{StateError, VERSION};
+use crate::state::{Record, State};
+
+const SUM_START: &[u8] = br#"{"sum":""#;
+const SUM_END: &[u8] = br#"","#;
+const SUM_DIGITS: usize = 16;
+/// How many records one write takes.
+const BATCH: usize = 1024;
+
+/// The line whose text after its checksum is `rest`.
+fn push_line(lines: &mut Vec<u8>, rest: &[u8]) {
+    for part in [SUM_START, sum(rest).as_bytes(), SUM_END, rest, b"\n"] {
+        lines.extend_from_slice(part);
+    }
+}
+
+fn sum(rest: &[u8]) -> String {
+    hex::encode(&Sha256::digest(rest)[..SUM_DIGITS / 2])
+}
+
+fn is_whole(line: &[u8]) -> bool {
+    let Some((stated, rest)) =
+        line.strip_prefix(SUM_START).and_then(|line| line.split_at_checked(SUM_DIGITS))
+    else {
+        return false;
+    };
+    rest.strip_prefix(SUM_END).is_some_and(|rest| sum(rest).as_bytes() == stated)
+}
+
+#[derive(Deserialize)]
+struct Header {
+    version: u64,
+    /// Later versions may have another.
+    serial: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Mark {
+    synced: u64,
+}
+
+#[derive(Deserialize)]
+struct Noted {
+    is: Record,
+}
+
+/// What a journal said.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Replayed {
+    /// There is no journal of this snapshot: none at all, or one that went into it.
+    Nothing,
+    /// The state has all of it.
+    Taken {
+        /// Where the last whole line ends.
+        good: u64,
+    },
+    /// It continues a later snapshot.
+    Ahead(u64),
+}
+
+/// The journal at `path`, if there is one.
+pub(super) fn open(path: &Path) -> Result<Option<File>, StateError> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StateError::io(path, "read", error)),
+    }
+}
+
+/// Carries out on `state`, the snapshot `serial`, what the journal `file` at `path` says.
+pub(super) fn replay(
+    path: &Path,
+    file: File,
+    serial: Option<u64>,
+    state: &mut State,
+) -> Result<Replayed, StateError> {
+    let failed = |error| StateError::io(path, "read", error);
+    let damaged = |line, source| StateError::Damaged { path: path.to_owned(), line, source };
+    let mut file = BufReader::new(file);
+    let mut line = Vec::new();
+    let (mut start, mut number) = (0, 0);
+    // Where the first line begins that is not whole, and its number.
+    let mut torn: Option<(u64, u64)> = None;
+    loop {
+        line.clear();
+        let length = file.read_until(b'\n', &mut line).map_err(failed)? as u64;
+        if length == 0 {
+            break;
+        }
+        number += 1;
+        let not_ours = |source| damaged(number, Some(source));
+        let text = line.strip_suffix(b"\n");
+        match (text.filter(|text| is_whole(text)), torn) {
+            // A crash cuts the file, or leaves zeros where data did not reach the disk.
+            (None, _) if text.is_none() || line.contains(&0) => {
+                torn.get_or_insert((start, number));
+            }
+            (None, _) => return Err(damaged(number, None)),
+            // In a torn write a later page may be there and an earlier one not.
+            (Some(text), Some((torn_at, torn_line))) => {
+                let Mark { synced } = serde_json::from_slice(text).map_err(not_ours)?;
+                if synced > torn_at {
+                    return Err(damaged(torn_line, None));
+                }
+            }
+            (Some(text), None) if number == 1 => match serde_json::from_slice(text).map_err(not_ours)? {
+                Header { version, .. } if version > u64::from(VERSION) => {
+                    return Err(StateError::Newer { path: path.to_owned(), version });
+                }
+                Header { serial: Some(of), .. } if Some(of) > serial => return Ok(Replayed::Ahead(of)),
+                Header { serial: Some(of), .. } if Some(of) == serial => {}
+                Header { serial: Some(_), .. } => return Ok(Replayed::Nothing),
+                Header { serial: None, .. } => return Err(damaged(number, None)),
+            },
+            (Some(text), None) => {
+                let Noted { is } = serde_json::from_slice(text).map_err(not_ours)?;
+                state.take(is);
+            }
+        }
+        start += length;
+    }
+    Ok(match torn.map_or(start, |(torn_at, _)| torn_at) {
+        0 => Replayed::Nothing,
+        good => Replayed::Taken { good },
+    })
+}
+
+/// What is done to the file, so that tests can have it fail.
+pub(super) trait Disk: Send + 'static {
+    fn append(&mut self, lines: &[u8]) -> io::Result<()>;
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+impl Disk for File {
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        // Without a name the file is gone as soon as this process is.
+        #[cfg(unix)]
+        if std::os::unix::fs::MetadataExt::nlink(&self.metadata()?) == 0 {
+            return Err(io::Error::other("the file was deleted"));
+        }
+        self.write_all(lines)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+/// A journal that is written to.
+pub(super) struct Output<D = File> {
+    disk: D,
+    /// Of the snapshot it continues.
+    pub(super) serial: u64,
+    /// How much of it is durable.
+    synced: u64,
+    /// After one failure nobody knows what the disk has; trying again could claim too much.
+    failed: Option<Arc<io::Error>>,
+}
+
+impl Output {
+    /// Puts an empty journal in the place of the one at `path`.
+    ///
+    /// A new file, not the old one emptied: who is reading that reads on undisturbed.
+    pub(super) fn begin(path: &Path, serial: u64) -> io::Result<Self> {
+        let mut header = Vec::new();
+        push_line(&mut header, format!(r#""version":{VERSION},"serial":{serial}}}"#).as_bytes());
+        let mut disk = super::replace(path, |out| out.write_all(&header))?;
+        let synced = disk.seek(SeekFrom::End(0))?;
+        Ok(Self { disk, serial, synced, failed: None })
+    }
+
+    /// Goes on with the journal at `path`, of which the first `good` bytes are whole.
+    pub(super) fn resume(path: &Path, serial: u64, good: u64) -> io::Result<Self> {
+        let mut disk = OpenOptions::new().write(true).open(path)?;
+        disk.set_len(good)?;
+        // Of a process that was killed, even whole lines need not be durable.
+        disk.sync_all()?;
+        disk.seek(SeekFrom::End(0))?;
+        Ok(Self { disk, serial, synced: good, failed: None })
+    }
+
+    /// Goes on in `next`. A failure stays.
+    pub(super) fn continue_in(&mut self, next: Self) {
+        let failed = self.failed.take();
+        *self = Self { failed, ..next };
+    }
+}
+
+impl<D: Disk> Output<D> {
+    #[cfg(test)]
+    pub(super) fn on(disk: D) -> Self {
+        Self { disk, serial: 1, synced: 0, failed: None }
+    }
+
+    pub(super) fn fail(&mut self, error: io::Error) {
+        self.failed.get_or_insert(Arc::new(error));
+    }
+
+    /// Makes `records`, as JSON, durable, or fails for ever.
+    pub(super) fn write<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<(), Arc<io::Error>> {
+        if let Some(first) = &self.failed {
+            return Err(Arc::clone(first));
+        }
+        let (mut lines, mut rest) = (Vec::new(), Vec::new());
+        for record in records {
+            rest.clear();
+            rest.extend_from_slice(format!(r#""synced":{},"is":"#, self.synced).as_bytes());
+            rest.extend_from_slice(record);
+            rest.push(b'}');
+            push_line(&mut lines, &rest);
+        }
+        match self.disk.append(&lines).and_then(|()| self.disk.sync()) {
+            Ok(()) => {
+                self.synced += lines.len() as u64;
+                Ok(())
+            }
+            Err(error) => Err(Arc::clone(self.failed.insert(Arc::new(error)))),
+        }
+    }
+}
+
+struct Waiting {
+    /// As JSON.
+    record: Vec<u8>,
+    answer: oneshot::Sender<Result<(), Arc<io::Error>>>,
+}
+
+/// The thread that writes a journal. Dropping this waits for it.
+pub(super) struct Appender<D = File> {
+    pub(super) output: Arc<Mutex<Output<D>>>,
+    path: PathBuf,
+    /// Unbounded: every waiting record has a caller that waits. `None` when it is to end.
+    waiting: Option<mpsc::UnboundedSender<Waiting>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the journal {} could not be written; nothing more is noted until the state is opened again", path.display())]
+struct Failed {
+    path: PathBuf,
+    source: Arc<io::Error>,
+}
+
+impl<D: Disk> Appender<D> {
+    pub(super) fn start(path: &Path, output: Arc<Mutex<Output<D>>>) -> io::Result<Self> {
+        let (waiting, arriving) = mpsc::unbounded_channel();
+        let shared = Arc::clone(&output);
+        let thread = Builder::new()
+            .name("record-callback-state".to_owned())
+            .spawn(move || write_all(arriving, &shared))?;
+        Ok(Self { output, path: path.to_owned(), waiting: Some(waiting), thread: Some(thread) })
+    }
+
+    pub(super) async fn append(&self, record: &Record) -> io::Result<()> {
+        let record = serde_json::to_vec(record)?;
+        let stopped = || io::Error::other(format!("the writer of {} stopped", self.path.display()));
+        let (answer, answered) = oneshot::channel();
+        let waiting = self.waiting.as_ref().ok_or_else(stopped)?;
+        waiting.send(Waiting { record, answer }).map_err(|_| stopped())?;
+        let written = answered.await.map_err(|_| stopped())?;
+        written.map_err(|source| io::Error::new(source.kind(), Failed { path: self.path.clone(), source }))
+    }
+}
+
+/// The file is not locked for another process before nothing writes to it any more.
+impl<D> Drop for Appender<D> {
+    fn drop(&mut self) {
+        drop(self.waiting.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// All that wait are written and synced as one.
+fn write_all<D: Disk>(mut arriving: mpsc::UnboundedReceiver<Waiting>, output: &Mutex<Output<D>>) {
+    let mut batch: Vec<Waiting> = Vec::new();
+    while arriving.blocking_recv_many(&mut batch, BATCH) > 0 {
+        let records = batch.iter().map(|waiting| waiting.record.as_slice());
+        let written = output.lock().unwrap_or_else(PoisonError::into_inner).write(records);
+        for Waiting { answer, .. } in batch.drain(..) {
+            // Nobody may be left to hear it.
+            let _ = answer.send(written.clone());
+        }
+    }
+}

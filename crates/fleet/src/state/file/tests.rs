@@ -1,0 +1,453 @@
+use std::process;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use record_callback_core::{
+    AppSelector, CallbackKey, CallbackSigning, ConfigId, DomainName, RecordCallbackConfig, SigningKey,
+    SigningScheme,
+};
+use tempfile::TempDir;
+
+use super::journal::Disk;
+use super::*;
+use crate::name::Name;
+use crate::slot::Slot;
+use crate::state::{Entry, OpenSwitch, OwnedConfig, Salt, Standing};
+
+const KEY: &str = "s1gningKeyOfTests";
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn owned(salt: &Salt, i: usize) -> OwnedConfig {
+    let domain = format!("d{i}.example.com");
+    let key = SigningKey::new(KEY).unwrap();
+    let config = RecordCallbackConfig::builder(&domain, "https://cb.example.com/recorded")
+        .signing(CallbackSigning::with(SigningScheme::HmacSha256, key))
+        .build()
+        .unwrap();
+    let key = CallbackKey::new(DomainName::reported(&domain), AppSelector::Any);
+    OwnedConfig {
+        slot: Slot { provider: name("hw"), key },
+        id: i.is_multiple_of(2).then(|| ConfigId::new(format!("id \"{i}\"\n"))),
+        standing: Standing::Current,
+        written: salt.of_config(&config),
+        ignored: Vec::new(),
+    }
+}
+
+fn entry(salt: &Salt, i: usize) -> Record {
+    let entry = Entry { configs: vec![owned(salt, i), owned(salt, i + 1)] };
+    Record::Entry { name: name(&format!("callback-{i}")), entry: Some(entry) }
+}
+
+/// Records of every kind, the last of which undo earlier ones.
+fn records(salt: &Salt) -> Vec<Record> {
+    let switch = OpenSwitch {
+        to: name("hw"),
+        callbacks: [(name("callback-0"), name("ali"))].into(),
+        winners: vec![name("callback-0")],
+        fidelity: None,
+        keep_source: true,
+    };
+    let mut records: Vec<_> = (0..4).map(|i| entry(salt, i)).collect();
+    records.push(Record::Switch { switch: Some(switch) });
+    records.push(Record::Entry { name: name("callback-1"), entry: None });
+    records.push(Record::Switch { switch: None });
+    records
+}
+
+/// The states after each of `records`, and before the first.
+fn states(mut state: State, records: &[Record]) -> Vec<State> {
+    let mut states = vec![state.clone()];
+    for record in records {
+        state.take(record.clone());
+        states.push(state.clone());
+    }
+    states
+}
+
+/// How many lines end in `text`.
+fn lines_in(text: &[u8]) -> usize {
+    text.split(|byte| *byte == b'\n').count() - 1
+}
+
+struct Place {
+    _directory: TempDir,
+    path: PathBuf,
+    journal: PathBuf,
+}
+
+fn place() -> Place {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("fleet.state");
+    Place { journal: directory.path().join("fleet.state.journal"), path, _directory: directory }
+}
+
+/// A state file with `records` in its journal, each in a write of its own, and the states they lead through.
+async fn noted() -> (Place, Vec<State>) {
+    let place = place();
+    let (file, state) = StateFile::open(&place.path).unwrap();
+    let records = records(&state.salt);
+    for record in &records {
+        file.append(record).await.unwrap();
+    }
+    (place, states(state, &records))
+}
+
+#[tokio::test]
+async fn what_was_noted_is_read_again_before_and_after_a_checkpoint() {
+    let place = place();
+    let empty = StateFile::read(&place.path).unwrap();
+    assert!(empty.entries.is_empty() && empty.switch.is_none() && !place.path.exists());
+
+    let (file, state) = StateFile::open(&place.path).unwrap();
+    let states = states(state.clone(), &records(&state.salt));
+    for (i, record) in records(&state.salt).iter().enumerate() {
+        file.append(record).await.unwrap();
+        assert_eq!(StateFile::read(&place.path).unwrap(), states[i + 1], "{i}");
+    }
+    let noted = fs::read(&place.journal).unwrap();
+    file.checkpoint(&states[5]).unwrap();
+    assert_eq!(StateFile::read(&place.path).unwrap(), states[5]);
+    assert!(fs::read(&place.journal).unwrap().len() < noted.len() / 10);
+    file.append(&records(&state.salt)[5]).await.unwrap();
+    assert_eq!(StateFile::read(&place.path).unwrap(), states[6]);
+    drop(file);
+
+    let (file, state) = StateFile::open(&place.path).unwrap();
+    assert_eq!(state, states[6]);
+    file.append(&records(&state.salt)[6]).await.unwrap();
+    assert_eq!(StateFile::read(&place.path).unwrap(), states[7]);
+}
+
+#[tokio::test]
+async fn a_journal_cut_anywhere_is_a_prefix_of_it() {
+    let (place, states) = noted().await;
+    let whole = fs::read(&place.journal).unwrap();
+    for length in 0..whole.len() {
+        for zeros in [0, 5] {
+            let cut = [&whole[..length], &vec![0; zeros]].concat();
+            fs::write(&place.journal, cut).unwrap();
+            let lines = lines_in(&whole[..length]);
+            let expected = &states[lines.saturating_sub(1)];
+            assert_eq!(StateFile::read(&place.path).unwrap(), *expected, "{length}");
+            if length % 97 == 0 {
+                let (file, state) = StateFile::open(&place.path).unwrap();
+                assert_eq!(state, *expected);
+                let next = entry(&state.salt, 9);
+                file.append(&next).await.unwrap();
+                let mut after = state;
+                after.take(next);
+                assert_eq!(StateFile::read(&place.path).unwrap(), after, "{length}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_changed_byte_is_damage_unless_it_is_the_last() {
+    let (place, states) = noted().await;
+    let whole = fs::read(&place.journal).unwrap();
+    for at in 0..whole.len() - 1 {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        fs::write(&place.journal, flipped).unwrap();
+        let error = StateFile::read(&place.path).unwrap_err();
+        let StateError::Damaged { path, line, .. } = &error else { panic!("{at}: {error}") };
+        assert_eq!(*line, lines_in(&whole[..at]) as u64 + 1, "{at}");
+        let shown = error.to_string();
+        assert!(shown.contains(path.to_str().unwrap()) && shown.contains("`import`"), "{shown}");
+    }
+    assert!(matches!(StateFile::open(&place.path), Err(StateError::Damaged { .. })));
+    fs::write(&place.journal, &whole[..whole.len() - 1]).unwrap();
+    assert_eq!(StateFile::read(&place.path).unwrap(), states[states.len() - 2]);
+}
+
+#[tokio::test]
+async fn zeros_in_what_was_synced_are_damage_and_in_the_last_write_they_are_not() {
+    let (place, states) = noted().await;
+    let whole = fs::read(&place.journal).unwrap();
+    let last_line = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    for at in 0..whole.len() {
+        let mut zeroed = whole.clone();
+        zeroed[at] = 0;
+        fs::write(&place.journal, zeroed).unwrap();
+        let read = StateFile::read(&place.path);
+        // Without the line end before it the last line is not recognised as later than the zero.
+        match read {
+            Ok(state) if at >= last_line - 1 => {
+                let lines = states.len() - if at < last_line { 3 } else { 2 };
+                assert_eq!(state, states[lines], "{at}");
+            }
+            Err(StateError::Damaged { .. }) if at < last_line - 1 => {}
+            other => panic!("{at}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_a_torn_write_with_whole_lines_behind_the_tear_nothing_counts() {
+    let place = place();
+    let (file, state) = StateFile::open(&place.path).unwrap();
+    file.append(&entry(&state.salt, 0)).await.unwrap();
+    let before = fs::read(&place.journal).unwrap().len();
+    let records: Vec<_> = (1..20).map(|i| entry(&state.salt, i)).collect();
+    let lines: Vec<_> = records.iter().map(|record| serde_json::to_vec(record).unwrap()).collect();
+    file.appender.output.lock().unwrap().write(lines.iter().map(Vec::as_slice)).unwrap();
+    drop(file);
+    let mut torn = fs::read(&place.journal).unwrap();
+    torn[before + 2_000..before + 4_000].fill(0);
+    fs::write(&place.journal, torn).unwrap();
+    let read = StateFile::read(&place.path).unwrap();
+    let whole = read.entries.len() - 1;
+    assert!((1..10).contains(&whole), "{whole}");
+    assert_eq!(read, states(state.clone(), &[&[entry(&state.salt, 0)], &records[..]].concat())[whole + 1]);
+}
+
+#[tokio::test]
+async fn a_crash_between_renaming_and_emptying_loses_nothing_and_doubles_nothing() {
+    let (place, states) = noted().await;
+    let journal = fs::read(&place.journal).unwrap();
+    let (file, mut state) = StateFile::open(&place.path).unwrap();
+    // What the old journal says would be seen if it were taken again.
+    state.take(Record::Entry { name: name("callback-0"), entry: None });
+    assert_ne!(state, *states.last().unwrap());
+    file.checkpoint(&state).unwrap();
+    drop(file);
+    fs::write(&place.journal, journal).unwrap();
+    assert_eq!(StateFile::read(&place.path).unwrap(), state);
+    let (file, opened) = StateFile::open(&place.path).unwrap();
+    assert_eq!(opened, state);
+    let next = entry(&state.salt, 7);
+    file.append(&next).await.unwrap();
+    state.take(next);
+    assert_eq!(StateFile::read(&place.path).unwrap(), state);
+}
+
+#[tokio::test]
+async fn a_journal_without_its_snapshot_is_refused() {
+    let (place, states) = noted().await;
+    let first = fs::read(&place.path).unwrap();
+    let (file, _) = StateFile::open(&place.path).unwrap();
+    file.checkpoint(states.last().unwrap()).unwrap();
+    drop(file);
+    fs::write(&place.path, first).unwrap();
+    let error = StateFile::read(&place.path).unwrap_err().to_string();
+    assert!(error.contains("continues snapshot 2, but") && error.contains("is snapshot 1;"), "{error}");
+    fs::remove_file(&place.path).unwrap();
+    let error = StateFile::open(&place.path).unwrap_err().to_string();
+    assert!(error.contains("is not there; restore the two"), "{error}");
+    assert!(!place.path.exists());
+    // Without the journal, the snapshot is what there is.
+    fs::remove_file(&place.journal).unwrap();
+    assert!(StateFile::open(&place.path).unwrap().1.entries.is_empty());
+}
+
+#[test]
+fn one_process_at_a_time_writes() {
+    let place = place();
+    let (file, state) = StateFile::open(&place.path).unwrap();
+    let error = StateFile::open(&place.path).unwrap_err();
+    assert!(matches!(error, StateError::Locked { pid: Some(pid), .. } if pid == process::id()), "{error:?}");
+    assert!(error.to_string().contains(&format!("in use by process {}", process::id())), "{error}");
+    assert_eq!(StateFile::read(&place.path).unwrap(), state);
+    drop(file);
+    assert_eq!(StateFile::open(&place.path).unwrap().1, state);
+    // A process that died leaves its lock file.
+    fs::write(place.path.with_extension("state.lock"), "4194304999\n").unwrap();
+    assert_eq!(StateFile::open(&place.path).unwrap().1, state);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn everything_is_for_its_owner_only_and_links_are_followed() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let (place, states) = noted().await;
+    let link = place.path.with_extension("link");
+    symlink(&place.path, &link).unwrap();
+    let (file, state) = StateFile::open(&link).unwrap();
+    assert_eq!(state, *states.last().unwrap());
+    assert!(matches!(StateFile::open(&place.path), Err(StateError::Locked { .. })));
+    file.checkpoint(&state).unwrap();
+    assert!(link.is_symlink());
+    let files: Vec<_> = fs::read_dir(place.path.parent().unwrap()).unwrap().map(Result::unwrap).collect();
+    assert_eq!(files.len(), 4, "{files:?}");
+    for file in files {
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert!(file.path().is_symlink() || mode & 0o777 == 0o600, "{file:?}: {mode:o}");
+    }
+}
+
+#[tokio::test]
+async fn no_key_is_ever_written_or_shown() {
+    let (place, states) = noted().await;
+    let journal = fs::read_to_string(&place.journal).unwrap();
+    let (file, _) = StateFile::open(&place.path).unwrap();
+    file.checkpoint(&states[4]).unwrap();
+    let snapshot = fs::read_to_string(&place.path).unwrap();
+    assert!(snapshot.lines().any(|line| line.starts_with(r#""callback-3": [{"#)), "{snapshot}");
+    let shown = format!("{journal} {snapshot} {file:?} {:?}", states[4]);
+    assert!(!shown.contains(KEY), "{shown}");
+}
+
+#[test]
+fn what_is_no_state_of_ours_is_named() {
+    for (text, problem) in [
+        ("", "is not a state file"),
+        ("{}", "is not a state file"),
+        ("notes\n", "is not a state file"),
+        (r#"{"version":1,"serial":1,"salt":"00","switch":null,"callbacks":{}}"#, "is not a state file"),
+        (r#"{"version":0,"serial":1}"#, "is not a state file"),
+        (r#"{"version":2,"pieces":[]}"#, "is of version 2, and this program knows versions up to 1"),
+    ] {
+        let place = place();
+        fs::write(&place.path, text).unwrap();
+        for error in [StateFile::read(&place.path).unwrap_err(), StateFile::open(&place.path).unwrap_err()] {
+            let shown = error.to_string();
+            assert!(shown.contains(problem) && shown.contains("fleet.state"), "{text}: {shown}");
+        }
+        assert_eq!(fs::read_to_string(&place.path).unwrap(), text);
+    }
+    let missing = tempfile::tempdir().unwrap().path().join("none").join("fleet.state");
+    let error = StateFile::open(&missing).unwrap_err();
+    assert!(matches!(error, StateError::Io { .. }) && error.to_string().contains("check its directory"));
+}
+
+/// Remembers its writes, and fails from some sync on.
+#[derive(Clone, Default)]
+struct Watched {
+    writes: Arc<Mutex<Vec<String>>>,
+    good_syncs: usize,
+}
+
+impl Disk for Watched {
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.writes.lock().unwrap().push(String::from_utf8(lines.to_vec()).unwrap());
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        match self.good_syncs.checked_sub(1) {
+            Some(left) => self.good_syncs = left,
+            None => return Err(io::ErrorKind::StorageFull.into()),
+        }
+        Ok(())
+    }
+}
+
+fn watched(good_syncs: usize) -> (Appender<Watched>, Arc<Mutex<Vec<String>>>) {
+    let disk = Watched { good_syncs, ..Watched::default() };
+    let writes = Arc::clone(&disk.writes);
+    let output = Arc::new(Mutex::new(Output::on(disk)));
+    (Appender::start(Path::new("watched.journal"), output).unwrap(), writes)
+}
+
+#[tokio::test]
+async fn what_waits_is_written_at_once_and_in_order() {
+    let (appender, writes) = watched(usize::MAX);
+    let salt = Salt::random().unwrap();
+    let records: Vec<_> = (0..100).map(|i| entry(&salt, i)).collect();
+    let mut appends = Box::pin(join_all(records.iter().map(|record| appender.append(record))));
+    {
+        let _blocked = appender.output.lock().unwrap();
+        assert!(appends.as_mut().now_or_never().is_none());
+    }
+    for appended in appends.await {
+        appended.unwrap();
+    }
+    // The thread may have begun with the first.
+    let writes = writes.lock().unwrap();
+    assert!(writes.len() <= 2, "{}", writes.len());
+    for (i, line) in writes.concat().lines().enumerate() {
+        assert!(line.contains(&format!(r#""callback-{i}""#)), "{i}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_failed_sync_nothing_is_promised_any_more() {
+    let (appender, writes) = watched(1);
+    let record = Record::Switch { switch: None };
+    appender.append(&record).await.unwrap();
+    for _ in 0..3 {
+        let error = appender.append(&record).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(error.to_string().contains("watched.journal"), "{error}");
+    }
+    assert_eq!(writes.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_may_have_happened_ends_appending_and_one_that_did_not_does_not() {
+    let (place, states) = noted().await;
+    let (file, state) = StateFile::open(&place.path).unwrap();
+    // Nothing can be renamed onto a directory that is not empty.
+    let away = place.path.with_extension("away");
+    fs::rename(&place.journal, &away).unwrap();
+    fs::create_dir_all(place.journal.join("in the way")).unwrap();
+    file.checkpoint(&state).unwrap_err();
+    file.append(&Record::Switch { switch: None }).await.unwrap_err();
+    drop(file);
+    fs::remove_dir_all(&place.journal).unwrap();
+    fs::rename(&away, &place.journal).unwrap();
+    assert_eq!(StateFile::open(&place.path).unwrap().1, *states.last().unwrap());
+}
+
+#[tokio::test]
+async fn a_deleted_journal_takes_nothing() {
+    let (place, _) = noted().await;
+    let (file, _) = StateFile::open(&place.path).unwrap();
+    fs::remove_file(&place.journal).unwrap();
+    let error = file.append(&Record::Switch { switch: None }).await.unwrap_err();
+    let source = std::error::Error::source(error.get_ref().unwrap()).unwrap().to_string();
+    assert!(!cfg!(unix) || source.contains("deleted"), "{source}");
+}
+
+#[tokio::test]
+async fn who_reads_meanwhile_gets_a_state_that_was() {
+    let place = place();
+    let (file, state) = StateFile::open(&place.path).unwrap();
+    let records: Vec<_> = (0..200).map(|i| entry(&state.salt, i)).collect();
+    let states = states(state, &records);
+    let path = place.path.clone();
+    let reader = std::thread::spawn(move || {
+        let mut seen = Vec::new();
+        while seen.last() != Some(&200) {
+            seen.push(StateFile::read(&path).unwrap().entries.len());
+        }
+        seen
+    });
+    for (i, record) in records.iter().enumerate() {
+        file.append(record).await.unwrap();
+        if i % 3 == 0 {
+            file.checkpoint(&states[i + 1]).unwrap();
+        }
+    }
+    let seen = reader.join().unwrap();
+    assert!(seen.is_sorted(), "{seen:?}");
+}
+
+#[tokio::test]
+async fn twenty_thousand_callbacks_are_kept() {
+    let place = place();
+    let (file, mut state) = StateFile::open(&place.path).unwrap();
+    // One for all: fingerprints are slow without optimisation.
+    let entry = Entry { configs: vec![owned(&state.salt, 0)] };
+    let entry = |i| Record::Entry { name: name(&format!("callback-{i}")), entry: Some(entry.clone()) };
+    let records: Vec<_> = (0..20_000).map(entry).collect();
+    for appended in join_all(records.iter().map(|record| file.append(record))).await {
+        appended.unwrap();
+    }
+    for record in records {
+        state.take(record);
+    }
+    assert_eq!(StateFile::read(&place.path).unwrap(), state);
+    file.checkpoint(&state).unwrap();
+    let first = fs::read(&place.path).unwrap();
+    assert_eq!(StateFile::read(&place.path).unwrap(), state);
+    file.checkpoint(&state).unwrap();
+    let second = fs::read_to_string(&place.path).unwrap();
+    assert_eq!(second.replace("\"serial\": 3,", "\"serial\": 2,").as_bytes(), first);
+}

@@ -1,0 +1,282 @@
+//! Moving callbacks to another provider: what that changes in the manifest, and what stands against it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use record_callback_core::{AppSelector, Capabilities, Fidelity};
+use serde::Serialize;
+
+use crate::manifest::{Declaration, Edit, Keys, Manifest, PerProvider};
+use crate::name::Name;
+use crate::plan::Targets;
+use crate::slot::Slot;
+use crate::state::OpenSwitch;
+
+/// Which callbacks go where, and how.
+#[derive(Debug, Clone)]
+pub struct SwitchRequest {
+    /// The callbacks.
+    pub callbacks: Targets,
+    /// The provider they go to.
+    pub to: Name,
+    /// Callbacks whose config takes a whole domain on the target, where it has no room for one app's.
+    pub winners: BTreeSet<Name>,
+    /// How far the target may stray from what is declared; `None` leaves it to the manifest.
+    pub fidelity: Option<Fidelity>,
+    /// Leaves the sources where they are.
+    pub keep_source: bool,
+}
+
+/// A switch that can be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreparedSwitch {
+    /// What to note before it begins.
+    pub switch: OpenSwitch,
+    /// What it changes in the manifest.
+    pub edits: Vec<Edit>,
+    /// The manifest with these changes.
+    pub manifest: Manifest,
+    /// Callbacks that were asked for and stay where they are, and why.
+    pub staying: Vec<Staying>,
+}
+
+/// A callback that stays where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Staying {
+    /// The callback.
+    pub name: Name,
+    /// Why.
+    pub reason: String,
+}
+
+/// Why a callback cannot go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{name}: {reason}")]
+pub struct SwitchRefusal {
+    /// The callback.
+    pub name: Name,
+    /// Why.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// What the target of a switch can express, and the source's domain role to compare with.
+pub type CapabilitiesOf<'a> = &'a dyn Fn(&Name) -> Option<&'a Capabilities>;
+
+impl SwitchRequest {
+    /// The request that an open switch was made from.
+    pub fn of(open: &OpenSwitch) -> Self {
+        Self {
+            callbacks: Targets::Only(open.callbacks.keys().cloned().collect()),
+            to: open.to.clone(),
+            winners: open.winners.iter().cloned().collect(),
+            fidelity: open.fidelity,
+            keep_source: open.keep_source,
+        }
+    }
+
+    /// Finds out what the switch changes, or everything that stands against it.
+    ///
+    /// Makes no call. `capabilities` are those of a provider of the manifest.
+    pub fn prepare(
+        &self,
+        manifest: &Manifest,
+        keys: &Keys,
+        capabilities: CapabilitiesOf<'_>,
+    ) -> Result<PreparedSwitch, Vec<SwitchRefusal>> {
+        let mut refusals = self.unknown_names(manifest);
+        let Some(target) = capabilities(&self.to) else {
+            refusals.push(SwitchRefusal {
+                name: self.to.clone(),
+                reason: "is not a provider of the manifest".to_owned(),
+                hint: "declare it under [providers]".to_owned(),
+            });
+            return Err(refusals);
+        };
+        let mut staying = Vec::new();
+        let mut moving: BTreeMap<Slot, Vec<&Declaration>> = BTreeMap::new();
+        for callback in manifest.callbacks().values().filter(|one| self.callbacks.contains(&one.name)) {
+            match self.place(manifest, callback, target, capabilities) {
+                Ok(None) => staying.push(Staying {
+                    name: callback.name.clone(),
+                    reason: format!("is on `{}` already", self.to),
+                }),
+                Ok(Some(slot)) => moving.entry(slot).or_default().push(callback),
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        let mut movers = Vec::new();
+        for (slot, callbacks) in moving {
+            match self.winner(manifest, &slot, &callbacks, target) {
+                Ok(winner) => {
+                    let others = callbacks.into_iter().filter(|one| one.name != winner.name);
+                    staying.extend(others.map(|one| Staying {
+                        name: one.name.clone(),
+                        reason: format!("`{}` takes {}", winner.name, slot.key),
+                    }));
+                    movers.push((winner, slot));
+                }
+                Err(mut refused) => refusals.append(&mut refused),
+            }
+        }
+        let edits: Vec<Edit> =
+            movers.iter().flat_map(|(callback, slot)| self.edits(manifest, callback, slot)).collect();
+        let edited = manifest.edited(&edits);
+        for (callback, _) in &movers {
+            refusals.extend(self.unfit(&edited, &callback.name, keys, target));
+        }
+        if !refusals.is_empty() {
+            return Err(refusals);
+        }
+        staying.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        let from = |callback: &Declaration| manifest.provider_of(callback).cloned();
+        let callbacks =
+            movers.iter().filter_map(|(callback, _)| Some((callback.name.clone(), from(callback)?)));
+        let switch = OpenSwitch {
+            to: self.to.clone(),
+            callbacks: callbacks.collect(),
+            winners: self.winners.iter().cloned().collect(),
+            fidelity: self.fidelity,
+            keep_source: self.keep_source,
+        };
+        Ok(PreparedSwitch { switch, edits, manifest: edited, staying })
+    }
+
+    fn unknown_names(&self, manifest: &Manifest) -> Vec<SwitchRefusal> {
+        let named = match &self.callbacks {
+            Targets::All => BTreeSet::new(),
+            Targets::Only(names) => names.clone(),
+        };
+        let named = named.union(&self.winners).filter(|name| !manifest.callbacks().contains_key(*name));
+        let refusal = |name: &Name| SwitchRefusal {
+            name: name.clone(),
+            reason: "is not a callback of the manifest".to_owned(),
+            hint: "give a name the manifest has".to_owned(),
+        };
+        named.map(refusal).collect()
+    }
+
+    /// Where `callback` goes; nowhere if it is there already.
+    fn place(
+        &self,
+        manifest: &Manifest,
+        callback: &Declaration,
+        target: &Capabilities,
+        capabilities: CapabilitiesOf<'_>,
+    ) -> Result<Option<Slot>, SwitchRefusal> {
+        let refuse = |reason: String| SwitchRefusal {
+            name: callback.name.clone(),
+            reason,
+            hint: format!("write `domain = {{ …, {} = \"…\" }}` in the manifest", self.to),
+        };
+        let from = manifest.provider_of(callback);
+        if from == Some(&self.to) {
+            return Ok(None);
+        }
+        let Some(mut slot) = manifest.slot_on(callback, &self.to) else {
+            return Err(refuse(format!("domain: has no value for provider `{}`", self.to)));
+        };
+        let role = from.and_then(capabilities).map(|capabilities| capabilities.domain_role);
+        if matches!(callback.domain, PerProvider::Same(_)) && role.is_some_and(|role| role != target.domain_role)
+        {
+            let problem = "one of the clouds keys by streaming domains, the other by ingest domains, and only one \
+                           domain is given";
+            return Err(refuse(format!("domain: {problem}")));
+        }
+        if !target.named_apps {
+            slot.key.app = AppSelector::Any;
+        }
+        Ok(Some(slot))
+    }
+
+    /// The callback that gets `slot`.
+    fn winner<'a>(
+        &self,
+        manifest: &Manifest,
+        slot: &Slot,
+        callbacks: &[&'a Declaration],
+        target: &Capabilities,
+    ) -> Result<&'a Declaration, Vec<SwitchRefusal>> {
+        let holder = manifest.callbacks().values().find(|callback| {
+            let there = manifest.provider_of(callback) == Some(&self.to);
+            there && manifest.slot_on(callback, &self.to).as_ref() == Some(slot)
+        });
+        let refuse = |reason: String, hint: &str| {
+            let refusal = |callback: &&Declaration| SwitchRefusal {
+                name: callback.name.clone(),
+                reason: reason.clone(),
+                hint: hint.to_owned(),
+            };
+            Err(callbacks.iter().map(refusal).collect())
+        };
+        if let Some(holder) = holder {
+            return refuse(format!("{slot} is the place of callback `{}`", holder.name), "leave it out");
+        }
+        let winners: Vec<_> = callbacks.iter().filter(|one| self.winners.contains(&one.name)).collect();
+        let names = callbacks.iter().map(|one| format!("`{}`", one.name)).collect::<Vec<_>>().join(", ");
+        match (callbacks, winners.as_slice()) {
+            (_, [winner]) => Ok(winner),
+            ([one], []) if !self.loses_app(manifest, one, target) => Ok(one),
+            ([_], []) => refuse(
+                format!("an app cannot have a config of its own on `{}`; it would be for all of {slot}", self.to),
+                "if that is wanted, name it as a winner",
+            ),
+            (_, []) => refuse(
+                format!("{names} would share {slot}, and there is room for one"),
+                "name the one to move as the winner; the others stay where they are",
+            ),
+            _ => refuse(format!("more than one of {names} is to win {slot}"), "name one winner"),
+        }
+    }
+
+    fn loses_app(&self, manifest: &Manifest, callback: &Declaration, target: &Capabilities) -> bool {
+        let slot = manifest.slot_on(callback, &self.to);
+        !target.named_apps && slot.is_some_and(|slot| slot.key.app != AppSelector::Any)
+    }
+
+    fn edits(&self, manifest: &Manifest, callback: &Declaration, slot: &Slot) -> Vec<Edit> {
+        let name = || callback.name.clone();
+        let mut edits = vec![Edit::Provider { callback: name(), provider: self.to.clone() }];
+        let declared = manifest.slot_on(callback, &self.to);
+        if let Some(declared) = declared.filter(|declared| declared.key.app != slot.key.app) {
+            let source = manifest.provider_of(callback).cloned().map(|from| (from, declared.key.app));
+            let each = source.into_iter().chain([(self.to.clone(), slot.key.app.clone())]).collect();
+            edits.push(Edit::App { callback: name(), app: PerProvider::Each(each) });
+        }
+        if let Some(fidelity) = self.fidelity.filter(|fidelity| manifest.fidelity_of(callback) != *fidelity) {
+            edits.push(Edit::Fidelity { callback: name(), fidelity });
+        }
+        edits
+    }
+
+    fn unfit(
+        &self,
+        edited: &Manifest,
+        name: &Name,
+        keys: &Keys,
+        target: &Capabilities,
+    ) -> Option<SwitchRefusal> {
+        let callback = edited.callbacks().get(name)?;
+        let (reason, hint) = match edited.wanted(callback, &self.to, keys) {
+            Err(problem) => (problem.to_string(), "correct the manifest, or set what it refers to"),
+            Ok(wanted) => {
+                let error = target.fit(&wanted.config, wanted.fidelity).err()?;
+                (error.message().to_owned(), "accept it with a lower fidelity, or declare what the cloud can do")
+            }
+        };
+        Some(SwitchRefusal { name: name.clone(), reason, hint: hint.to_owned() })
+    }
+}
+
+impl OpenSwitch {
+    /// What undoing the switch changes in a manifest that has it, or part of it.
+    pub fn undo(&self, manifest: &Manifest) -> Vec<Edit> {
+        let moved = self.callbacks.iter().filter(|(name, _)| {
+            let callback = manifest.callbacks().get(*name);
+            callback.is_some_and(|callback| manifest.provider_of(callback) == Some(&self.to))
+        });
+        moved
+            .map(|(name, from)| Edit::Provider { callback: name.clone(), provider: from.clone() })
+            .collect()
+    }
+}

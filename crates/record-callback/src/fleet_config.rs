@@ -1,0 +1,312 @@
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use record_callback_core::{Error, Field, InvalidConfig, RecordCallbackProvider, Result, SigningKey};
+use record_callback_fleet::{KeyReference, KeySource, Name};
+use record_callback_http::{Env, Quotas, named_variable};
+use secrecy::ExposeSecret;
+
+use crate::provider_config::{AliyunConfig, CredentialsConfig, HuaweicloudConfig, ProviderConfig};
+
+/// Connects the providers of a manifest, with defaults from `env`. Makes no call.
+///
+/// Clouds count calls by account: providers of one vendor with the same access key, token or user share one quota, and
+/// so do all that take their credentials from the environment.
+///
+/// # Errors
+/// About the first provider that cannot be connected; names it, and has its error as the source.
+pub fn connect_all(
+    configs: &BTreeMap<Name, ProviderConfig>,
+    env: impl Env + Clone,
+) -> Result<BTreeMap<Name, Arc<dyn RecordCallbackProvider>>> {
+    connect_each(configs, &env, ProviderConfig::default_quotas)
+}
+
+/// `quotas` gives those of an account, by one of its providers.
+fn connect_each(
+    configs: &BTreeMap<Name, ProviderConfig>,
+    env: &(impl Env + Clone),
+    mut quotas: impl FnMut(&ProviderConfig) -> Quotas,
+) -> Result<BTreeMap<Name, Arc<dyn RecordCallbackProvider>>> {
+    let mut accounts = HashMap::new();
+    let connect = |(name, config): (&Name, &ProviderConfig)| {
+        let quotas = accounts.entry(Account::of(config)).or_insert_with(|| quotas(config));
+        let connected = config.connect_with(env.clone(), quotas.clone());
+        let provider = connected.map_err(|error| {
+            Error::new(error.kind(), format!("provider `{name}` cannot be connected")).with_source(error)
+        })?;
+        Ok((name.clone(), provider))
+    };
+    configs.iter().map(connect).collect()
+}
+
+/// What a cloud counts calls by. No `Debug`: tokens are secrets.
+#[derive(PartialEq, Eq, Hash)]
+struct Account<'a> {
+    vendor: &'static str,
+    holder: Holder<'a>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum Holder<'a> {
+    Environment,
+    /// The id is enough: no two keys have the same.
+    AccessKey(&'a str),
+    Token(&'a str),
+    User {
+        account: &'a str,
+        user: &'a str,
+    },
+}
+
+impl<'a> Account<'a> {
+    fn of(config: &'a ProviderConfig) -> Self {
+        let (vendor, credentials) = match config {
+            ProviderConfig::Aliyun(AliyunConfig { credentials, .. }) => ("aliyun", credentials),
+            ProviderConfig::Huaweicloud(HuaweicloudConfig { credentials, .. }) => ("huaweicloud", credentials),
+        };
+        let holder = match credentials {
+            CredentialsConfig::Environment => Holder::Environment,
+            // As it is when it signs.
+            CredentialsConfig::AccessKey { id, .. } => Holder::AccessKey(id.trim()),
+            CredentialsConfig::Token { token } => Holder::Token(token.expose_secret()),
+            CredentialsConfig::Password { account, user, .. } => Holder::User { account, user },
+        };
+        Self { vendor, holder }
+    }
+}
+
+/// The signing keys that a manifest refers to, from the environment and from files.
+#[derive(Debug, Clone)]
+pub struct ManifestKeys {
+    env: Arc<dyn Env>,
+    directory: PathBuf,
+}
+
+impl ManifestKeys {
+    /// The keys for a manifest in `directory`, which the paths of key files are relative to.
+    pub fn new(env: impl Env, directory: impl Into<PathBuf>) -> Self {
+        Self { env: Arc::new(env), directory: directory.into() }
+    }
+}
+
+const RULE: &str = "a signing key in the environment, or in a file with at most one line break after it";
+/// No key is that long; what is, is another file.
+const MAX_FILE: usize = 4 * 1024;
+
+impl KeySource for ManifestKeys {
+    fn key(&self, reference: &KeyReference) -> Result<SigningKey, InvalidConfig> {
+        match reference {
+            KeyReference::Env(name) => {
+                let key = named_variable(&self.env, Field::SigningKey.as_str(), name)?;
+                SigningKey::new(key.expose_secret()).map_err(|error| of(reference, error.problem(), error.rule()))
+            }
+            KeyReference::File(path) => {
+                let text = read(&self.directory.join(path)).map_err(|problem| of(reference, &problem, RULE))?;
+                let text = text.strip_suffix('\n').unwrap_or(&text);
+                let key = text.strip_suffix('\r').unwrap_or(text);
+                SigningKey::new(key).map_err(|error| of(reference, error.problem(), error.rule()))
+            }
+        }
+    }
+}
+
+fn of(reference: &KeyReference, problem: &str, rule: &str) -> InvalidConfig {
+    InvalidConfig::new(Field::SigningKey, format!("{reference}: {problem}"), rule)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    // The reference is relative; where it led is half of what can be wrong.
+    let bytes = read().map_err(|error| format!("cannot be read at {}: {error}", path.display()))?;
+    if bytes.len() > MAX_FILE {
+        return Err(format!("is longer than {MAX_FILE} bytes"));
+    }
+    String::from_utf8(bytes).map_err(|_| "is no text".to_owned())
+}
+
+/// The schema of `Signature`, whose crate knows nothing of schemas.
+pub(crate) fn signature_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "string", "enum": ["rpc", "acs3"] })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use record_callback_aliyun::Signature;
+    use record_callback_core::{CallbackKey, DomainName, ErrorKind};
+    use record_callback_http::{FixedEnv, Quota};
+    use serde_json::Value;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const KEY: &str = "Abcdefgh12345678";
+
+    fn configs(providers: &[(&str, &str)]) -> BTreeMap<Name, ProviderConfig> {
+        let config = |toml| toml::from_str(toml).unwrap();
+        providers.iter().map(|(name, toml)| (Name::new(name).unwrap(), config(toml))).collect()
+    }
+
+    /// How many accounts these are for the quotas.
+    fn accounts(providers: &[&str]) -> usize {
+        let names = ["a", "b", "c", "d"];
+        let providers: Vec<_> = names.into_iter().zip(providers.iter().copied()).collect();
+        let mut accounts = 0;
+        let quotas = |_: &ProviderConfig| {
+            accounts += 1;
+            Quotas::unlimited()
+        };
+        let connected = connect_each(&configs(&providers), &FixedEnv::default(), quotas).unwrap();
+        assert_eq!(connected.len(), providers.len());
+        accounts
+    }
+
+    #[test]
+    fn an_account_is_known_by_its_credentials() {
+        let ali = "vendor = 'aliyun'\n";
+        let hw = "vendor = 'huaweicloud'\nregion = 'cn-north-4'\n";
+        let elsewhere = "vendor = 'huaweicloud'\nregion = 'cn-east-3'\n";
+        let with = |provider: &str, credentials: &str| format!("{provider}credentials = {{ {credentials} }}");
+        let key = |id: &str| format!("source = 'access_key', id = '{id}', secret = 's'");
+        let user = |user: &str| format!("source = 'password', account = 'a', user = '{user}', password = 'p'");
+        let token = |token: &str| format!("source = 'token', token = '{token}'");
+        let (one, other) = (key("one"), key("other"));
+        assert_eq!(accounts(&[ali, ali, &with(ali, "source = 'environment'")]), 1);
+        assert_eq!(accounts(&[ali, hw, elsewhere]), 2);
+        assert_eq!(accounts(&[ali, &with(ali, &one), &with(ali, &other), &with(ali, &key(" one "))]), 3);
+        assert_eq!(accounts(&[&with(ali, &one), &with(hw, &one), &with(elsewhere, &one)]), 2);
+        assert_eq!(accounts(&[&with(hw, &user("u")), &with(elsewhere, &user("u")), &with(hw, &user("v"))]), 2);
+        assert_eq!(
+            accounts(&[&with(hw, &token("t")), &with(elsewhere, &token("t")), &with(hw, &token("u"))]),
+            2
+        );
+    }
+
+    /// The time until a call by each of `names` failed for want of a cloud, when the first used up its quota before.
+    #[tokio::test(start_paused = true)]
+    async fn providers_of_one_account_wait_for_each_other() {
+        let provider = |token: &str| {
+            format!(
+                "vendor = 'huaweicloud'\nendpoint = 'http://127.0.0.1:1'\nproject_id = 'p'\n\
+                 credentials = {{ source = 'token', token = '{token}' }}"
+            )
+        };
+        let (one, other) = (provider("one"), provider("other"));
+        let configs = configs(&[("a", &one), ("b", &one), ("c", &other)]);
+        let mut accounts = Vec::new();
+        let quotas = |_: &ProviderConfig| {
+            // Once in longer than a call's deadline.
+            let once = Quota::per_minute(NonZeroU32::MIN);
+            accounts.push(Quotas::new([("record/callbacks", once)]));
+            accounts.last().unwrap().clone()
+        };
+        let providers = connect_each(&configs, &FixedEnv::default(), quotas).unwrap();
+        accounts[0].turn("record/callbacks").await;
+        let key = CallbackKey::any_app(DomainName::new("live.example.com").unwrap());
+        for (name, waits) in [("c", false), ("a", true), ("b", true)] {
+            let begun = Instant::now();
+            let error = providers[&Name::new(name).unwrap()].get(&key).await.unwrap_err();
+            let shown = error.to_string();
+            let waited = shown.contains("turn in the quota");
+            assert_eq!((waited, begun.elapsed() >= Duration::from_secs(30)), (waits, waits), "{name}: {shown}");
+        }
+    }
+
+    #[test]
+    fn who_cannot_be_connected_is_named() {
+        let configs = configs(&[("good", "vendor = 'aliyun'"), ("bad", "vendor = 'huaweicloud'")]);
+        let error = connect_all(&configs, FixedEnv::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        assert!(error.to_string().contains("provider `bad`"), "{error}");
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("endpoint: is not given"), "{source}");
+    }
+
+    #[test]
+    fn keys_come_from_variables_and_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = ManifestKeys::new(FixedEnv::from_iter([("CALLBACK_KEY", KEY)]), directory.path());
+        let key = keys.key(&KeyReference::Env("CALLBACK_KEY".to_owned())).unwrap();
+        assert_eq!(key.expose(), KEY);
+        assert!(!format!("{keys:?}").contains(KEY));
+        for end in ["", "\n", "\r\n"] {
+            fs::write(directory.path().join("key"), format!("{KEY}{end}")).unwrap();
+            let absolute = directory.path().join("key");
+            for path in [PathBuf::from("key"), absolute] {
+                assert_eq!(keys.key(&KeyReference::File(path)).unwrap().expose(), KEY, "{end:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_key_is_told_without_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let env = FixedEnv::from_iter([("SHORT_KEY", "sh0rt")]);
+        let keys = ManifestKeys::new(env, directory.path());
+        let path = directory.path().join("key");
+        let long = "x".repeat(MAX_FILE + 1);
+        for (content, problem) in [
+            (format!("{KEY}\n\n").as_bytes(), "file `key`: character 17 is not a letter or digit"),
+            (format!(" {KEY}").as_bytes(), "file `key`: character 1 is not a letter or digit"),
+            (b"sh0rt", "file `key`: has 5 characters"),
+            (b"", "file `key`: has 0 characters"),
+            (b"\xff\xfe", "file `key`: is no text"),
+            (long.as_bytes(), "file `key`: is longer than 4096 bytes"),
+        ] {
+            fs::write(&path, content).unwrap();
+            let error = keys.key(&KeyReference::File("key".into())).unwrap_err();
+            assert_eq!((error.field(), error.problem()), ("signing.key", problem));
+            assert!(!error.to_string().contains(KEY) && !error.to_string().contains("sh0rt"));
+        }
+        for (reference, problem) in [
+            (KeyReference::File("none".into()), "file `none`: cannot be read at "),
+            (KeyReference::File(".".into()), "file `.`: cannot be read at "),
+            (KeyReference::Env("NO_KEY".to_owned()), "NO_KEY is not set"),
+            (KeyReference::Env("SHORT_KEY".to_owned()), "environment variable `SHORT_KEY`: has 5 characters"),
+        ] {
+            let error = keys.key(&reference).unwrap_err();
+            assert_eq!(error.field(), "signing.key");
+            assert!(error.problem().starts_with(problem), "{error}");
+            assert!(!error.to_string().contains("sh0rt"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_schema_refuses_what_reading_refuses() {
+        let schema = schemars::schema_for!(ProviderConfig).to_value();
+        let providers = schema["oneOf"].as_array().unwrap();
+        let vendors: Vec<_> = providers.iter().map(|one| &one["properties"]["vendor"]["const"]).collect();
+        assert_eq!(vendors, ["aliyun", "huaweicloud"]);
+        assert!(providers.iter().all(|one| one["additionalProperties"] == false), "{schema:#}");
+        assert!(providers.iter().all(|one| one["required"] == serde_json::json!(["vendor"])), "{schema:#}");
+
+        let credentials = schema["$defs"]["CredentialsConfig"]["oneOf"].as_array().unwrap();
+        let required: Vec<_> = credentials.iter().map(|one| one["required"].to_string()).collect();
+        assert_eq!(
+            required,
+            [
+                r#"["source"]"#,
+                r#"["source","id","secret"]"#,
+                r#"["source","token"]"#,
+                r#"["source","account","user","password"]"#,
+            ]
+        );
+        assert!(credentials.iter().all(|one| one["additionalProperties"] == false), "{schema:#}");
+        assert_eq!(credentials[1]["properties"]["secret"]["type"], "string");
+
+        let signatures = &providers[0]["properties"]["signature"]["enum"];
+        let signatures: Vec<Signature> = serde_json::from_value(Value::clone(signatures)).unwrap();
+        assert_eq!(signatures, [Signature::Rpc, Signature::Acs3]);
+    }
+}
