@@ -44,6 +44,9 @@ pub async fn apply(
     Report { outcomes, journal_error }
 }
 
+/// Callbacks that go ahead of the others where many are verified together.
+const FIRST_WAVE: usize = 8;
+
 /// One run of [`apply`].
 pub(super) struct Run<'a> {
     pub(super) clouds: &'a Clouds,
@@ -125,13 +128,13 @@ impl Run<'_> {
     /// Where one list shows many configs, many are written before they are verified together: reading them one by one would
     /// take as much of the quota as writing them. The first few go ahead, so that what is wrong with all shows early.
     async fn provider(&self, provider: Name, mut tasks: Vec<Task>) {
-        let parallel = self.clouds.in_parallel();
         if self.clouds.lists(&provider) {
-            let rest = tasks.split_off(parallel.min(tasks.len()));
+            let rest = tasks.split_off(FIRST_WAVE.min(tasks.len()));
             self.wave(tasks).await;
             self.wave(rest).await;
         } else {
             let waves = tasks.into_iter().map(|task| self.wave(vec![task]));
+            let parallel = self.clouds.in_parallel();
             stream::iter(waves).buffer_unordered(parallel).for_each(|()| std::future::ready(())).await;
         }
     }

@@ -180,22 +180,22 @@ pub(super) fn did_you_mean<'k>(word: &str, known: impl Iterator<Item = &'k str>)
 /// Insertions, deletions, substitutions and swaps of neighbours between two words.
 fn slips(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
-    let mut before_last = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
+    let mut older = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
     let mut previous = None;
     for (i, x) in a.chars().enumerate() {
         let mut row = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
-            let mut least = (last[j] + usize::from(x != *y)).min(last[j + 1] + 1).min(row[j] + 1);
+            let mut count = (above[j] + usize::from(x != *y)).min(above[j + 1] + 1).min(row[j] + 1);
             if j > 0 && previous == Some(*y) && b[j - 1] == x {
-                least = least.min(before_last[j - 1] + 1);
+                count = count.min(older[j - 1] + 1);
             }
-            row.push(least);
+            row.push(count);
         }
-        before_last = std::mem::replace(&mut last, row);
+        older = std::mem::replace(&mut above, row);
         previous = Some(x);
     }
-    last[b.len()]
+    above[b.len()]
 }
 
 #[cfg(test)]
@@ -230,7 +230,7 @@ mod tests {
     fn columns_are_counted_in_characters() {
         let mut problems = Problems::new("直播 = 1\r\nb = '录制' ; x");
         for at in [0, 3, 12, 27] {
-            problems.add(at, &Path::Root.key("a b").index(2), "is odd");
+            problems.add(at, Path::Root.key("a b").index(2), "is odd");
         }
         let problems = problems.finish().unwrap_err();
         let places: Vec<_> = problems.problems().iter().map(|p| (p.line, p.column)).collect();

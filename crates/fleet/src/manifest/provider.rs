@@ -152,7 +152,7 @@ impl de::Error for ReadError {
     }
 }
 
-impl<'de, 'n> IntoDeserializer<'de, ReadError> for &'n Node<'_> {
+impl IntoDeserializer<'_, ReadError> for &Node<'_> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {

@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Place;
 use std::path::Path as FilePath;
 
-use record_callback_core::DomainName;
+use record_callback_core::{DomainName, Field};
 use serde::de::DeserializeOwned;
 
 use super::problem::{ManifestProblems, Path, Problems, unknown_key};
 use super::tree::{self, Node, Value};
-use super::{Declaration, Manifest, PerProvider, Settings, provider, values};
+use super::{Declaration, Manifest, PerProvider, Settings, provider};
 use crate::name::Name;
 use crate::slot::Slot;
 
@@ -95,7 +95,7 @@ impl Reader<'_> {
         for entry in self.table(root, &path, "a table") {
             let path = path.key(&entry.key);
             if !MANIFEST.contains(&&*entry.key) {
-                self.problems.add(entry.key_span.start, &path, unknown_key(&entry.key, &MANIFEST));
+                self.problems.add(entry.key_span.start, path, unknown_key(&entry.key, &MANIFEST));
             } else if entry.key == "$schema" && entry.value.as_str().is_none() {
                 self.wrong_kind(&entry.value, &path, "a string");
             }
@@ -133,7 +133,7 @@ impl Reader<'_> {
                         providers.insert(name, provider);
                     }
                 }
-                Err(refusal) => self.problems.refuse(entry.key_span.start, &path, &refusal),
+                Err(refusal) => self.problems.refuse(entry.key_span.start, path, &refusal),
             }
         }
     }
@@ -250,7 +250,7 @@ impl Reader<'_> {
         for entry in self.table(node, path, "a table") {
             let path = path.key(&entry.key);
             let Some(key) = keys.iter().find(|key| **key == entry.key) else {
-                self.problems.add(entry.key_span.start, &path, unknown_key(&entry.key, keys));
+                self.problems.add(entry.key_span.start, path, unknown_key(&entry.key, keys));
                 continue;
             };
             let (value, settings) = (&entry.value, &mut draft.settings);
@@ -259,8 +259,10 @@ impl Reader<'_> {
                 "domain" => put(&mut draft.domain, self.texts(value, &path, DomainName::new)),
                 "provider" => put(&mut settings.provider, self.provider(value, &path)),
                 "app" => put(&mut settings.app, self.texts(value, &path, str::parse)),
-                "notify_url" => put(&mut settings.notify_url, self.texts(value, &path, values::url)),
-                "on_demand_url" => put(&mut settings.on_demand_url, self.texts(value, &path, values::url)),
+                "notify_url" => put(&mut settings.notify_url, self.urls(Field::NotifyUrl, value, &path)),
+                "on_demand_url" => {
+                    put(&mut settings.on_demand_url, self.urls(Field::OnDemandUrl, value, &path))
+                }
                 "events" => put(&mut settings.events, self.per_provider(value, &path, Self::events)),
                 "signing" => put(&mut settings.signing, self.signing(value, &path)),
                 _ => put(&mut settings.fidelity, self.text(value, &path, str::parse)),

@@ -78,3 +78,55 @@ impl JsonSchema for FidelityText {
         json_schema!({ "enum": [Fidelity::Exact, Fidelity::Widen, Fidelity::BestEffort] })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::manifest::tests::{Cloud, lines, toml};
+
+    #[test]
+    fn the_schema_has_the_keys_that_are_read() {
+        let schema = super::schema::<Cloud>();
+        let resolved = |mut at: &serde_json::Value| {
+            at = at["allOf"].get(0).unwrap_or(at);
+            match at["$ref"].as_str() {
+                Some(reference) => schema.pointer(&reference[1..]).unwrap().clone(),
+                None => at.clone(),
+            }
+        };
+        let properties = schema["properties"].clone();
+        let callback = resolved(&properties["callbacks"]["items"]);
+        let signing = resolved(&callback["properties"]["signing"]);
+        let keys: Vec<_> = resolved(&signing["properties"]["key"])["oneOf"].as_array().unwrap().clone();
+        assert_eq!(callback["required"], serde_json::json!(["name", "domain"]));
+        let some = |text: &str| {
+            lines(toml(text))
+                .iter()
+                .find(|line| line.contains("is not known here"))
+                .cloned()
+                .unwrap_or_default()
+        };
+        for (object, text) in [
+            (schema.clone(), "x = 1"),
+            (callback, "callbacks = [{ x = 1 }]"),
+            (resolved(&properties["defaults"]), "defaults = { x = 1 }"),
+            (signing, "defaults = { signing = { x = 1 } }"),
+        ] {
+            let rule = some(text);
+            assert_eq!(object["additionalProperties"], false, "{text}");
+            let properties = object["properties"].as_object().unwrap();
+            assert_eq!(rule.matches('`').count() / 2, properties.len(), "{rule}\n{object:#}");
+            for (key, property) in properties {
+                assert!(rule.contains(&format!("`{key}`")), "{key}: {rule}");
+                assert!(
+                    key == "$schema" || property.to_string().contains("description"),
+                    "{key}: {property}"
+                );
+            }
+        }
+        let keys: Vec<_> =
+            keys.iter().flat_map(|key| key["properties"].as_object().unwrap().keys()).collect();
+        assert_eq!(keys, ["env", "file"]);
+        // Nothing is `null`.
+        assert!(!super::schema::<bool>().to_string().contains("null"));
+    }
+}

@@ -3,7 +3,6 @@ use std::path::Path;
 use record_callback_core::{AppSelector, DomainName, Fidelity, SigningScheme};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::*;
 
@@ -53,9 +52,10 @@ impl TryFrom<String> for Port {
 const EXAMPLE: &str = include_str!("../../../../examples/fleet.toml");
 
 /// Five lines.
-const PROVIDERS: &str = "[providers.ali]\nvendor = 'aliyun'\n[providers.hw]\nvendor = 'huaweicloud'\nregion = 'cn'\n";
+const PROVIDERS: &str =
+    "[providers.ali]\nvendor = 'aliyun'\n[providers.hw]\nvendor = 'huaweicloud'\nregion = 'cn'\n";
 
-fn toml(text: &str) -> Result<ManifestFile<Cloud>, ManifestProblems> {
+pub(super) fn toml(text: &str) -> Result<ManifestFile<Cloud>, ManifestProblems> {
     ManifestFile::parse(text, ManifestFormat::Toml)
 }
 
@@ -63,7 +63,7 @@ fn json(text: &str) -> Result<ManifestFile<Cloud>, ManifestProblems> {
     ManifestFile::parse(text, ManifestFormat::Json)
 }
 
-fn lines(refused: Result<ManifestFile<Cloud>, ManifestProblems>) -> Vec<String> {
+pub(super) fn lines(refused: Result<ManifestFile<Cloud>, ManifestProblems>) -> Vec<String> {
     refused.map(|file| file.manifest).unwrap_err().to_string().lines().map(str::to_owned).collect()
 }
 
@@ -113,10 +113,18 @@ fn what_is_left_out_is_empty() {
 }
 
 /// Each value of a callback in turn, on line 11; what is around it is right.
+fn refused_on_line_11(cases: &[(&str, &str, String)]) {
+    let callback =
+        "[[callbacks]]\nname = 'a'\ndomain = 'a.com'\nprovider = 'ali'\nnotify_url = 'http://b.com'\n";
+    for (value, place, message) in cases {
+        let found = lines(toml(&format!("{PROVIDERS}{callback}{value}")));
+        assert_eq!(found, [format!("line 11, column {place}: {message}")], "{value}");
+        assert!(!found[0].contains("s3cr3t"), "{value}");
+    }
+}
+
 #[test]
 fn a_wrong_value_is_refused_where_it_is() {
-    const KEYS: &str = "(rule: keys are only by reference: `{ env = \"NAME\" }` or `{ file = \"PATH\" }`, never in \
-                        the manifest)";
     const EVENTS: &str = "(rule: one of recording_started, recording_paused, recording_resumed, recording_ended, \
                           recording_failed, file_started, file_completed, transcode_failed, or vendor:NAME with \
                           letters, digits, `_`, `-` and `.`)";
@@ -163,6 +171,15 @@ fn a_wrong_value_is_refused_where_it_is() {
             "12: callbacks[0].fidelity",
             "`loose` is not a fidelity (rule: one of exact, widen, best-effort)".into(),
         ),
+    ];
+    refused_on_line_11(cases);
+}
+
+#[test]
+fn wrong_signing_is_refused_and_no_key_is_quoted() {
+    const KEYS: &str = "(rule: keys are only by reference: `{ env = \"NAME\" }` or `{ file = \"PATH\" }`, never in \
+                        the manifest)";
+    let cases: &[(&str, &str, String)] = &[
         ("signing = 's3cr3t'", "11: callbacks[0].signing", "is a string (rule: a table with `scheme` and `key`)".into()),
         (
             "signing = {}",
@@ -221,19 +238,15 @@ fn a_wrong_value_is_refused_where_it_is() {
             "is not a path (rule: a path: a string without control characters)".into(),
         ),
     ];
-    let callback = "[[callbacks]]\nname = 'a'\ndomain = 'a.com'\nprovider = 'ali'\nnotify_url = 'http://b.com'\n";
-    for (value, place, message) in cases {
-        let found = lines(toml(&format!("{PROVIDERS}{callback}{value}")));
-        assert_eq!(found, [format!("line 11, column {place}: {message}")], "{value}");
-        assert!(!found[0].contains("s3cr3t"), "{value}");
-    }
+    refused_on_line_11(cases);
 }
 
 /// Each callback in turn, on line 6.
 #[test]
 fn what_does_not_fit_together_is_refused() {
     const HAS_ONE: &str = "is missing (rule: each callback has one)";
-    const URLS: &str = "(rule: one URL, or one for each provider that has the callback, here or in [defaults])";
+    const URLS: &str =
+        "(rule: one URL, or one for each provider that has the callback, here or in [defaults])";
     const UNIQUE: &str = "(rule: one callback for each of them)";
     let first = "{ name = 'a', domain = 'a.com', provider = 'ali', notify_url = 'http://b.com' }";
     let cases: &[(String, &[&str])] = &[
@@ -296,7 +309,8 @@ fn what_does_not_fit_together_is_refused() {
 
 #[test]
 fn what_is_wrong_with_the_whole_is_said_at_once() {
-    let text = "calbacks = 1\n'$schema' = 1\ndefaults = { name = 'x', events = [], key = 1 }\n[[providers]]\n";
+    let text =
+        "calbacks = 1\n'$schema' = 1\ndefaults = { name = 'x', events = [], key = 1 }\n[[providers]]\n";
     let found = lines(toml(text));
     assert_eq!(
         found,
@@ -313,7 +327,10 @@ fn what_is_wrong_with_the_whole_is_said_at_once() {
         ]
     );
     assert_eq!(lines(json("[]")), ["line 1, column 1: is an array (rule: a table)"]);
-    assert_eq!(lines(toml("callbacks = {}")), ["line 1, column 13: callbacks: is a table (rule: an array of tables)"]);
+    assert_eq!(
+        lines(toml("callbacks = {}")),
+        ["line 1, column 13: callbacks: is a table (rule: an array of tables)"]
+    );
 }
 
 /// Values are never quoted: they may be credentials.
@@ -321,9 +338,15 @@ fn what_is_wrong_with_the_whole_is_said_at_once() {
 fn what_is_wrong_with_a_provider_is_said_without_its_values() {
     const FIELDS: &str = "(rule: one of `region`, `allow_http`, `credentials`, `port`)";
     let cases: &[(&str, &str)] = &[
-        ("vendor = 's3cr3t'", "2, column 10: providers.a.vendor: is not known here (rule: one of `aliyun`, `huaweicloud`)"),
-        ("vendor = 'alyun'", "2, column 10: providers.a.vendor: is not known here; did you mean `aliyun`? (rule: one of \
-          `aliyun`, `huaweicloud`)"),
+        (
+            "vendor = 's3cr3t'",
+            "2, column 10: providers.a.vendor: is not known here (rule: one of `aliyun`, `huaweicloud`)",
+        ),
+        (
+            "vendor = 'alyun'",
+            "2, column 10: providers.a.vendor: is not known here; did you mean `aliyun`? (rule: one of \
+          `aliyun`, `huaweicloud`)",
+        ),
         ("region = 's3cr3t'", "1, column 1: providers.a: has no `vendor`"),
     ];
     for (text, problem) in cases {
@@ -347,7 +370,10 @@ fn what_is_wrong_with_a_provider_is_said_without_its_values() {
         let line = if problem.starts_with("1: providers.a: ") { 1 } else { 3 };
         assert_eq!(found, [format!("line {line}, column {problem}")], "{text}");
     }
-    assert_eq!(lines(toml("providers.a = 's3cr3t'")), ["line 1, column 15: providers.a: is a string (rule: a table)"]);
+    assert_eq!(
+        lines(toml("providers.a = 's3cr3t'")),
+        ["line 1, column 15: providers.a: is a string (rule: a table)"]
+    );
 }
 
 #[test]
@@ -361,75 +387,13 @@ fn syntax_errors_are_said_without_the_text() {
         ("{\n \"直\": s3cr3t}", "line 2, column 7: expected value"),
         ("{\"a\": 1} s3cr3t", "line 1, column 10: trailing characters"),
         ("{\"a\": {\n\"b\": 1, \"b\": 2}}", "line 2, column 9: a.b: duplicate key"),
-        ("{\"$schema\": \"\\ud800\"}", "line 1, column 13: $schema: has an escape sequence that is not a character"),
+        (
+            "{\"$schema\": \"\\ud800\"}",
+            "line 1, column 13: $schema: has an escape sequence that is not a character",
+        ),
     ] {
         assert_eq!(lines(json(text)), [problem], "{text}");
     }
     let deep = format!("{{\"a\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(lines(json(&deep)), ["line 1, column 87: is nested more than 80 levels deep"]);
-}
-
-#[test]
-fn the_schema_has_the_keys_that_are_read() {
-    let schema = schema::<Cloud>();
-    let resolved = |mut at: &serde_json::Value| {
-        at = at["allOf"].get(0).unwrap_or(at);
-        match at["$ref"].as_str() {
-            Some(reference) => schema.pointer(&reference[1..]).unwrap().clone(),
-            None => at.clone(),
-        }
-    };
-    let properties = schema["properties"].clone();
-    let callback = resolved(&properties["callbacks"]["items"]);
-    let signing = resolved(&callback["properties"]["signing"]);
-    let keys: Vec<_> = resolved(&signing["properties"]["key"])["oneOf"].as_array().unwrap().clone();
-    assert_eq!(callback["required"], serde_json::json!(["name", "domain"]));
-    let some = |text: &str| {
-        lines(toml(text)).iter().find(|line| line.contains("is not known here")).cloned().unwrap_or_default()
-    };
-    for (object, text) in [
-        (schema.clone(), "x = 1"),
-        (callback, "callbacks = [{ x = 1 }]"),
-        (resolved(&properties["defaults"]), "defaults = { x = 1 }"),
-        (signing, "defaults = { signing = { x = 1 } }"),
-    ] {
-        let rule = some(text);
-        assert_eq!(object["additionalProperties"], false, "{text}");
-        let properties = object["properties"].as_object().unwrap();
-        assert_eq!(rule.matches('`').count() / 2, properties.len(), "{rule}\n{object:#}");
-        for (key, property) in properties {
-            assert!(rule.contains(&format!("`{key}`")), "{key}: {rule}");
-            assert!(key == "$schema" || property.to_string().contains("description"), "{key}: {property}");
-        }
-    }
-    let keys: Vec<_> = keys.iter().flat_map(|key| key["properties"].as_object().unwrap().keys()).collect();
-    assert_eq!(keys, ["env", "file"]);
-    assert!(!schema.to_string().contains("null\"]") || schema.to_string().contains("region"), "{schema:#}");
-}
-
-#[test]
-fn ten_thousand_callbacks_are_read_in_time() {
-    let mut text = PROVIDERS.to_owned();
-    for i in 0..10_000 {
-        let entry = format!(
-            "\n[[callbacks]]\nname = 'c{i}'\nprovider = 'ali'\ndomain = {{ ali = 'd{i}.example.com', hw = \
-             'p{i}.example.com' }}\napp = 'live'\nnotify_url = 'https://cb.example.com/recorded'\nevents = \
-             ['file_completed']\nsigning = {{ scheme = 'md5', key = {{ env = 'K' }} }}\n"
-        );
-        text.push_str(&entry);
-    }
-    let start = std::time::Instant::now();
-    let file = ManifestFile::<IgnoredAny>::parse(&text, ManifestFormat::Toml).unwrap();
-    println!("TIME toml {:?} {} bytes", start.elapsed(), text.len());
-    assert_eq!(file.manifest.callbacks().len(), 10_000);
-    let value: toml::Value = toml::from_str(&text).unwrap();
-    let text = serde_json::to_string(&value).unwrap();
-    let start = std::time::Instant::now();
-    let json = ManifestFile::<IgnoredAny>::parse(&text, ManifestFormat::Json).unwrap();
-    println!("TIME json {:?} {} bytes", start.elapsed(), text.len());
-    assert_eq!(file.manifest, json.manifest);
-    let bad = text.replace("file_completed", "done");
-    let start = std::time::Instant::now();
-    let bad = ManifestFile::<IgnoredAny>::parse(&bad, ManifestFormat::Json).unwrap_err();
-    println!("TIME bad {:?} {}", start.elapsed(), bad.problems().len());
 }

@@ -97,7 +97,7 @@ pub(super) fn parse<'t>(
 fn parse_toml<'t>(text: &'t str, problems: &mut Problems<'_>) -> Option<Node<'t>> {
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
-        problems.add(error.span().map_or(0, |span| span.start), &Path::Root, error.message());
+        problems.add(error.span().map_or(0, |span| span.start), Path::Root, error.message());
     }
     errors.is_empty().then(|| toml_node(root.span(), DeValue::Table(root.into_inner())))
 }
@@ -139,7 +139,7 @@ fn parse_json<'t>(text: &'t str, problems: &mut Problems<'_>) -> Option<Node<'t>
             let at = problems.place(error.line(), error.column());
             let message = error.to_string();
             let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
-            problems.add(at, &Path::Root, message);
+            problems.add(at, Path::Root, message);
             None
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use record_callback_core::{CallbackUrl, EventKind, EventSet, InvalidConfig, RecordCallbackConfig};
+use record_callback_core::{CallbackUrl, EventKind, EventSet, Field, InvalidConfig};
 
 use super::problem::{Path, did_you_mean, listed, unknown_key};
 use super::read::Reader;
@@ -21,11 +21,13 @@ impl Reader<'_> {
             match &*entry.key {
                 "scheme" => scheme = self.per_provider(&entry.value, &path, Self::scheme),
                 "key" => key = self.key(&entry.value, &path),
-                _ => self.problems.add(
-                    entry.key_span.start,
-                    &path,
-                    unknown_key(&entry.key, &["scheme", "key"]),
-                ),
+                _ => {
+                    self.problems.add(
+                        entry.key_span.start,
+                        path,
+                        unknown_key(&entry.key, &["scheme", "key"]),
+                    );
+                }
             }
         }
         let there = |key| node.entry(key).map(|entry| entry.value.span.start);
@@ -144,6 +146,16 @@ impl Reader<'_> {
         self.per_provider(node, path, |reader, node, path| reader.text(node, path, check))
     }
 
+    pub(super) fn urls(
+        &mut self,
+        field: Field,
+        node: &Node<'_>,
+        path: &Path<'_>,
+    ) -> Option<PerProvider<CallbackUrl>> {
+        let check = |text: &str| CallbackUrl::new(field, text);
+        self.per_provider(node, path, |reader, node, path| reader.text(node, path, check))
+    }
+
     /// One value, or a table with one for each provider.
     pub(super) fn per_provider<T>(
         &mut self,
@@ -161,8 +173,7 @@ impl Reader<'_> {
         let mut values = BTreeMap::new();
         for Entry { key, key_span, value } in entries {
             let path = path.key(key);
-            let name =
-                Name::new(key).map_err(|refusal| self.problems.refuse(key_span.start, &path, &refusal));
+            let name = Name::new(key).map_err(|refusal| self.problems.refuse(key_span.start, path, &refusal));
             let name = name.ok().and_then(|name| self.known_provider(name, key_span.start, &path));
             if let (Some(value), Some(name)) = (read(self, value, &path), name) {
                 values.insert(name, value);
@@ -201,11 +212,4 @@ impl Reader<'_> {
     pub(super) fn wrong_kind(&mut self, node: &Node<'_>, path: &Path<'_>, rule: &str) {
         self.problems.break_rule(node.span.start, path, &format!("is {}", node.kind()), rule);
     }
-}
-
-/// Checks a callback URL.
-pub(super) fn url(text: &str) -> Result<CallbackUrl, InvalidConfig> {
-    // Core checks a URL only as part of a config.
-    let config = RecordCallbackConfig::builder("manifest.invalid", text).build()?;
-    Ok(config.notify_url().clone())
 }

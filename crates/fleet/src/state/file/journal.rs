@@ -207,11 +207,6 @@ impl Output {
 }
 
 impl<D: Disk> Output<D> {
-    #[cfg(test)]
-    pub(super) fn on(disk: D) -> Self {
-        Self { disk, serial: 1, synced: 0, failed: None }
-    }
-
     pub(super) fn fail(&mut self, error: io::Error) {
         self.failed.get_or_insert(Arc::new(error));
     }
@@ -305,5 +300,77 @@ fn write_all<D: Disk>(mut arriving: mpsc::UnboundedReceiver<Waiting>, output: &M
             // Nobody may be left to hear it.
             let _ = answer.send(written.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::name::Name;
+
+    /// Remembers its writes, and fails from some sync on.
+    #[derive(Clone, Default)]
+    struct Watched {
+        writes: Arc<Mutex<Vec<String>>>,
+        good_syncs: usize,
+    }
+
+    impl Disk for Watched {
+        fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+            self.writes.lock().unwrap().push(String::from_utf8(lines.to_vec()).unwrap());
+            Ok(())
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            match self.good_syncs.checked_sub(1) {
+                Some(left) => self.good_syncs = left,
+                None => return Err(io::ErrorKind::StorageFull.into()),
+            }
+            Ok(())
+        }
+    }
+
+    fn watched(good_syncs: usize) -> (Appender<Watched>, Arc<Mutex<Vec<String>>>) {
+        let disk = Watched { good_syncs, ..Watched::default() };
+        let writes = Arc::clone(&disk.writes);
+        let output = Arc::new(Mutex::new(Output { disk, serial: 1, synced: 0, failed: None }));
+        (Appender::start(Path::new("watched.journal"), output).unwrap(), writes)
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_written_at_once_and_in_order() {
+        let (appender, writes) = watched(usize::MAX);
+        let name = |i| Name::new(&format!("callback-{i}")).unwrap();
+        let records: Vec<_> = (0..100).map(|i| Record::Entry { name: name(i), entry: None }).collect();
+        let mut appends = Box::pin(join_all(records.iter().map(|record| appender.append(record))));
+        {
+            let _blocked = appender.output.lock().unwrap();
+            assert!(appends.as_mut().now_or_never().is_none());
+        }
+        for appended in appends.await {
+            appended.unwrap();
+        }
+        // The thread may have begun with the first.
+        let writes = writes.lock().unwrap();
+        assert!(writes.len() <= 2, "{}", writes.len());
+        for (i, line) in writes.concat().lines().enumerate() {
+            assert!(line.contains(&format!(r#""callback-{i}""#)), "{i}: {line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_sync_nothing_is_promised_any_more() {
+        let (appender, writes) = watched(1);
+        let record = Record::Switch { switch: None };
+        appender.append(&record).await.unwrap();
+        for _ in 0..3 {
+            let error = appender.append(&record).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+            assert!(error.to_string().contains("watched.journal"), "{error}");
+        }
+        assert_eq!(writes.lock().unwrap().len(), 2);
     }
 }

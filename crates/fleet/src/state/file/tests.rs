@@ -1,6 +1,5 @@
 use std::process;
 
-use futures_util::FutureExt;
 use futures_util::future::join_all;
 use record_callback_core::{
     AppSelector, CallbackKey, CallbackSigning, ConfigId, DomainName, RecordCallbackConfig, SigningKey,
@@ -8,7 +7,6 @@ use record_callback_core::{
 };
 use tempfile::TempDir;
 
-use super::journal::Disk;
 use super::*;
 use crate::name::Name;
 use crate::slot::Slot;
@@ -316,71 +314,8 @@ fn what_is_no_state_of_ours_is_named() {
     assert!(matches!(error, StateError::Io { .. }) && error.to_string().contains("check its directory"));
 }
 
-/// Remembers its writes, and fails from some sync on.
-#[derive(Clone, Default)]
-struct Watched {
-    writes: Arc<Mutex<Vec<String>>>,
-    good_syncs: usize,
-}
-
-impl Disk for Watched {
-    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        self.writes.lock().unwrap().push(String::from_utf8(lines.to_vec()).unwrap());
-        Ok(())
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        match self.good_syncs.checked_sub(1) {
-            Some(left) => self.good_syncs = left,
-            None => return Err(io::ErrorKind::StorageFull.into()),
-        }
-        Ok(())
-    }
-}
-
-fn watched(good_syncs: usize) -> (Appender<Watched>, Arc<Mutex<Vec<String>>>) {
-    let disk = Watched { good_syncs, ..Watched::default() };
-    let writes = Arc::clone(&disk.writes);
-    let output = Arc::new(Mutex::new(Output::on(disk)));
-    (Appender::start(Path::new("watched.journal"), output).unwrap(), writes)
-}
-
 #[tokio::test]
-async fn what_waits_is_written_at_once_and_in_order() {
-    let (appender, writes) = watched(usize::MAX);
-    let salt = Salt::random().unwrap();
-    let records: Vec<_> = (0..100).map(|i| entry(&salt, i)).collect();
-    let mut appends = Box::pin(join_all(records.iter().map(|record| appender.append(record))));
-    {
-        let _blocked = appender.output.lock().unwrap();
-        assert!(appends.as_mut().now_or_never().is_none());
-    }
-    for appended in appends.await {
-        appended.unwrap();
-    }
-    // The thread may have begun with the first.
-    let writes = writes.lock().unwrap();
-    assert!(writes.len() <= 2, "{}", writes.len());
-    for (i, line) in writes.concat().lines().enumerate() {
-        assert!(line.contains(&format!(r#""callback-{i}""#)), "{i}: {line}");
-    }
-}
-
-#[tokio::test]
-async fn after_a_failed_sync_nothing_is_promised_any_more() {
-    let (appender, writes) = watched(1);
-    let record = Record::Switch { switch: None };
-    appender.append(&record).await.unwrap();
-    for _ in 0..3 {
-        let error = appender.append(&record).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        assert!(error.to_string().contains("watched.journal"), "{error}");
-    }
-    assert_eq!(writes.lock().unwrap().len(), 2);
-}
-
-#[tokio::test]
-async fn a_checkpoint_that_may_have_happened_ends_appending_and_one_that_did_not_does_not() {
+async fn a_checkpoint_that_may_have_happened_ends_appending() {
     let (place, states) = noted().await;
     let (file, state) = StateFile::open(&place.path).unwrap();
     // Nothing can be renamed onto a directory that is not empty.

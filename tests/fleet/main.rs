@@ -1,0 +1,6 @@
+//! Fleets on mock and simulated clouds: what calls they take, and what the program leaves when it dies.
+
+mod calls;
+mod quota;
+mod simulated;
+mod support;
