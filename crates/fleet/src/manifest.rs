@@ -93,6 +93,7 @@ pub struct Settings {
 /// One value, or one for each provider by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "PerProvider_{T}")]
 pub enum PerProvider<T> {
     /// The same whichever provider has the callback.
     Same(T),

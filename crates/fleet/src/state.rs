@@ -132,6 +132,9 @@ pub struct OpenSwitch {
     /// How far the target may stray; `None` leaves it to the manifest.
     #[serde(default)]
     pub fidelity: Option<Fidelity>,
+    /// What the callbacks had, whose fidelity the switch changes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub earlier_fidelity: BTreeMap<Name, Fidelity>,
     /// Whether the sources stay.
     #[serde(default)]
     pub keep_source: bool,

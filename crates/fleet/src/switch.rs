@@ -1,8 +1,11 @@
 //! Moving callbacks to another provider: what that changes in the manifest, and what stands against it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use record_callback_core::{AppSelector, Capabilities, Fidelity};
+use record_callback_core::{AppSelector, Capabilities, ErrorKind, Fidelity};
 use serde::Serialize;
 
 use crate::manifest::{Declaration, Edit, Keys, Manifest, PerProvider};
@@ -58,18 +61,21 @@ pub struct SwitchRefusal {
     pub reason: String,
     /// What to do about it.
     pub hint: String,
+    /// Whether the target has no place for it, or cannot do what is declared.
+    pub unsupported: bool,
 }
 
 /// What the target of a switch can express, and the source's domain role to compare with.
 pub type CapabilitiesOf<'a> = &'a dyn Fn(&Name) -> Option<&'a Capabilities>;
 
 impl SwitchRequest {
-    /// The request that an open switch was made from.
-    pub fn of(open: &OpenSwitch) -> Self {
+    /// The request that an open switch was made from, but for callbacks that `manifest` has not got any more.
+    pub fn of(open: &OpenSwitch, manifest: &Manifest) -> Self {
+        let callbacks = open.declared(manifest);
         Self {
-            callbacks: Targets::Only(open.callbacks.keys().cloned().collect()),
             to: open.to.clone(),
-            winners: open.winners.iter().cloned().collect(),
+            winners: open.winners.iter().filter(|name| callbacks.contains(*name)).cloned().collect(),
+            callbacks: Targets::Only(callbacks),
             fidelity: open.fidelity,
             keep_source: open.keep_source,
         }
@@ -84,12 +90,13 @@ impl SwitchRequest {
         keys: &Keys,
         capabilities: CapabilitiesOf<'_>,
     ) -> Result<PreparedSwitch, Vec<SwitchRefusal>> {
-        let mut refusals = self.unknown_names(manifest);
+        let mut refusals = self.wrong_names(manifest);
         let Some(target) = capabilities(&self.to) else {
             refusals.push(SwitchRefusal {
                 name: self.to.clone(),
                 reason: "is not a provider of the manifest".to_owned(),
                 hint: "declare it under [providers]".to_owned(),
+                unsupported: false,
             });
             return Err(refusals);
         };
@@ -99,7 +106,7 @@ impl SwitchRequest {
             match self.place(manifest, callback, target, capabilities) {
                 Ok(None) => staying.push(Staying {
                     name: callback.name.clone(),
-                    reason: format!("is on `{}` already", self.to),
+                    reason: format!("already on `{}`", self.to),
                 }),
                 Ok(Some(slot)) => moving.entry(slot).or_default().push(callback),
                 Err(refusal) => refusals.push(refusal),
@@ -132,9 +139,15 @@ impl SwitchRequest {
         let from = |callback: &Declaration| manifest.provider_of(callback).cloned();
         let callbacks =
             movers.iter().filter_map(|(callback, _)| Some((callback.name.clone(), from(callback)?)));
+        let other_fidelity = edits.iter().filter_map(|edit| match edit {
+            Edit::Fidelity { callback, .. } => manifest.callbacks().get(callback),
+            _ => None,
+        });
+        let earlier = other_fidelity.map(|one| (one.name.clone(), manifest.fidelity_of(one)));
         let switch = OpenSwitch {
             to: self.to.clone(),
             callbacks: callbacks.collect(),
+            earlier_fidelity: earlier.collect(),
             winners: self.winners.iter().cloned().collect(),
             fidelity: self.fidelity,
             keep_source: self.keep_source,
@@ -142,18 +155,23 @@ impl SwitchRequest {
         Ok(PreparedSwitch { switch, edits, manifest: edited, staying })
     }
 
-    fn unknown_names(&self, manifest: &Manifest) -> Vec<SwitchRefusal> {
+    fn wrong_names(&self, manifest: &Manifest) -> Vec<SwitchRefusal> {
         let named = match &self.callbacks {
             Targets::All => BTreeSet::new(),
             Targets::Only(names) => names.clone(),
         };
-        let named = named.union(&self.winners).filter(|name| !manifest.callbacks().contains_key(*name));
-        let refusal = |name: &Name| SwitchRefusal {
-            name: name.clone(),
-            reason: "is not a callback of the manifest".to_owned(),
-            hint: "give a name the manifest has".to_owned(),
-        };
-        named.map(refusal).collect()
+        let refusals = named.union(&self.winners).filter_map(|name| {
+            let (reason, hint) = if !manifest.callbacks().contains_key(name) {
+                ("is not a callback of the manifest", "give a name the manifest has")
+            } else if !self.callbacks.contains(name) {
+                ("is to win, and is not among the callbacks to move", "name it among these, too")
+            } else {
+                return None;
+            };
+            let (reason, hint) = (reason.to_owned(), hint.to_owned());
+            Some(SwitchRefusal { name: name.clone(), reason, hint, unsupported: false })
+        });
+        refusals.collect()
     }
 
     /// Where `callback` goes; nowhere if it is there already.
@@ -168,6 +186,7 @@ impl SwitchRequest {
             name: callback.name.clone(),
             reason,
             hint: format!("write `domain = {{ …, {} = \"…\" }}` in the manifest", self.to),
+            unsupported: false,
         };
         let from = manifest.provider_of(callback);
         if from == Some(&self.to) {
@@ -201,16 +220,17 @@ impl SwitchRequest {
             let there = manifest.provider_of(callback) == Some(&self.to);
             there && manifest.slot_on(callback, &self.to).as_ref() == Some(slot)
         });
-        let refuse = |reason: String, hint: &str| {
+        let refuse = |unsupported: bool, reason: String, hint: &str| {
             let refusal = |callback: &&Declaration| SwitchRefusal {
                 name: callback.name.clone(),
                 reason: reason.clone(),
                 hint: hint.to_owned(),
+                unsupported,
             };
             Err(callbacks.iter().map(refusal).collect())
         };
         if let Some(holder) = holder {
-            return refuse(format!("{slot} is the place of callback `{}`", holder.name), "leave it out");
+            return refuse(false, format!("{slot} is the place of callback `{}`", holder.name), "leave it out");
         }
         let winners: Vec<_> = callbacks.iter().filter(|one| self.winners.contains(&one.name)).collect();
         let names = callbacks.iter().map(|one| format!("`{}`", one.name)).collect::<Vec<_>>().join(", ");
@@ -218,14 +238,16 @@ impl SwitchRequest {
             (_, [winner]) => Ok(winner),
             ([one], []) if !self.loses_app(manifest, one, target) => Ok(one),
             ([_], []) => refuse(
+                true,
                 format!("an app cannot have a config of its own on `{}`; it would be for all of {slot}", self.to),
                 "if that is wanted, name it as a winner",
             ),
             (_, []) => refuse(
+                true,
                 format!("{names} would share {slot}, and there is room for one"),
                 "name the one to move as the winner; the others stay where they are",
             ),
-            _ => refuse(format!("more than one of {names} is to win {slot}"), "name one winner"),
+            _ => refuse(false, format!("more than one of {names} is to win {slot}"), "name one winner"),
         }
     }
 
@@ -237,10 +259,11 @@ impl SwitchRequest {
     fn edits(&self, manifest: &Manifest, callback: &Declaration, slot: &Slot) -> Vec<Edit> {
         let name = || callback.name.clone();
         let mut edits = vec![Edit::Provider { callback: name(), provider: self.to.clone() }];
-        let declared = manifest.slot_on(callback, &self.to);
-        if let Some(declared) = declared.filter(|declared| declared.key.app != slot.key.app) {
-            let source = manifest.provider_of(callback).cloned().map(|from| (from, declared.key.app));
-            let each = source.into_iter().chain([(self.to.clone(), slot.key.app.clone())]).collect();
+        let app_on = |provider: &Name| Some(manifest.slot_on(callback, provider)?.key.app);
+        if app_on(&self.to).is_some_and(|declared| declared != slot.key.app) {
+            // On every other provider it stays as it is.
+            let others = manifest.providers().iter().filter_map(|one| Some((one.clone(), app_on(one)?)));
+            let each = others.chain([(self.to.clone(), slot.key.app.clone())]).collect();
             edits.push(Edit::App { callback: name(), app: PerProvider::Each(each) });
         }
         if let Some(fidelity) = self.fidelity.filter(|fidelity| manifest.fidelity_of(callback) != *fidelity) {
@@ -257,26 +280,49 @@ impl SwitchRequest {
         target: &Capabilities,
     ) -> Option<SwitchRefusal> {
         let callback = edited.callbacks().get(name)?;
-        let (reason, hint) = match edited.wanted(callback, &self.to, keys) {
-            Err(problem) => (problem.to_string(), "correct the manifest, or set what it refers to"),
-            Ok(wanted) => {
-                let error = target.fit(&wanted.config, wanted.fidelity).err()?;
-                (error.message().to_owned(), "accept it with a lower fidelity, or declare what the cloud can do")
+        let refuse = |reason: String, hint: &str, unsupported| {
+            Some(SwitchRefusal { name: name.clone(), reason, hint: hint.to_owned(), unsupported })
+        };
+        let wanted = match edited.wanted(callback, &self.to, keys) {
+            Ok(wanted) => wanted,
+            Err(problem) => {
+                let hint = "correct the manifest, or set what it refers to";
+                return refuse(problem.to_string(), hint, false);
             }
         };
-        Some(SwitchRefusal { name: name.clone(), reason, hint: hint.to_owned() })
+        let error = target.fit(&wanted.config, wanted.fidelity).err()?;
+        let unsupported = error.kind() == ErrorKind::Unsupported;
+        let hint = if unsupported {
+            "accept it with a lower fidelity, or declare what the cloud can do"
+        } else {
+            "declare what the cloud takes"
+        };
+        refuse(error.message().to_owned(), hint, unsupported)
     }
 }
 
 impl OpenSwitch {
+    /// Its callbacks that `manifest` has still got.
+    pub fn declared(&self, manifest: &Manifest) -> BTreeSet<Name> {
+        self.callbacks.keys().filter(|name| manifest.callbacks().contains_key(*name)).cloned().collect()
+    }
+
     /// What undoing the switch changes in a manifest that has it, or part of it.
+    ///
+    /// The apps are left as they are: on the providers that the callbacks come from they say what they said.
     pub fn undo(&self, manifest: &Manifest) -> Vec<Edit> {
-        let moved = self.callbacks.iter().filter(|(name, _)| {
-            let callback = manifest.callbacks().get(*name);
-            callback.is_some_and(|callback| manifest.provider_of(callback) == Some(&self.to))
-        });
-        moved
-            .map(|(name, from)| Edit::Provider { callback: name.clone(), provider: from.clone() })
-            .collect()
+        let mut edits = Vec::new();
+        for (name, from) in &self.callbacks {
+            let Some(callback) = manifest.callbacks().get(name) else { continue };
+            if manifest.provider_of(callback) != Some(&self.to) {
+                continue;
+            }
+            edits.push(Edit::Provider { callback: name.clone(), provider: from.clone() });
+            let earlier = self.earlier_fidelity.get(name).copied();
+            if let Some(fidelity) = earlier.filter(|_| self.fidelity == Some(manifest.fidelity_of(callback))) {
+                edits.push(Edit::Fidelity { callback: name.clone(), fidelity });
+            }
+        }
+        edits
     }
 }

@@ -18,6 +18,7 @@ use crate::provider_config::{AliyunConfig, CredentialsConfig, HuaweicloudConfig,
 ///
 /// # Errors
 /// About the first provider that cannot be connected; names it, and has its error as the source.
+#[expect(clippy::needless_pass_by_value, reason = "as `ProviderConfig::connect_in` takes it")]
 pub fn connect_all(
     configs: &BTreeMap<Name, ProviderConfig>,
     env: impl Env + Clone,
@@ -31,16 +32,16 @@ fn connect_each(
     env: &(impl Env + Clone),
     mut quotas: impl FnMut(&ProviderConfig) -> Quotas,
 ) -> Result<BTreeMap<Name, Arc<dyn RecordCallbackProvider>>> {
-    let mut accounts = HashMap::new();
-    let connect = |(name, config): (&Name, &ProviderConfig)| {
+    let (mut accounts, mut providers) = (HashMap::new(), BTreeMap::new());
+    for (name, config) in configs {
         let quotas = accounts.entry(Account::of(config)).or_insert_with(|| quotas(config));
         let connected = config.connect_with(env.clone(), quotas.clone());
         let provider = connected.map_err(|error| {
             Error::new(error.kind(), format!("provider `{name}` cannot be connected")).with_source(error)
         })?;
-        Ok((name.clone(), provider))
-    };
-    configs.iter().map(connect).collect()
+        providers.insert(name.clone(), provider);
+    }
+    Ok(providers)
 }
 
 /// What a cloud counts calls by. No `Debug`: tokens are secrets.
@@ -66,7 +67,9 @@ impl<'a> Account<'a> {
     fn of(config: &'a ProviderConfig) -> Self {
         let (vendor, credentials) = match config {
             ProviderConfig::Aliyun(AliyunConfig { credentials, .. }) => ("aliyun", credentials),
-            ProviderConfig::Huaweicloud(HuaweicloudConfig { credentials, .. }) => ("huaweicloud", credentials),
+            ProviderConfig::Huaweicloud(HuaweicloudConfig { credentials, .. }) => {
+                ("huaweicloud", credentials)
+            }
         };
         let holder = match credentials {
             CredentialsConfig::Environment => Holder::Environment,
@@ -102,12 +105,13 @@ impl KeySource for ManifestKeys {
         match reference {
             KeyReference::Env(name) => {
                 let key = named_variable(&self.env, Field::SigningKey.as_str(), name)?;
-                SigningKey::new(key.expose_secret()).map_err(|error| of(reference, error.problem(), error.rule()))
+                SigningKey::new(key.expose_secret())
+                    .map_err(|error| of(reference, error.problem(), error.rule()))
             }
             KeyReference::File(path) => {
-                let text = read(&self.directory.join(path)).map_err(|problem| of(reference, &problem, RULE))?;
-                let text = text.strip_suffix('\n').unwrap_or(&text);
-                let key = text.strip_suffix('\r').unwrap_or(text);
+                let text =
+                    read(&self.directory.join(path)).map_err(|problem| of(reference, &problem, RULE))?;
+                let key = text.strip_suffix("\r\n").or(text.strip_suffix('\n')).unwrap_or(&text);
                 SigningKey::new(key).map_err(|error| of(reference, error.problem(), error.rule()))
             }
         }
@@ -141,13 +145,11 @@ pub(crate) fn signature_schema(_: &mut schemars::SchemaGenerator) -> schemars::S
 mod tests {
     use std::fs;
     use std::num::NonZeroU32;
-    use std::time::Duration;
 
     use record_callback_aliyun::Signature;
     use record_callback_core::{CallbackKey, DomainName, ErrorKind};
     use record_callback_http::{FixedEnv, Quota};
     use serde_json::Value;
-    use tokio::time::Instant;
 
     use super::*;
 
@@ -179,48 +181,53 @@ mod tests {
         let elsewhere = "vendor = 'huaweicloud'\nregion = 'cn-east-3'\n";
         let with = |provider: &str, credentials: &str| format!("{provider}credentials = {{ {credentials} }}");
         let key = |id: &str| format!("source = 'access_key', id = '{id}', secret = 's'");
-        let user = |user: &str| format!("source = 'password', account = 'a', user = '{user}', password = 'p'");
+        let user =
+            |user: &str| format!("source = 'password', account = 'a', user = '{user}', password = 'p'");
         let token = |token: &str| format!("source = 'token', token = '{token}'");
         let (one, other) = (key("one"), key("other"));
         assert_eq!(accounts(&[ali, ali, &with(ali, "source = 'environment'")]), 1);
         assert_eq!(accounts(&[ali, hw, elsewhere]), 2);
         assert_eq!(accounts(&[ali, &with(ali, &one), &with(ali, &other), &with(ali, &key(" one "))]), 3);
         assert_eq!(accounts(&[&with(ali, &one), &with(hw, &one), &with(elsewhere, &one)]), 2);
-        assert_eq!(accounts(&[&with(hw, &user("u")), &with(elsewhere, &user("u")), &with(hw, &user("v"))]), 2);
+        assert_eq!(
+            accounts(&[&with(hw, &user("u")), &with(elsewhere, &user("u")), &with(hw, &user("v"))]),
+            2
+        );
         assert_eq!(
             accounts(&[&with(hw, &token("t")), &with(elsewhere, &token("t")), &with(hw, &token("u"))]),
             2
         );
     }
 
-    /// The time until a call by each of `names` failed for want of a cloud, when the first used up its quota before.
     #[tokio::test(start_paused = true)]
     async fn providers_of_one_account_wait_for_each_other() {
-        let provider = |token: &str| {
+        const LIMITER: &str = "record/callbacks";
+        let provider = |credentials: &str| {
             format!(
                 "vendor = 'huaweicloud'\nendpoint = 'http://127.0.0.1:1'\nproject_id = 'p'\n\
-                 credentials = {{ source = 'token', token = '{token}' }}"
+                 credentials = {{ {credentials} }}"
             )
         };
-        let (one, other) = (provider("one"), provider("other"));
-        let configs = configs(&[("a", &one), ("b", &one), ("c", &other)]);
+        let shared = provider("source = 'token', token = 't'");
+        // Of an empty environment: its calls fail as soon as it is their turn.
+        let alone = provider("source = 'environment'");
+        let configs = configs(&[("a", &shared), ("b", &shared), ("c", &alone)]);
         let mut accounts = Vec::new();
         let quotas = |_: &ProviderConfig| {
-            // Once in longer than a call's deadline.
-            let once = Quota::per_minute(NonZeroU32::MIN);
-            accounts.push(Quotas::new([("record/callbacks", once)]));
+            accounts.push(Quotas::new([(LIMITER, Quota::per_minute(NonZeroU32::MIN))]));
             accounts.last().unwrap().clone()
         };
         let providers = connect_each(&configs, &FixedEnv::default(), quotas).unwrap();
-        accounts[0].turn("record/callbacks").await;
         let key = CallbackKey::any_app(DomainName::new("live.example.com").unwrap());
-        for (name, waits) in [("c", false), ("a", true), ("b", true)] {
-            let begun = Instant::now();
-            let error = providers[&Name::new(name).unwrap()].get(&key).await.unwrap_err();
-            let shown = error.to_string();
-            let waited = shown.contains("turn in the quota");
-            assert_eq!((waited, begun.elapsed() >= Duration::from_secs(30)), (waits, waits), "{name}: {shown}");
+        let get = |name| providers[&Name::new(name).unwrap()].get(&key);
+        // Who is first in line after that waits for a minute, which is all the time a call has.
+        accounts[0].turn(LIMITER).await;
+        let ((), a, b, c) = tokio::join!(accounts[0].turn(LIMITER), get("a"), get("b"), get("c"));
+        for shared in [a, b] {
+            let error = shared.unwrap_err().to_string();
+            assert!(error.contains("before the call's turn in the quota"), "{error}");
         }
+        assert_eq!(c.unwrap_err().kind(), ErrorKind::Unauthenticated);
     }
 
     #[test]

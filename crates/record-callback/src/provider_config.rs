@@ -121,7 +121,11 @@ impl ProviderConfig {
     }
 
     /// The provider, in an account with `quotas`.
-    pub(crate) fn connect_with(&self, env: impl Env, quotas: Quotas) -> Result<Arc<dyn RecordCallbackProvider>> {
+    pub(crate) fn connect_with(
+        &self,
+        env: impl Env,
+        quotas: Quotas,
+    ) -> Result<Arc<dyn RecordCallbackProvider>> {
         match self {
             Self::Aliyun(config) => config.connect(env, quotas),
             Self::Huaweicloud(config) => config.connect(env, quotas),

@@ -1,8 +1,9 @@
+use std::io::Seek;
 use std::process;
 
 use futures_util::future::join_all;
 use record_callback_core::{
-    AppSelector, CallbackKey, CallbackSigning, ConfigId, DomainName, RecordCallbackConfig, SigningKey,
+    AppSelector, CallbackKey, CallbackSigning, ConfigId, DomainName, Fidelity, RecordCallbackConfig, SigningKey,
     SigningScheme,
 };
 use tempfile::TempDir;
@@ -47,6 +48,7 @@ fn records(salt: &Salt) -> Vec<Record> {
         callbacks: [(name("callback-0"), name("ali"))].into(),
         winners: vec![name("callback-0")],
         fidelity: None,
+        earlier_fidelity: [(name("callback-0"), Fidelity::Exact)].into(),
         keep_source: true,
     };
     let mut records: Vec<_> = (0..4).map(|i| entry(salt, i)).collect();
@@ -124,24 +126,39 @@ async fn what_was_noted_is_read_again_before_and_after_a_checkpoint() {
 async fn a_journal_cut_anywhere_is_a_prefix_of_it() {
     let (place, states) = noted().await;
     let whole = fs::read(&place.journal).unwrap();
-    for length in 0..whole.len() {
+    let journal = File::options().write(true).open(&place.journal).unwrap();
+    for length in (0..whole.len()).rev() {
+        let expected = &states[lines_in(&whole[..length]).saturating_sub(1)];
         for zeros in [0, 5] {
-            let cut = [&whole[..length], &vec![0; zeros]].concat();
-            fs::write(&place.journal, cut).unwrap();
-            let lines = lines_in(&whole[..length]);
-            let expected = &states[lines.saturating_sub(1)];
+            journal.set_len(length as u64).unwrap();
+            journal.set_len((length + zeros) as u64).unwrap();
             assert_eq!(StateFile::read(&place.path).unwrap(), *expected, "{length}");
-            if length % 97 == 0 {
-                let (file, state) = StateFile::open(&place.path).unwrap();
-                assert_eq!(state, *expected);
-                let next = entry(&state.salt, 9);
-                file.append(&next).await.unwrap();
-                let mut after = state;
-                after.take(next);
-                assert_eq!(StateFile::read(&place.path).unwrap(), after, "{length}");
-            }
         }
     }
+}
+
+#[tokio::test]
+async fn after_a_cut_it_goes_on_from_the_last_whole_line() {
+    let (place, states) = noted().await;
+    let whole = fs::read(&place.journal).unwrap();
+    for length in (0..whole.len()).step_by(501) {
+        for zeros in [0, 5] {
+            fs::write(&place.journal, [&whole[..length], &vec![0; zeros]].concat()).unwrap();
+            let (file, mut state) = StateFile::open(&place.path).unwrap();
+            assert_eq!(state, states[lines_in(&whole[..length]).saturating_sub(1)]);
+            let next = entry(&state.salt, 9);
+            file.append(&next).await.unwrap();
+            state.take(next);
+            assert_eq!(StateFile::read(&place.path).unwrap(), state, "{length}");
+        }
+    }
+}
+
+/// Puts `byte` at `at`, in place: rewriting the file each time would have the disk wait each time.
+fn poke(path: &Path, at: usize, byte: u8) {
+    let mut file = File::options().write(true).open(path).unwrap();
+    file.seek(io::SeekFrom::Start(at as u64)).unwrap();
+    file.write_all(&[byte]).unwrap();
 }
 
 #[tokio::test]
@@ -149,17 +166,18 @@ async fn a_changed_byte_is_damage_unless_it_is_the_last() {
     let (place, states) = noted().await;
     let whole = fs::read(&place.journal).unwrap();
     for at in 0..whole.len() - 1 {
-        let mut flipped = whole.clone();
-        flipped[at] ^= 1;
-        fs::write(&place.journal, flipped).unwrap();
+        poke(&place.journal, at, whole[at] ^ 1);
         let error = StateFile::read(&place.path).unwrap_err();
         let StateError::Damaged { path, line, .. } = &error else { panic!("{at}: {error}") };
         assert_eq!(*line, lines_in(&whole[..at]) as u64 + 1, "{at}");
         let shown = error.to_string();
         assert!(shown.contains(path.to_str().unwrap()) && shown.contains("`import`"), "{shown}");
+        if at == 0 {
+            assert!(matches!(StateFile::open(&place.path), Err(StateError::Damaged { .. })));
+        }
+        poke(&place.journal, at, whole[at]);
     }
-    assert!(matches!(StateFile::open(&place.path), Err(StateError::Damaged { .. })));
-    fs::write(&place.journal, &whole[..whole.len() - 1]).unwrap();
+    poke(&place.journal, whole.len() - 1, b'\n' ^ 1);
     assert_eq!(StateFile::read(&place.path).unwrap(), states[states.len() - 2]);
 }
 
@@ -168,13 +186,10 @@ async fn zeros_in_what_was_synced_are_damage_and_in_the_last_write_they_are_not(
     let (place, states) = noted().await;
     let whole = fs::read(&place.journal).unwrap();
     let last_line = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
-    for at in 0..whole.len() {
-        let mut zeroed = whole.clone();
-        zeroed[at] = 0;
-        fs::write(&place.journal, zeroed).unwrap();
-        let read = StateFile::read(&place.path);
+    for (at, byte) in whole.iter().enumerate() {
+        poke(&place.journal, at, 0);
         // Without the line end before it the last line is not recognised as later than the zero.
-        match read {
+        match StateFile::read(&place.path) {
             Ok(state) if at >= last_line - 1 => {
                 let lines = states.len() - if at < last_line { 3 } else { 2 };
                 assert_eq!(state, states[lines], "{at}");
@@ -182,6 +197,7 @@ async fn zeros_in_what_was_synced_are_damage_and_in_the_last_write_they_are_not(
             Err(StateError::Damaged { .. }) if at < last_line - 1 => {}
             other => panic!("{at}: {other:?}"),
         }
+        poke(&place.journal, at, *byte);
     }
 }
 

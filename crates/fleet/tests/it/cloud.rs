@@ -1,0 +1,85 @@
+//! A cloud in memory whose every call can be lost, and which notes what is really written.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use record_callback_contract::MemoryProvider;
+use record_callback_core::{
+    Applied, CallbackKey, Capabilities, DomainName, Error, ErrorKind, Fidelity, RecordCallbackConfig,
+    RecordCallbackProvider, Result, StoredCallback, Vendor,
+};
+use record_callback_fleet::{Name, Slot};
+
+use crate::world::{Fault, World};
+
+#[derive(Debug)]
+pub(crate) struct Cloud {
+    pub(crate) name: Name,
+    pub(crate) inner: MemoryProvider,
+    pub(crate) world: Arc<World>,
+}
+
+impl Cloud {
+    pub(crate) fn slot(&self, key: &CallbackKey) -> Slot {
+        Slot { provider: self.name.clone(), key: key.clone() }
+    }
+
+    async fn call<T>(&self, what: &str, effect: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        let fault = self.world.arrive(what).await;
+        if fault == Some(Fault::FailBefore) {
+            return Err(Error::new(ErrorKind::Unavailable, "injected"));
+        }
+        let result = effect.await;
+        self.world.leave(fault).await;
+        match fault {
+            Some(Fault::FailAfter) => Err(Error::new(ErrorKind::Timeout, "injected").with_maybe_applied()),
+            _ => result,
+        }
+    }
+}
+
+#[async_trait]
+impl RecordCallbackProvider for Cloud {
+    fn vendor(&self) -> Vendor {
+        self.inner.vendor()
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {
+        self.call("get", self.inner.get(key)).await
+    }
+
+    async fn list(&self, domain: Option<&DomainName>) -> Result<Vec<StoredCallback>> {
+        self.call("list", self.inner.list(domain)).await
+    }
+
+    async fn create(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
+        let effect = async {
+            let applied = self.inner.create(config, fidelity).await?;
+            self.world.wrote("create", self.slot(&config.key()), Some(applied.effective.clone()));
+            Ok(applied)
+        };
+        self.call("create", effect).await
+    }
+
+    async fn update(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
+        let effect = async {
+            let applied = self.inner.update(config, fidelity).await?;
+            self.world.wrote("update", self.slot(&config.key()), Some(applied.effective.clone()));
+            Ok(applied)
+        };
+        self.call("update", effect).await
+    }
+
+    async fn delete(&self, key: &CallbackKey) -> Result<()> {
+        let effect = async {
+            self.inner.delete(key).await?;
+            self.world.wrote("delete", self.slot(key), None);
+            Ok(())
+        };
+        self.call("delete", effect).await
+    }
+}

@@ -1,0 +1,176 @@
+//! What cases are made of.
+
+use proptest::prelude::*;
+
+use crate::wishes::{KEYS, PROVIDERS, Wish};
+use crate::world::Fault;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    /// How many reads a write takes to show.
+    pub(crate) lag: u32,
+    pub(crate) parallel: usize,
+    pub(crate) wishes: Vec<Wish>,
+    pub(crate) rounds: Vec<Round>,
+}
+
+/// A manifest and what happens while it is applied.
+#[derive(Debug, Clone)]
+pub(crate) struct Round {
+    pub(crate) edits: Vec<Edit>,
+    pub(crate) outside: Vec<Outside>,
+    pub(crate) runs: Vec<Run>,
+    /// Whether it is applied without faults before the next manifest comes.
+    pub(crate) settles: bool,
+}
+
+/// A plan and its apply, which may die.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Run {
+    pub(crate) seed: u64,
+    pub(crate) faults: Vec<(u64, Fault)>,
+    /// Happens when the plan is made and not yet carried out.
+    pub(crate) between: Option<Outside>,
+    pub(crate) keep_source: bool,
+    pub(crate) drop_kept: bool,
+    pub(crate) stops_at_first_failure: bool,
+}
+
+/// Wishes are meant by their place in the list, whichever is there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Edit {
+    Add(Wish),
+    Remove(usize),
+    Rename(usize, usize),
+    Provider(usize, usize),
+    /// The place of the second goes to the first.
+    Exchange(usize, usize),
+    /// The first gets the place of the second, which goes to this domain and app.
+    Push(usize, usize, usize, usize),
+    Move(usize, usize, usize),
+    Content(usize, Wish),
+    ChangeKeys,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Outside {
+    Delete(usize),
+    EditUrl(usize),
+    /// Somebody creates a config of their own, if there is none.
+    Create {
+        provider: usize,
+        domain: usize,
+        app: usize,
+    },
+    /// The same where a callback is to be.
+    InTheWay(usize),
+    /// The same, as the callback wants it, but for the signing key.
+    AsWanted(usize, bool),
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let place = (0..4_usize, 0..PROVIDERS.len(), 0..3_usize, prop_oneof![3 => Just(0), 1 => 1..3_usize]);
+    let key = prop_oneof![10 => 0..KEYS.len() - 1, 1 => Just(KEYS.len() - 1)];
+    let signing = prop::option::weighted(0.4, (0..2_usize, key));
+    let content =
+        (0..3_usize, 0..3_usize, prop::bool::weighted(0.2), signing, prop::bool::weighted(0.15));
+    (place, content).prop_map(|((name, provider, domain, app), (url, events, on_demand, signing, exact))| {
+        Wish { name, provider, domain, app, url, events, on_demand, signing, exact }
+    })
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let i = || 0..6_usize;
+    prop_oneof![
+        2 => wish().prop_map(Edit::Add),
+        2 => i().prop_map(Edit::Remove),
+        1 => (i(), 0..5_usize).prop_map(|(i, name)| Edit::Rename(i, name)),
+        4 => (i(), 0..PROVIDERS.len()).prop_map(|(i, provider)| Edit::Provider(i, provider)),
+        1 => (i(), i()).prop_map(|(i, j)| Edit::Exchange(i, j)),
+        3 => (i(), i(), 0..3_usize, 0..3_usize).prop_map(|(i, j, domain, app)| Edit::Push(i, j, domain, app)),
+        2 => (i(), 0..3_usize, 0..3_usize).prop_map(|(i, domain, app)| Edit::Move(i, domain, app)),
+        2 => (i(), wish()).prop_map(|(i, wish)| Edit::Content(i, wish)),
+        1 => Just(Edit::ChangeKeys),
+    ]
+}
+
+fn outside() -> impl Strategy<Value = Outside> {
+    let i = || 0..8_usize;
+    prop_oneof![
+        i().prop_map(Outside::Delete),
+        i().prop_map(Outside::EditUrl),
+        (0..PROVIDERS.len(), 0..3_usize, 0..3_usize)
+            .prop_map(|(provider, domain, app)| Outside::Create { provider, domain, app }),
+        i().prop_map(Outside::InTheWay),
+        (i(), prop::bool::ANY).prop_map(|(i, right_key)| Outside::AsWanted(i, right_key)),
+    ]
+}
+
+fn run() -> impl Strategy<Value = Run> {
+    use Fault::{CrashAfter, CrashBefore, FailAfter, FailBefore};
+    let fault = prop::sample::select(vec![FailBefore, FailAfter, CrashBefore, CrashAfter]);
+    let faults = prop::collection::vec((1..40_u64, fault), 0..4);
+    let rarely = || prop::bool::weighted(0.2);
+    let options = (prop::option::weighted(0.2, outside()), rarely(), rarely(), rarely());
+    (any::<u64>(), faults, options).prop_map(|(seed, faults, options)| {
+        let (between, keep_source, drop_kept, stops_at_first_failure) = options;
+        Run { seed, faults, between, keep_source, drop_kept, stops_at_first_failure }
+    })
+}
+
+fn round() -> impl Strategy<Value = Round> {
+    let edits = prop::collection::vec(edit(), 0..4);
+    let outside = prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(outside(), 1..3)];
+    let runs = prop::collection::vec(run(), 0..3);
+    (edits, outside, runs, prop::bool::ANY)
+        .prop_map(|(edits, outside, runs, settles)| Round { edits, outside, runs, settles })
+}
+
+pub(crate) fn case() -> impl Strategy<Value = Case> {
+    let wishes = prop::collection::vec(wish(), 1..7);
+    (0..3_u32, 1..4_usize, wishes, prop::collection::vec(round(), 1..5))
+        .prop_map(|(lag, parallel, wishes, rounds)| Case { lag, parallel, wishes, rounds })
+}
+
+impl Edit {
+    pub(crate) fn carry_out(self, wishes: &mut Vec<Wish>) {
+        let count = wishes.len();
+        let at = |i: usize| (count > 0).then(|| i % count);
+        match self {
+            Self::Add(wish) => wishes.push(wish),
+            Self::Remove(i) => drop(at(i).map(|i| wishes.remove(i))),
+            Self::Rename(i, name) => drop(at(i).map(|i| wishes[i].name = name)),
+            Self::Provider(i, provider) => drop(at(i).map(|i| wishes[i].provider = provider)),
+            Self::Exchange(i, j) => {
+                if let Some((i, j)) = at(i).zip(at(j)) {
+                    let (one, other) = (wishes[i], wishes[j]);
+                    wishes[i].settle_at(&other);
+                    wishes[j].settle_at(&one);
+                }
+            }
+            Self::Push(i, j, domain, app) => {
+                if let Some((i, j)) = at(i).zip(at(j)) {
+                    let place = wishes[j];
+                    wishes[i].settle_at(&place);
+                    (wishes[j].domain, wishes[j].app) = (domain, app);
+                }
+            }
+            Self::Move(i, domain, app) => {
+                drop(at(i).map(|i| (wishes[i].domain, wishes[i].app) = (domain, app)));
+            }
+            Self::Content(i, content) => {
+                if let Some(i) = at(i) {
+                    let Wish { name, provider, domain, app, .. } = wishes[i];
+                    wishes[i] = Wish { name, provider, domain, app, ..content };
+                }
+            }
+            Self::ChangeKeys => {}
+        }
+    }
+}
+
+impl Wish {
+    fn settle_at(&mut self, other: &Self) {
+        (self.provider, self.domain, self.app) = (other.provider, other.domain, other.app);
+    }
+}

@@ -1,0 +1,11 @@
+//! The engine as a whole, in memory: what a plan says, row by row, and what any sequence of manifests, crashes, faults
+//! and outside changes ends in.
+
+mod cloud;
+mod engine;
+mod generate;
+mod model;
+mod plan;
+mod settled;
+mod wishes;
+mod world;

@@ -1,0 +1,179 @@
+//! What the clouds and the journal of a case share: what is there, whose it is, and what goes wrong when.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use record_callback_core::RecordCallbackConfig;
+use record_callback_fleet::{Journal, Name, Record, Slot};
+use tokio::sync::Notify;
+
+/// What happens to a call or to an append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It fails and has done nothing.
+    FailBefore,
+    /// It is done, but fails, and nobody can tell.
+    FailAfter,
+    /// The run dies right before it.
+    CrashBefore,
+    /// The run dies right after it.
+    CrashAfter,
+}
+
+/// A callback that had a config when an apply began, and must have one at every moment of it.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) name: Name,
+    /// What was there for it.
+    pub(crate) old: Vec<(Slot, RecordCallbackConfig)>,
+    /// What is to be there.
+    pub(crate) new: Option<(Slot, RecordCallbackConfig)>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Things {
+    /// What the clouds really have, hidden keys included.
+    pub(crate) configs: BTreeMap<Slot, RecordCallbackConfig>,
+    /// Places whose config is not ours.
+    pub(crate) foreign: BTreeSet<Slot>,
+    /// What is durable.
+    pub(crate) records: Vec<Record>,
+    pub(crate) watched: Vec<Watched>,
+    pub(crate) trace: Vec<String>,
+    pub(crate) violations: Vec<String>,
+    pub(crate) writes: usize,
+    seed: u64,
+    calls: u64,
+    faults: BTreeMap<u64, Fault>,
+    pub(crate) injected: [u64; 4],
+    crashed: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    things: Mutex<Things>,
+    crash: Notify,
+}
+
+impl World {
+    pub(crate) fn things(&self) -> MutexGuard<'_, Things> {
+        self.things.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a run with these faults, by the number of the call or append they hit.
+    pub(crate) fn begin(&self, seed: u64, faults: impl IntoIterator<Item = (u64, Fault)>) {
+        let mut things = self.things();
+        (things.seed, things.calls, things.crashed) = (seed, 0, false);
+        things.faults = faults.into_iter().collect();
+    }
+
+    /// Returns once the run is dead.
+    pub(crate) async fn crashed(&self) {
+        // An earlier run may have left a notification behind.
+        while !self.things().crashed {
+            self.crash.notified().await;
+        }
+    }
+
+    /// Waits for the turn of a call or an append, and tells what happens to it.
+    pub(crate) async fn arrive(&self, what: &str) -> Option<Fault> {
+        self.pause().await;
+        let fault = {
+            let mut things = self.things();
+            things.calls += 1;
+            let calls = things.calls;
+            let fault = things.faults.remove(&calls);
+            if let Some(fault) = fault {
+                things.injected[fault as usize] += 1;
+                things.trace.push(format!("{fault:?} of {what}"));
+            }
+            things.crashed |= fault == Some(Fault::CrashBefore);
+            fault
+        };
+        self.unless_crashed().await;
+        fault
+    }
+
+    /// Lets the answer arrive, unless the run dies before.
+    pub(crate) async fn leave(&self, fault: Option<Fault>) {
+        if fault == Some(Fault::CrashAfter) {
+            self.things().crashed = true;
+        }
+        self.unless_crashed().await;
+        self.pause().await;
+    }
+
+    /// Once the run is dead nothing of it moves: other calls that are under way have no effect any more.
+    async fn unless_crashed(&self) {
+        if self.things().crashed {
+            self.crash.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Lets others go first, a few times: that is how tasks come in every order.
+    async fn pause(&self) {
+        let turns = {
+            let mut things = self.things();
+            things.seed = things.seed.wrapping_mul(6_364_136_223_846_793_005);
+            things.seed >> 62
+        };
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        self.unless_crashed().await;
+    }
+
+    /// Notes what a cloud has in `slot` from now on, and what is wrong with that.
+    pub(crate) fn wrote(&self, what: &str, slot: Slot, now: Option<RecordCallbackConfig>) {
+        let mut things = self.things();
+        things.writes += 1;
+        things.trace.push(format!("{what} {slot}"));
+        if things.foreign.contains(&slot) {
+            things.violate(&format!("{what} of {slot}, which is not ours"));
+        }
+        things.set(slot, now);
+        let configs = &things.configs;
+        let there = |place: &(Slot, RecordCallbackConfig)| configs.get(&place.0) == Some(&place.1);
+        let bare = things.watched.iter().find(|one| !one.old.iter().chain(&one.new).any(there));
+        if let Some(bare) = bare.map(|one| one.name.clone()) {
+            things.violate(&format!("{bare} has neither its old nor its new config"));
+        }
+    }
+}
+
+impl Things {
+    pub(crate) fn set(&mut self, slot: Slot, now: Option<RecordCallbackConfig>) {
+        match now {
+            Some(config) => drop(self.configs.insert(slot, config)),
+            None => drop(self.configs.remove(&slot)),
+        }
+    }
+
+    pub(crate) fn violate(&mut self, what: &str) {
+        self.trace.push(format!("VIOLATION: {what}"));
+        self.violations.push(what.to_owned());
+    }
+}
+
+/// What was appended is durable, whatever becomes of the run.
+#[async_trait]
+impl Journal for World {
+    async fn append(&self, record: &Record) -> io::Result<()> {
+        let lost = || Err(io::Error::other("injected"));
+        let fault = self.arrive("append").await;
+        if fault == Some(Fault::FailBefore) {
+            return lost();
+        }
+        {
+            let mut things = self.things();
+            let note = serde_json::to_string(record)?;
+            things.trace.push(format!("note {note}"));
+            things.records.push(record.clone());
+        }
+        self.leave(fault).await;
+        if fault == Some(Fault::FailAfter) { lost() } else { Ok(()) }
+    }
+}
