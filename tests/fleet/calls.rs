@@ -27,7 +27,8 @@ async fn a_plan_of_a_thousand_callbacks_takes_ten_lists_and_no_read() {
     let fleet = Fleet::new(manifest(CALLBACKS, None, "there"));
     let plan = fleet.plan(&clouds(HuaweicloudProvider::new(client))).await;
     assert!(plan.is_clean() && plan.steps.len() == CALLBACKS, "{:?}", plan.counts());
-    let operations: Vec<_> = mock.requests().iter().map(|request| request.operation().map(str::to_owned)).collect();
+    let operations: Vec<_> =
+        mock.requests().iter().map(|request| request.operation().map(str::to_owned)).collect();
     assert_eq!(operations.len(), CALLBACKS.div_ceil(100), "{operations:?}");
     println!("{} calls for {CALLBACKS} callbacks", operations.len());
 }

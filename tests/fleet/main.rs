@@ -1,6 +1,8 @@
 //! Fleets on mock and simulated clouds: what calls they take, and what the program leaves when it dies.
 
 mod calls;
+mod clouds;
+mod crash;
 mod quota;
 mod simulated;
 mod support;

@@ -30,8 +30,7 @@ async fn time_to_apply(fleet: &mut Fleet, cloud: &Simulated) -> Duration {
 
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_changes_take_the_quota_of_writes_and_no_call_is_throttled() {
-    let quotas =
-        Quotas::new([("write", Quota::per_second(n(30))), ("read", Quota::per_second(n(50)))]);
+    let quotas = Quotas::new([("write", Quota::per_second(n(30))), ("read", Quota::per_second(n(50)))]);
     let cloud = Simulated::per_second(&aliyun::CAPABILITIES, quotas, 30, 50);
     let mut fleet = Fleet::new(manifest(CALLBACKS, Some("md5"), "one"));
     let ideal = Duration::from_secs(1) * u32::try_from(CALLBACKS).expect("few") / 30;

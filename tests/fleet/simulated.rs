@@ -51,7 +51,12 @@ pub(crate) struct Simulated {
 
 impl Simulated {
     /// A cloud with one quota for each kind of call: so many writes and reads a second.
-    pub(crate) fn per_second(capabilities: &Capabilities, quotas: Quotas, writes: usize, reads: usize) -> Self {
+    pub(crate) fn per_second(
+        capabilities: &Capabilities,
+        quotas: Quotas,
+        writes: usize,
+        reads: usize,
+    ) -> Self {
         let second = Duration::from_secs(1);
         Self::new(capabilities, quotas, Window::new(writes, second), Some(Window::new(reads, second)))
     }

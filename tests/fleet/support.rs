@@ -9,9 +9,9 @@ use record_callback::fleet::{
     ApplyOptions, Clouds, Fate, Journal, Keys, Ledger, Manifest, ManifestFile, ManifestFormat, Name, Plan,
     PlanInput, Progress, Record, Report, State, Targets, apply, plan,
 };
+use record_callback::fleet::{KeyReference, KeySource};
 use record_callback::http::TokioTimer;
 use record_callback::{InvalidConfig, ReadBack, SigningKey};
-use record_callback::fleet::{KeyReference, KeySource};
 use serde::de::IgnoredAny;
 
 pub(crate) const KEY: &str = "Abcdefgh12345678Abcdefgh12345678";
@@ -52,7 +52,8 @@ pub(crate) fn name(text: &str) -> Name {
 pub(crate) fn manifest(count: usize, scheme: Option<&str>, path: &str) -> Manifest {
     let mut text = "[providers.cloud]\n[defaults]\nprovider = \"cloud\"\n".to_owned();
     if let Some(scheme) = scheme {
-        writeln!(text, "signing = {{ scheme = \"{scheme}\", key = {{ env = \"KEY\" }} }}").expect("text grows");
+        writeln!(text, "signing = {{ scheme = \"{scheme}\", key = {{ env = \"KEY\" }} }}")
+            .expect("text grows");
     }
     for number in 0..count {
         writeln!(
@@ -102,9 +103,7 @@ impl Fleet {
     }
 }
 
-pub(crate) fn clouds(
-    provider: impl record_callback::RecordCallbackProvider,
-) -> Clouds {
+pub(crate) fn clouds(provider: impl record_callback::RecordCallbackProvider) -> Clouds {
     let provider: std::sync::Arc<dyn record_callback::RecordCallbackProvider> = std::sync::Arc::new(provider);
     Clouds::new(BTreeMap::from([(name("cloud"), provider)]))
 }

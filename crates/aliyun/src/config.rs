@@ -69,6 +69,13 @@ pub fn default_quotas() -> Quotas {
     ])
 }
 
+/// The quotas of an account that may make `calls` of every operation each second.
+pub fn quotas(calls: NonZeroU32) -> Quotas {
+    let operations =
+        [wire::ADD, wire::UPDATE, wire::DELETE, wire::DESCRIBE, wire::USER_DOMAINS, wire::NOTIFY_RECORDS];
+    Quotas::new(operations.map(|operation| (operation, Quota::per_second(calls))))
+}
+
 /// Collects the options of an [`AliyunClient`]; [`build`](Self::build) judges them.
 #[derive(Debug)]
 #[must_use]

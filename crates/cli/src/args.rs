@@ -1,10 +1,16 @@
 //! What can be typed.
 
+pub(crate) mod fleet;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use record_callback::{AppSelector, DomainName, EventKind, Fidelity};
+
+use self::fleet::{
+    ApplyArguments, DriftArguments, ImportArguments, PlanArguments, StatusArguments, SwitchArguments,
+};
 
 /// Recording callbacks of Aliyun Live and Huawei Cloud Live through one model
 #[derive(Debug, Parser)]
@@ -36,6 +42,20 @@ pub(crate) enum Command {
     Put(PutArguments),
     /// Delete the config of one domain and app
     Delete(OneArguments),
+    /// Show what has to be done for the clouds to be as a manifest declares
+    Plan(PlanArguments),
+    /// Do it: within quota, read back, safe to interrupt and to run again
+    Apply(ApplyArguments),
+    /// Show what somebody else changed since it was applied; exits with 2 if anything was
+    Drift(DriftArguments),
+    /// Move callbacks to another provider: the new config is there before the old one goes
+    Switch(SwitchArguments),
+    /// Take over what is in the clouds, and declare it in the manifest where it is not
+    Import(ImportArguments),
+    /// Show what is ours and what is unfinished, without asking a cloud
+    Status(StatusArguments),
+    /// Print the JSON Schema of manifests
+    Schema,
     /// Receive callbacks, verify them and keep the events, until interrupted
     Receive(ReceiveArguments),
     /// Show the events an inbox keeps

@@ -2,8 +2,10 @@
 
 use std::error::Error as StdError;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use record_callback::fleet::{ManifestProblem, ManifestProblems, StateError, SwitchRefusal};
 use record_callback::receiver::{InboxError, SinkError};
 use record_callback::{Error, ErrorKind, InvalidConfig};
 
@@ -21,6 +23,25 @@ pub(crate) enum Failure {
     Cloud(Error),
     Io(io::Error),
     Store(Box<dyn StdError>),
+    /// A manifest that cannot be used.
+    Manifest {
+        path: PathBuf,
+        problems: ManifestProblems,
+    },
+    /// Something stands against it that is no error of anybody.
+    Refused {
+        problem: String,
+        hint: String,
+    },
+    /// The command line lacks something, or has what cannot be.
+    Misused {
+        problem: String,
+        hint: String,
+    },
+    /// Everything that stands against a switch; nothing was done.
+    Switch(Vec<SwitchRefusal>),
+    /// A failure whose exit code is 1 whatever it is, because 2 means something else there.
+    Plain(Box<Self>),
 }
 
 impl From<Error> for Failure {
@@ -47,6 +68,12 @@ impl From<SinkError> for Failure {
     }
 }
 
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Self {
+        Self::Store(Box::new(error))
+    }
+}
+
 impl From<InboxError> for Failure {
     fn from(error: InboxError) -> Self {
         Self::Store(Box::new(error))
@@ -56,10 +83,32 @@ impl From<InboxError> for Failure {
 impl Failure {
     /// Prints the failure, its causes and what to do about it, and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
-        let (error, hint, code): (&dyn StdError, _, _) = match &self {
-            Self::Io(error) => (error, None, FAILED),
-            Self::Store(error) => (&**error, None, FAILED),
-            Self::Cloud(error) => (error, Some(error.kind().hint()), code(error)),
+        let code = match &self {
+            Self::Cloud(error) => code(error),
+            Self::Switch(refusals) if refusals.iter().all(|one| one.unsupported) => UNSUPPORTED,
+            Self::Manifest { .. } | Self::Misused { .. } | Self::Switch(_) => USAGE,
+            Self::Io(_) | Self::Store(_) | Self::Refused { .. } | Self::Plain(_) => FAILED,
+        };
+        self.tell();
+        ExitCode::from(code)
+    }
+
+    /// The same failure, for commands where exit code 2 means something else.
+    pub(crate) fn plain(self) -> Self {
+        Self::Plain(Box::new(self))
+    }
+
+    fn tell(&self) {
+        let (error, hint): (&dyn StdError, _) = match self {
+            Self::Io(error) => (error, None),
+            Self::Store(error) => (&**error, None),
+            Self::Cloud(error) => (error, Some(error.kind().hint())),
+            Self::Manifest { path, problems } => return tell(&manifest(path, problems)),
+            Self::Refused { problem, hint } | Self::Misused { problem, hint } => {
+                return tell(&[format!("error: {problem}"), format!("hint: {hint}")]);
+            }
+            Self::Switch(refusals) => return tell(&switch(refusals)),
+            Self::Plain(failure) => return failure.tell(),
         };
         let mut lines = vec![format!("error: {error}")];
         let mut source = error.source();
@@ -70,9 +119,41 @@ impl Failure {
         if let Some(hint) = hint {
             lines.push(format!("hint: {hint}"));
         }
-        // Nobody is left to tell when stderr is closed too.
-        let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
-        ExitCode::from(code)
+        tell(&lines);
+    }
+}
+
+/// Every problem, a line each, as compilers show them.
+fn manifest(path: &Path, problems: &ManifestProblems) -> Vec<String> {
+    let path = path.display();
+    let one = |problem: &ManifestProblem| {
+        format!("  {path}:{}:{}: {}: {}", problem.line, problem.column, problem.path, problem.message)
+    };
+    let head = format!("error: the manifest has {} problems", problems.problems().len());
+    std::iter::once(head).chain(problems.problems().iter().map(one)).collect()
+}
+
+/// Every refusal, with what to do about it.
+fn switch(refusals: &[SwitchRefusal]) -> Vec<String> {
+    let one = |refusal: &SwitchRefusal| [format!("  {refusal}"), format!("    hint: {}", refusal.hint)];
+    let head = "error: the switch cannot be made, and nothing was changed".to_owned();
+    std::iter::once(head).chain(refusals.iter().flat_map(one)).collect()
+}
+
+/// Nobody is left to tell when stderr is closed too.
+fn tell(lines: &[String]) {
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
+}
+
+/// What clap says of a command line it does not take. Where 2 means something else, that is a plain failure.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let two_is_taken =
+        std::env::args_os().any(|argument| argument == "drift" || argument == "--detailed-exitcode");
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ if two_is_taken => ExitCode::from(FAILED),
+        _ => ExitCode::from(USAGE),
     }
 }
 

@@ -5,6 +5,7 @@
 mod args;
 mod commands;
 mod failure;
+mod fleet;
 mod output;
 mod receiver_file;
 mod stop;
@@ -17,26 +18,41 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::args::{Arguments, Command};
+use crate::failure::Failure;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    log_to_stderr(arguments.verbose);
-    let result = match arguments.command {
-        Command::Get(command) => commands::get::run(command).await,
-        Command::List(command) => commands::list::run(command).await,
-        Command::Put(command) => commands::put::run(command).await,
-        Command::Delete(command) => commands::delete::run(command).await,
-        Command::Receive(command) => commands::receive::run(command).await,
-        Command::Events(command) => commands::events::run(command).await,
-        Command::Trigger(command) => commands::trigger::run(command).await,
-        Command::Mock(command) => commands::mock::run(command).await,
-        Command::Demo(command) => commands::demo::run(command).await,
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return failure::usage(&error),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+    log_to_stderr(arguments.verbose);
+    match run(arguments.command).await {
+        Ok(code) => code,
         Err(failure) => failure.report(),
     }
+}
+
+async fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Get(command) => commands::get::run(command).await?,
+        Command::List(command) => commands::list::run(command).await?,
+        Command::Put(command) => commands::put::run(command).await?,
+        Command::Delete(command) => commands::delete::run(command).await?,
+        Command::Plan(command) => return commands::plan::run(command).await,
+        Command::Apply(command) => return commands::apply::run(command).await,
+        Command::Drift(command) => return commands::drift::run(command).await,
+        Command::Switch(command) => return commands::switch::run(command).await,
+        Command::Import(command) => commands::import::run(command).await?,
+        Command::Status(command) => commands::status::run(&command)?,
+        Command::Schema => commands::schema::run()?,
+        Command::Receive(command) => commands::receive::run(command).await?,
+        Command::Events(command) => commands::events::run(command).await?,
+        Command::Trigger(command) => commands::trigger::run(command).await?,
+        Command::Mock(command) => commands::mock::run(command).await?,
+        Command::Demo(command) => commands::demo::run(command).await?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Logs of this project only: what HTTP libraries trace may hold signed URLs.

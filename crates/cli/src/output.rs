@@ -10,13 +10,13 @@ use serde::Serialize;
 
 use crate::args::Format;
 
-/// Prints `data` as one line of JSON, or what `text` makes of it.
+/// Prints `data` as one line of JSON, or what `text` makes of it, with its colours where they are seen.
 pub(crate) fn print<T: Serialize>(format: Format, data: &T, text: impl Fn(&T) -> String) -> io::Result<()> {
     let line = match format {
         Format::Json => serde_json::to_string(data)?,
         Format::Text => text(data),
     };
-    writeln!(io::stdout(), "{}", line.trim_end())
+    writeln!(anstream::stdout(), "{}", line.trim_end())
 }
 
 /// Prints the one line that says a server can be called.

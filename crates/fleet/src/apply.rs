@@ -1,5 +1,6 @@
 //! Carries out a plan: within quota, verified, and so that whatever dies when, the same command goes on from there.
 
+mod notes;
 mod run;
 mod verify;
 

@@ -55,8 +55,7 @@ pub struct DriftedField {
 pub fn drift(state: &State, observed: &Observed, targets: &Targets) -> Vec<Drift> {
     let entries = state.entries.iter().filter(|(name, _)| targets.contains(name));
     let configs = entries.flat_map(|(name, entry)| entry.configs.iter().map(move |config| (name, config)));
-    let written =
-        configs.filter(|(_, config)| matches!(config.standing, Standing::Current | Standing::Kept));
+    let written = configs.filter(|(_, config)| matches!(config.standing, Standing::Current | Standing::Kept));
     let drifted = written.filter_map(|(name, config)| {
         let kind = kind(state, config, &observed.sight(&config.slot))?;
         Some(Drift { name: name.clone(), slot: config.slot.clone(), kind })
@@ -74,7 +73,8 @@ fn kind(state: &State, config: &OwnedConfig, sight: &Sight<'_>) -> Option<DriftK
         Sight::Config(stored) => {
             let changed = state.salt.changed(&config.written, stored).into_iter();
             let fields = changed.filter(|field| !config.ignored.contains(field));
-            let fields: Vec<_> = fields.map(|field| DriftedField { field, now: now(field, stored) }).collect();
+            let fields: Vec<_> =
+                fields.map(|field| DriftedField { field, now: now(field, stored) }).collect();
             (!fields.is_empty()).then_some(DriftKind::Changed { fields })
         }
     }

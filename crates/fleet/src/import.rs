@@ -1,11 +1,14 @@
 //! Taking over what is in the clouds already: into the state, and into the manifest where it is not declared.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use record_callback_core::{
-    CallbackSigning, CallbackUrl, DomainName, Error, InvalidConfig, RecordCallbackConfig, SigningKey, StoredCallback,
-    StoredKey,
+    CallbackSigning, CallbackUrl, Capabilities, DomainName, Error, Fidelity, InvalidConfig,
+    RecordCallbackConfig, SigningKey, StoredCallback, StoredKey,
 };
 use serde::Serialize;
 
@@ -69,12 +72,12 @@ pub async fn import(
     request: &ImportRequest,
 ) -> Result<Import, Error> {
     let mut importer = Importer::new(manifest, keys, state, request);
-    for (provider, _) in clouds.iter() {
+    for (provider, cloud) in clouds.iter() {
         if request.providers.is_empty() || request.providers.contains(provider) {
             let mut found = clouds.list(provider, request.domain.as_ref()).await?;
             found.sort_by(|one, other| one.key.cmp(&other.key));
             for stored in found {
-                importer.take(provider, &stored);
+                importer.take(provider, cloud.capabilities(), &stored);
             }
         }
     }
@@ -97,8 +100,7 @@ type Refusal = (String, &'static str);
 
 impl<'a> Importer<'a> {
     fn new(manifest: &'a Manifest, keys: &'a Keys, state: &State, request: &'a ImportRequest) -> Self {
-        let settled =
-            |config: &&OwnedConfig| matches!(config.standing, Standing::Current | Standing::Kept);
+        let settled = |config: &&OwnedConfig| matches!(config.standing, Standing::Current | Standing::Kept);
         let owned = state.entries.values().flat_map(|entry| entry.configs.iter().filter(settled));
         let declared = manifest.callbacks().values().filter_map(|callback| {
             Some((manifest.slot_on(callback, manifest.provider_of(callback)?)?, callback))
@@ -115,14 +117,14 @@ impl<'a> Importer<'a> {
         }
     }
 
-    fn take(&mut self, provider: &Name, stored: &StoredCallback) {
+    fn take(&mut self, provider: &Name, capabilities: &Capabilities, stored: &StoredCallback) {
         let slot = Slot { provider: provider.clone(), key: stored.key.clone() };
         if self.owned.contains(&slot) {
             return;
         }
         let taken = match self.declared.get(&slot) {
             Some(callback) => self.adopt(callback, &slot, stored),
-            None => self.add(&slot, stored),
+            None => self.add(&slot, capabilities, stored),
         };
         if let Err((reason, hint)) = taken {
             self.import.skipped.push(Skipped { slot, reason, hint: hint.to_owned() });
@@ -131,22 +133,31 @@ impl<'a> Importer<'a> {
 
     /// Takes over the config of a callback that is declared. What differs the next plan shows.
     fn adopt(&mut self, callback: &Declaration, slot: &Slot, stored: &StoredCallback) -> Result<(), Refusal> {
-        let wanted = self.manifest.wanted(callback, &slot.provider, self.keys).map_err(invalid)?;
+        let wanted = self.manifest.wanted(callback, &slot.provider, self.keys);
+        let wanted = wanted.map_err(|problem| (problem.to_string(), MANIFEST))?;
         let signing = match (&stored.signing.key, stored.signing.scheme) {
             (StoredKey::Known(key), Some(scheme)) => CallbackSigning::with(scheme, key.clone()),
             (StoredKey::Hidden, _) => wanted.config.signing().clone(),
             _ => CallbackSigning::Disabled,
         };
-        let config = stored.to_config(Some(signing)).map_err(invalid)?;
+        let config = stored.to_config(Some(signing)).map_err(|problem| invalid(&problem))?;
         self.own(callback.name.clone(), slot, stored, &config);
         Ok(())
     }
 
     /// Declares a config as it is.
-    fn add(&mut self, slot: &Slot, stored: &StoredCallback) -> Result<(), Refusal> {
+    fn add(
+        &mut self,
+        slot: &Slot,
+        capabilities: &Capabilities,
+        stored: &StoredCallback,
+    ) -> Result<(), Refusal> {
         let name = self.free_name(slot)?;
         let (declared, signing) = self.signing(&name, stored)?;
-        let config = stored.to_config(Some(signing)).map_err(invalid)?;
+        let config = stored.to_config(Some(signing)).map_err(|problem| invalid(&problem))?;
+        // What cannot be written as it is would be blocked in every plan.
+        let fits = capabilities.fit(&config, Fidelity::Exact);
+        fits.map_err(|error| (error.message().to_owned(), "correct it in the cloud, or declare it by hand"))?;
         if self.manifest.defaults.on_demand_url.is_some() && config.on_demand_url().is_none() {
             let reason = "it has no on-demand URL, and the manifest's defaults give every callback one";
             return Err((reason.to_owned(), "move that default to the callbacks that need it"));
@@ -193,8 +204,8 @@ impl<'a> Importer<'a> {
     ) -> Result<(Option<SigningDeclaration>, CallbackSigning), Refusal> {
         let unsigned = || {
             let by_default = self.manifest.defaults.signing.is_some();
-            let declared =
-                by_default.then_some(SigningDeclaration { scheme: PerProvider::Same(Scheme::Disabled), key: None });
+            let declared = by_default
+                .then_some(SigningDeclaration { scheme: PerProvider::Same(Scheme::Disabled), key: None });
             (declared, CallbackSigning::Disabled)
         };
         let Some(scheme) = stored.signing.scheme else { return Ok(unsigned()) };
@@ -211,13 +222,14 @@ impl<'a> Importer<'a> {
                 (reference.clone(), key.clone())
             }
             (StoredKey::Known(key), _, Some(directory)) => {
-                let file: String =
-                    name.as_str().chars().map(|c| if c.is_alphanumeric() || c == '.' { c } else { '-' }).collect();
-                (KeyReference::File(directory.join(format!("{file}.key"))), key.clone())
+                (KeyReference::File(directory.join(key_file(name))), key.clone())
             }
             (StoredKey::Known(_), given, None) => {
                 let which = if given.is_some() { "another key than the given one" } else { "a key" };
-                return Err((format!("it is signed with {which}"), "say where the key is, or where to put keys"));
+                return Err((
+                    format!("it is signed with {which}"),
+                    "say where the key is, or where to put keys",
+                ));
             }
         };
         let declared =
@@ -232,7 +244,9 @@ impl<'a> Importer<'a> {
         let short = if app == "*" { domain.to_string() } else { format!("{domain}/{app}") };
         let long = format!("{short}@{}", slot.provider);
         for text in [short, long] {
-            let name = Name::new(&text).map_err(invalid)?;
+            let name = Name::new(&text);
+            let name =
+                name.map_err(|problem| (problem.to_string(), "declare it by hand, with another name"))?;
             if !self.names.contains(&name) {
                 return Ok(name);
             }
@@ -241,6 +255,21 @@ impl<'a> Importer<'a> {
     }
 }
 
-fn invalid(problem: InvalidConfig) -> Refusal {
+const MANIFEST: &str = "correct the manifest, or set what it refers to";
+
+/// What the key file of a callback is called: another for every other name.
+fn key_file(name: &Name) -> String {
+    let mut file = String::new();
+    for c in name.as_str().chars() {
+        match c {
+            '/' => file.push('+'),
+            c if c.is_ascii_alphanumeric() || "._-@".contains(c) => file.push(c),
+            c => file.extend(c.to_string().bytes().map(|byte| format!("%{byte:02x}"))),
+        }
+    }
+    file + ".key"
+}
+
+fn invalid(problem: &InvalidConfig) -> Refusal {
     (problem.to_string(), "correct or delete it in the cloud")
 }

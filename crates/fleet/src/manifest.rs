@@ -211,9 +211,7 @@ impl Manifest {
         let mut builder = RecordCallbackConfig::builder(slot.key.domain.as_str(), notify_url.as_str())
             .app(slot.key.app.as_str())
             .signing(self.signing(callback, provider, keys)?);
-        if let Some(url) =
-            self.setting(callback, provider, |settings| settings.on_demand_url.as_ref())
-        {
+        if let Some(url) = self.setting(callback, provider, |settings| settings.on_demand_url.as_ref()) {
             builder = builder.on_demand_url(url.as_str());
         }
         if let Some(events) = self.setting(callback, provider, |settings| settings.events.as_ref()) {

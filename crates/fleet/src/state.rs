@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use record_callback_core::{ConfigId, Fidelity, Field};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use file::{StateError, StateFile};
 pub use fingerprint::{Fingerprint, Salt, Written};
@@ -56,8 +56,8 @@ impl State {
 }
 
 /// The configs of one callback: one, or more while it moves or a source is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(from = "Vec<OwnedConfig>")]
 pub struct Entry {
     /// Never two of one slot.
     pub configs: Vec<OwnedConfig>,
@@ -74,7 +74,10 @@ impl Entry {
     pub fn with(mut self, config: OwnedConfig) -> Self {
         match self.configs.iter_mut().find(|known| known.slot == config.slot) {
             Some(known) => *known = config,
-            None => self.configs.push(config),
+            None => {
+                self.configs.reserve_exact(1);
+                self.configs.push(config);
+            }
         }
         self
     }
@@ -84,6 +87,20 @@ impl Entry {
     pub fn without(mut self, slot: &Slot) -> Self {
         self.configs.retain(|config| config.slot != *slot);
         self
+    }
+}
+
+impl From<Vec<OwnedConfig>> for Entry {
+    /// Most callbacks have one config, and there may be a million of them: no room to grow is kept.
+    fn from(mut configs: Vec<OwnedConfig>) -> Self {
+        configs.shrink_to_fit();
+        Self { configs }
+    }
+}
+
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(&self.configs)
     }
 }
 

@@ -119,9 +119,11 @@ impl SwitchRequest {
                     let others = callbacks.into_iter().filter(|one| one.name != winner.name);
                     staying.extend(others.map(|one| Staying {
                         name: one.name.clone(),
-                        reason: format!("`{}` takes {}", winner.name, slot.key),
+                        reason: format!("`{}` has {slot}", winner.name),
                     }));
-                    movers.push((winner, slot));
+                    if manifest.provider_of(winner) != Some(&self.to) {
+                        movers.push((winner, slot));
+                    }
                 }
                 Err(mut refused) => refusals.append(&mut refused),
             }
@@ -196,7 +198,8 @@ impl SwitchRequest {
             return Err(refuse(format!("domain: has no value for provider `{}`", self.to)));
         };
         let role = from.and_then(capabilities).map(|capabilities| capabilities.domain_role);
-        if matches!(callback.domain, PerProvider::Same(_)) && role.is_some_and(|role| role != target.domain_role)
+        if matches!(callback.domain, PerProvider::Same(_))
+            && role.is_some_and(|role| role != target.domain_role)
         {
             let problem = "one of the clouds keys by streaming domains, the other by ingest domains, and only one \
                            domain is given";
@@ -208,10 +211,10 @@ impl SwitchRequest {
         Ok(Some(slot))
     }
 
-    /// The callback that gets `slot`.
+    /// The callback that gets `slot`, or has it already.
     fn winner<'a>(
         &self,
-        manifest: &Manifest,
+        manifest: &'a Manifest,
         slot: &Slot,
         callbacks: &[&'a Declaration],
         target: &Capabilities,
@@ -230,7 +233,11 @@ impl SwitchRequest {
             Err(callbacks.iter().map(refusal).collect())
         };
         if let Some(holder) = holder {
-            return refuse(false, format!("{slot} is the place of callback `{}`", holder.name), "leave it out");
+            if self.winners.contains(&holder.name) {
+                return Ok(holder);
+            }
+            let hint = format!("leave it out, or name `{}` as the winner", holder.name);
+            return refuse(false, format!("{slot} is the place of callback `{}`", holder.name), &hint);
         }
         let winners: Vec<_> = callbacks.iter().filter(|one| self.winners.contains(&one.name)).collect();
         let names = callbacks.iter().map(|one| format!("`{}`", one.name)).collect::<Vec<_>>().join(", ");
@@ -239,7 +246,10 @@ impl SwitchRequest {
             ([one], []) if !self.loses_app(manifest, one, target) => Ok(one),
             ([_], []) => refuse(
                 true,
-                format!("an app cannot have a config of its own on `{}`; it would be for all of {slot}", self.to),
+                format!(
+                    "an app cannot have a config of its own on `{}`; it would be for all of {slot}",
+                    self.to
+                ),
                 "if that is wanted, name it as a winner",
             ),
             (_, []) => refuse(
@@ -319,7 +329,8 @@ impl OpenSwitch {
             }
             edits.push(Edit::Provider { callback: name.clone(), provider: from.clone() });
             let earlier = self.earlier_fidelity.get(name).copied();
-            if let Some(fidelity) = earlier.filter(|_| self.fidelity == Some(manifest.fidelity_of(callback))) {
+            if let Some(fidelity) = earlier.filter(|_| self.fidelity == Some(manifest.fidelity_of(callback)))
+            {
                 edits.push(Edit::Fidelity { callback: name.clone(), fidelity });
             }
         }

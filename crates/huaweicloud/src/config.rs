@@ -25,8 +25,12 @@ pub(crate) const QUOTA: &str = "record/callbacks";
 /// The documented quota: 300 requests a minute for all recording-callback operations of a user together. The one
 /// limiter is named `record/callbacks`.
 pub fn default_quotas() -> Quotas {
-    let per_minute = NonZeroU32::new(300).unwrap_or(NonZeroU32::MIN);
-    Quotas::new([(QUOTA, Quota::per_minute(per_minute))])
+    quotas(NonZeroU32::new(300).unwrap_or(NonZeroU32::MIN))
+}
+
+/// The quota of a user who may make `calls` of all operations together each minute.
+pub fn quotas(calls: NonZeroU32) -> Quotas {
+    Quotas::new([(QUOTA, Quota::per_minute(calls))])
 }
 
 /// Collects the options of a [`HuaweicloudClient`]; [`build`](Self::build) judges them.

@@ -15,8 +15,9 @@ use async_trait::async_trait;
 use peak_alloc::PeakAlloc;
 use record_callback::aliyun::{AliyunClient, AliyunProvider};
 use record_callback::fleet::{
-    ApplyOptions, Clouds, Fate, KeyReference, KeySource, Keys, Ledger, Manifest, ManifestFile, ManifestFormat,
-    Name, OwnedConfig, PlanInput, Progress, Record, Slot, Standing, State, StateFile, Targets, apply, plan,
+    ApplyOptions, Clouds, Fate, KeyReference, KeySource, Keys, Ledger, Manifest, ManifestFile,
+    ManifestFormat, Name, OwnedConfig, PlanInput, Progress, Record, Slot, Standing, StateFile, Targets,
+    apply, plan,
 };
 use record_callback::http::{AccessKey, Quota, Quotas, StaticCredentials, TokioTimer};
 use record_callback::{
@@ -35,7 +36,9 @@ const APPLIED: usize = 10_000;
 const APPLIED_A_SECOND: u32 = 3_000;
 
 fn main() {
-    println!("plan                 manifest parsed    plan      us each   bytes each   list calls   virtual time");
+    println!(
+        "plan                 manifest parsed    plan      us each   bytes each   list calls   virtual time"
+    );
     for count in [125_000, 250_000, 500_000, 1_000_000] {
         planned(count);
     }
@@ -96,8 +99,8 @@ fn planned(count: usize) {
 /// Applies ten thousand creates, with a journal on disk.
 async fn applied() {
     let mock = MockAliyun::builder()
-        .quota(AliyunOperation::Add, APPLIED_A_SECOND, Duration::from_secs(1))
-        .quota(AliyunOperation::Describe, APPLIED_A_SECOND, Duration::from_secs(1))
+        .quota(AliyunOperation::AddLiveRecordNotifyConfig, APPLIED_A_SECOND, Duration::from_secs(1))
+        .quota(AliyunOperation::DescribeLiveRecordNotifyConfig, APPLIED_A_SECOND, Duration::from_secs(1))
         .start()
         .await
         .expect("the mock starts");
@@ -135,7 +138,9 @@ async fn applied() {
     file.checkpoint(&ledger.into_state()).expect("a checkpoint");
     let requests = mock.requests();
     let throttled = requests.iter().filter(|request| request.code() == Some("Throttling.User")).count();
-    let ideal = Duration::from_secs_f64(f64::from(u32::try_from(APPLIED).expect("few")) / f64::from(APPLIED_A_SECOND));
+    let ideal = Duration::from_secs_f64(
+        f64::from(u32::try_from(APPLIED).expect("few")) / f64::from(APPLIED_A_SECOND),
+    );
     println!(
         "apply {APPLIED} creates at {APPLIED_A_SECOND}/s: {:.3} s, {:.3} of the quota's time, {} calls, {throttled} throttled",
         took.as_secs_f64(),
@@ -172,7 +177,8 @@ fn manifest(count: usize, scheme: &str) -> Manifest {
 /// Writes the state of a fleet that was applied.
 fn write_state(path: &std::path::Path, manifest: &Manifest, keys: &Keys) {
     let (file, mut state) = StateFile::open(path).expect("a state");
-    for (number, callback) in manifest.callbacks().values().enumerate() {
+    for callback in manifest.callbacks().values() {
+        let number = callback.name.as_str()[1..].parse().expect("a number");
         let wanted = manifest.wanted(callback, &name("cloud"), keys).expect("a config");
         let config = OwnedConfig {
             slot: Slot { provider: name("cloud"), key: wanted.config.key() },

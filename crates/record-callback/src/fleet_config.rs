@@ -14,7 +14,7 @@ use crate::provider_config::{AliyunConfig, CredentialsConfig, HuaweicloudConfig,
 /// Connects the providers of a manifest, with defaults from `env`. Makes no call.
 ///
 /// Clouds count calls by account: providers of one vendor with the same access key, token or user share one quota, and
-/// so do all that take their credentials from the environment.
+/// so do all that take their credentials from the environment. Where they say different quotas, the first by name is taken.
 ///
 /// # Errors
 /// About the first provider that cannot be connected; names it, and has its error as the source.
@@ -23,7 +23,7 @@ pub fn connect_all(
     configs: &BTreeMap<Name, ProviderConfig>,
     env: impl Env + Clone,
 ) -> Result<BTreeMap<Name, Arc<dyn RecordCallbackProvider>>> {
-    connect_each(configs, &env, ProviderConfig::default_quotas)
+    connect_each(configs, &env, ProviderConfig::quotas)
 }
 
 /// `quotas` gives those of an account, by one of its providers.

@@ -1,3 +1,4 @@
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use record_callback_aliyun::{AliyunClient, AliyunProvider, Signature};
@@ -43,6 +44,8 @@ pub struct AliyunConfig {
     pub region: Option<String>,
     /// Allows plain HTTP to hosts that are not loopback.
     pub allow_http: bool,
+    /// How often each operation may be called in a second, where the account has another quota than the documented.
+    pub calls_per_second: Option<NonZeroU32>,
     /// The signature. Default: `rpc`.
     #[cfg_attr(feature = "fleet", schemars(schema_with = "crate::fleet_config::signature_schema"))]
     pub signature: Signature,
@@ -66,6 +69,8 @@ pub struct HuaweicloudConfig {
     pub project_id: Option<String>,
     /// Allows plain HTTP to hosts that are not loopback.
     pub allow_http: bool,
+    /// How often all operations together may be called in a minute, where the user has another quota than the documented.
+    pub calls_per_minute: Option<NonZeroU32>,
     /// Default: the environment.
     pub credentials: CredentialsConfig,
 }
@@ -117,7 +122,7 @@ impl ProviderConfig {
 
     /// The provider, with defaults from `env`. Makes no call.
     pub fn connect_in(&self, env: impl Env) -> Result<Arc<dyn RecordCallbackProvider>> {
-        self.connect_with(env, self.default_quotas())
+        self.connect_with(env, self.quotas())
     }
 
     /// The provider, in an account with `quotas`.
@@ -132,11 +137,15 @@ impl ProviderConfig {
         }
     }
 
-    /// The quotas of an account.
-    pub(crate) fn default_quotas(&self) -> Quotas {
+    /// The quotas of the account.
+    pub(crate) fn quotas(&self) -> Quotas {
         match self {
-            Self::Aliyun(_) => record_callback_aliyun::default_quotas(),
-            Self::Huaweicloud(_) => record_callback_huaweicloud::default_quotas(),
+            Self::Aliyun(AliyunConfig { calls_per_second, .. }) => calls_per_second
+                .map_or_else(record_callback_aliyun::default_quotas, record_callback_aliyun::quotas),
+            Self::Huaweicloud(HuaweicloudConfig { calls_per_minute, .. }) => calls_per_minute.map_or_else(
+                record_callback_huaweicloud::default_quotas,
+                record_callback_huaweicloud::quotas,
+            ),
         }
     }
 }

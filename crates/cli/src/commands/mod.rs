@@ -1,13 +1,20 @@
 //! One file a command.
 
+pub(crate) mod apply;
 pub(crate) mod delete;
 pub(crate) mod demo;
+pub(crate) mod drift;
 pub(crate) mod events;
 pub(crate) mod get;
+pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod mock;
+pub(crate) mod plan;
 pub(crate) mod put;
 pub(crate) mod receive;
+pub(crate) mod schema;
+pub(crate) mod status;
+pub(crate) mod switch;
 pub(crate) mod trigger;
 
 use std::sync::Arc;
@@ -39,6 +46,7 @@ impl CloudArguments {
                 endpoint,
                 region,
                 allow_http,
+                calls_per_second: None,
                 signature: match signature {
                     Some(SignatureName::Acs3) => Signature::Acs3,
                     Some(SignatureName::Rpc) | None => Signature::Rpc,
@@ -51,6 +59,7 @@ impl CloudArguments {
                 region,
                 project_id,
                 allow_http,
+                calls_per_minute: None,
                 credentials: CredentialsConfig::Environment,
             }),
         };

@@ -1,19 +1,21 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::{Either, join_all, select};
 use futures_util::{StreamExt, stream};
-use record_callback_core::{ConfigId, Error, ErrorKind, Field, RecordCallbackConfig, RecordCallbackProvider};
+use record_callback_core::{
+    ConfigId, Error, ErrorKind, Fidelity, RecordCallbackConfig, RecordCallbackProvider,
+};
 
+use super::notes::Notes;
 use super::verify::{Expected, Verified};
 use super::{ApplyOptions, Failure, Fate, Outcome, Progress, Report, Stage};
 use crate::name::Name;
 use crate::observe::Clouds;
 use crate::plan::{Action, Change, End, Plan, Retirement, Write};
 use crate::slot::Slot;
-use crate::state::{Entry, Ledger, OwnedConfig, Record, Standing};
+use crate::state::{Ledger, OwnedConfig, Standing};
 
 /// Carries out `plan`.
 ///
@@ -33,15 +35,13 @@ pub async fn apply(
         options,
         progress,
         failures: AtomicUsize::new(0),
-        broken: AtomicBool::new(false),
-        journal_error: Mutex::default(),
+        notes: Notes::of(&plan),
         outcomes: Mutex::default(),
     };
     run.all(plan).await;
     let mut outcomes = run.outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
     outcomes.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-    let journal_error = run.journal_error.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Report { outcomes, journal_error }
+    Report { outcomes, journal_error: run.notes.into_error() }
 }
 
 /// Callbacks that go ahead of the others where many are verified together.
@@ -50,12 +50,11 @@ const FIRST_WAVE: usize = 8;
 /// One run of [`apply`].
 pub(super) struct Run<'a> {
     pub(super) clouds: &'a Clouds,
-    ledger: &'a Ledger<'a>,
+    pub(super) ledger: &'a Ledger<'a>,
     pub(super) options: &'a ApplyOptions,
     progress: &'a dyn Progress,
     failures: AtomicUsize,
-    broken: AtomicBool,
-    journal_error: Mutex<Option<io::Error>>,
+    pub(super) notes: Notes,
     outcomes: Mutex<Vec<Outcome>>,
 }
 
@@ -206,7 +205,9 @@ impl Run<'_> {
             Write::Nothing => {
                 // It is as wanted; whose it is and how it stands may not be noted yet.
                 if let Some(before) = before.clone() {
-                    self.note(name, change, OwnedConfig { standing: Standing::Current, ..before }).await?;
+                    let written = salt.of_config(&effective);
+                    let current = OwnedConfig { standing: Standing::Current, written, ..before };
+                    self.note(name, change, current).await?;
                 }
                 return Ok(effective);
             }
@@ -234,39 +235,14 @@ impl Run<'_> {
         }
     }
 
-    async fn note(&self, name: &Name, change: &Change, config: OwnedConfig) -> Result<(), Error> {
-        let holder = change.taken_from.as_ref();
-        let taken = holder.filter(|holder| self.owned(holder, &config.slot).is_some()).cloned();
-        let record = match taken {
-            Some(from) => Record::TakeOver { from, name: name.clone(), config },
-            None => {
-                let entry = Some(self.entry(name).with(config));
-                Record::Entry { name: name.clone(), entry }
-            }
-        };
-        self.journal(record).await
-    }
-
-    /// Notes that a write did not happen: the slot is as it was.
-    async fn unnote(&self, name: &Name, change: &Change, before: Option<OwnedConfig>) -> Result<(), Error> {
-        let record = match (before, &change.taken_from) {
-            (Some(config), Some(holder)) => {
-                Record::TakeOver { from: name.clone(), name: holder.clone(), config }
-            }
-            (Some(config), None) => {
-                Record::Entry { name: name.clone(), entry: Some(self.entry(name).with(config)) }
-            }
-            (None, _) => {
-                Record::Entry { name: name.clone(), entry: Some(self.entry(name).without(&change.slot)) }
-            }
-        };
-        self.journal(record).await
-    }
-
     async fn verified(&self, tasks: Vec<Task>) -> Vec<Task> {
         let expected = tasks.iter().filter_map(|task| {
             let (change, effective) = (task.change.as_ref()?, task.effective.as_ref()?);
-            Some((change.slot.clone(), Expected::Config(effective, change.wanted.fidelity)))
+            // A cloud cannot ignore what was not written: what differs then, somebody else changed.
+            let untouched = change.write == Write::Nothing
+                && self.owned(&task.name, &change.slot).is_none_or(|owned| owned.ignored.is_empty());
+            let fidelity = if untouched { Fidelity::Exact } else { change.wanted.fidelity };
+            Some((change.slot.clone(), Expected::Config(effective, fidelity)))
         });
         let mut results = self.verify(expected.collect()).await;
         let mut through = Vec::new();
@@ -277,22 +253,16 @@ impl Run<'_> {
                 Some(Verified::AsExpected(ignored)) if ignored.is_empty() => Ok(()),
                 Some(Verified::AsExpected(ignored)) => {
                     let fields = ignored.into_iter().map(|difference| difference.field).collect();
-                    self.note_ignored(&task, fields).await
+                    match &task.change {
+                        Some(change) => self.note_ignored(&task.name, change, fields).await,
+                        None => Ok(()),
+                    }
                 }
             };
             let result = result.map_err(|error| Failure { stage: Stage::Verify, error });
             through.extend(self.unless_failed(task, result));
         }
         through
-    }
-
-    /// Notes what the cloud ignored, so that the next plan does not ask for it again.
-    async fn note_ignored(&self, task: &Task, ignored: Vec<Field>) -> Result<(), Error> {
-        let Some(change) = &task.change else { return Ok(()) };
-        match self.owned(&task.name, &change.slot) {
-            Some(owned) => self.note(&task.name, change, OwnedConfig { ignored, ..owned }).await,
-            None => Ok(()),
-        }
     }
 
     async fn confirm(&self, task: Task) -> (Task, Step<()>) {
@@ -334,14 +304,7 @@ impl Run<'_> {
     async fn retire_one(&self, task: &Task, retirement: &Retirement) -> Result<(), Error> {
         let slot = &retirement.slot;
         if self.stays(task, slot) {
-            return match self.owned(&task.name, slot) {
-                Some(owned) => {
-                    let kept = OwnedConfig { standing: Standing::Kept, ..owned };
-                    let entry = Some(self.entry(&task.name).with(kept));
-                    self.journal(Record::Entry { name: task.name.clone(), entry }).await
-                }
-                None => Ok(()),
-            };
+            return self.note_kept(&task.name, slot).await;
         }
         match retirement.end {
             End::Forget => Ok(()),
@@ -360,7 +323,9 @@ impl Run<'_> {
         };
         let deleted = tasks.iter().flat_map(|task| {
             let deleted = task.retire.iter().filter(|retirement| retirement.end == End::Delete);
-            deleted.filter(|one| !self.stays(task, &one.slot)).map(|one| (one.slot.clone(), Expected::Nothing))
+            deleted
+                .filter(|one| !self.stays(task, &one.slot))
+                .map(|one| (one.slot.clone(), Expected::Nothing))
         });
         let mut results = self.verify(deleted.collect()).await;
         let parallel = self.clouds.in_parallel();
@@ -385,14 +350,6 @@ impl Run<'_> {
         stream::iter(ends).buffer_unordered(parallel).for_each(|()| std::future::ready(())).await;
     }
 
-    async fn forget(&self, name: &Name, slots: &[Slot]) -> Result<(), Error> {
-        if slots.is_empty() {
-            return Ok(());
-        }
-        let entry = slots.iter().fold(self.entry(name), |entry, slot| entry.without(slot));
-        self.journal(Record::Entry { name: name.clone(), entry: Some(entry) }).await
-    }
-
     /// Whether the config in `slot` is left there beside the new one.
     fn stays(&self, task: &Task, slot: &Slot) -> bool {
         self.options.keep_source && task.change.as_ref().is_some_and(|change| leaves(slot, change))
@@ -401,17 +358,8 @@ impl Run<'_> {
     fn stopped(&self) -> bool {
         let failures = self.failures.load(Ordering::Relaxed);
         self.options.stop.is_set()
-            || self.broken.load(Ordering::Relaxed)
+            || self.notes.is_broken()
             || self.options.max_failures.is_some_and(|most| failures >= most.max(1))
-    }
-
-    async fn journal(&self, record: Record) -> Result<(), Error> {
-        self.ledger.note(record).await.map_err(|error| {
-            self.broken.store(true, Ordering::Relaxed);
-            let message = format!("what is done cannot be noted: {error}");
-            self.journal_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            Error::new(ErrorKind::Unavailable, message)
-        })
     }
 
     fn end(&self, name: Name, action: &'static str, fate: Fate) {
@@ -423,14 +371,6 @@ impl Run<'_> {
     fn is_done(&self, name: &Name) -> bool {
         let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         outcomes.iter().any(|outcome| outcome.name == *name && matches!(outcome.fate, Fate::Done))
-    }
-
-    fn entry(&self, name: &Name) -> Entry {
-        self.ledger.state().entries.get(name).cloned().unwrap_or_default()
-    }
-
-    fn owned(&self, name: &Name, slot: &Slot) -> Option<OwnedConfig> {
-        self.ledger.state().entries.get(name)?.in_slot(slot).cloned()
     }
 
     fn provider_of(&self, slot: &Slot) -> Result<&dyn RecordCallbackProvider, Error> {

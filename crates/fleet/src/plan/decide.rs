@@ -5,7 +5,9 @@ use record_callback_core::{
 };
 
 use super::holders::{Handover, Holders};
-use super::{Action, Blocked, Change, End, FieldChange, Kept, Plan, Removal, Retirement, Step, Targets, Write};
+use super::{
+    Action, Blocked, Change, End, FieldChange, Kept, Plan, Removal, Retirement, Step, Targets, Write,
+};
 use crate::manifest::{Declaration, Keys, Manifest, Wanted};
 use crate::name::Name;
 use crate::observe::{Observed, Sight};
@@ -30,15 +32,21 @@ pub struct PlanInput<'a> {
 }
 
 impl PlanInput<'_> {
-    /// The slots a plan needs to see: where the callbacks are, and where they are to be.
-    pub fn slots(manifest: &Manifest, state: &State, targets: &Targets) -> BTreeSet<Slot> {
+    /// The slots a plan needs to see: where the callbacks are to be, and where they are if that is another place.
+    pub fn slots<'s>(
+        manifest: &'s Manifest,
+        state: &'s State,
+        targets: &'s Targets,
+    ) -> impl Iterator<Item = Slot> + use<'s> {
+        let wanted = |callback: &Declaration| manifest.slot_on(callback, manifest.provider_of(callback)?);
         let declared = manifest.callbacks().values().filter(|callback| targets.contains(&callback.name));
-        let wanted = declared.filter_map(|callback| {
-            manifest.slot_on(callback, manifest.provider_of(callback)?)
-        });
         let entries = state.entries.iter().filter(|(name, _)| targets.contains(name));
-        let owned = entries.flat_map(|(_, entry)| entry.configs.iter().map(|config| config.slot.clone()));
-        wanted.chain(owned).collect()
+        let elsewhere = entries.flat_map(move |(name, entry)| {
+            let wanted = manifest.callbacks().get(name).and_then(wanted);
+            let slots = entry.configs.iter().map(|config| &config.slot);
+            slots.filter(move |slot| Some(*slot) != wanted.as_ref()).cloned()
+        });
+        declared.filter_map(wanted).chain(elsewhere)
     }
 }
 
@@ -57,7 +65,20 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         };
         Some(Step { name: name.clone(), action })
     });
-    Plan { steps: steps.collect() }
+    let mut steps: Vec<Step> = steps.collect();
+    wait_for_nobody_who_stays(&mut steps);
+    Plan { steps }
+}
+
+/// Who has moved already, in a run that was interrupted, does nothing more that could be waited for.
+fn wait_for_nobody_who_stays(steps: &mut [Step]) {
+    let kept = steps.iter().filter(|step| matches!(step.action, Action::Keep(_)));
+    let kept: BTreeSet<Name> = kept.map(|step| step.name.clone()).collect();
+    for step in steps {
+        if let Action::Create(change) | Action::Update(change) | Action::Replace(change) = &mut step.action {
+            change.after.take_if(|holder| kept.contains(holder));
+        }
+    }
 }
 
 struct Planner<'a> {
@@ -152,7 +173,11 @@ impl Planner<'_> {
         let mut not_owned = false;
         let (write, fields, unseen) = match self.input.observed.sight(&slot) {
             Sight::UnknownProvider => {
-                return Blocked::by(Some(slot), "the provider is not connected", "declare it in the manifest");
+                return Blocked::by(
+                    Some(slot),
+                    "the provider is not connected",
+                    "declare it in the manifest",
+                );
             }
             Sight::Unreadable(error) => return Blocked::error(slot, "it cannot be read: ", error),
             Sight::Nothing => (Write::Create, all_fields(&effective), Vec::new()),
@@ -167,7 +192,8 @@ impl Planner<'_> {
                     return Blocked::by(Some(slot), reason, TAKE_OVER);
                 }
                 None => {
-                    if let Some(blocked) = foreign(&slot, stored, &effective, deletes) {
+                    let leaves = deletes || self.hands_over(name, &slot);
+                    if let Some(blocked) = foreign(&slot, stored, &effective, leaves) {
                         return blocked;
                     }
                     not_owned = true;
@@ -177,7 +203,8 @@ impl Planner<'_> {
             },
         };
         let taken_from = ours.and_then(|ours| ours.taken_from);
-        if write == Write::Nothing && retire.is_empty() && taken_from.is_none() {
+        let noted = ours.is_none_or(|ours| self.is_noted(ours.config, &effective));
+        if write == Write::Nothing && retire.is_empty() && taken_from.is_none() && noted {
             let key_unseen = unseen.contains(&Field::SigningKey);
             return Action::Keep(Kept { key_unseen, not_owned, source_kept: self.source_kept(name, &slot) });
         }
@@ -205,6 +232,12 @@ impl Planner<'_> {
             || self.input.state.salt.changed(&owned.written, stored).is_empty()
     }
 
+    /// Whether our note of a config that is as wanted says so too. One that does not has to be corrected: what it says
+    /// decides later whether a config is ours, stays, or drifted.
+    fn is_noted(&self, owned: &OwnedConfig, effective: &RecordCallbackConfig) -> bool {
+        owned.standing == Standing::Current && owned.written == self.input.state.salt.of_config(effective)
+    }
+
     /// The fields to be written, and those that will not be seen again.
     fn compare(
         &self,
@@ -213,7 +246,8 @@ impl Planner<'_> {
         owned: &OwnedConfig,
     ) -> (Vec<FieldChange>, Vec<Field>) {
         let differences = stored.differences(effective);
-        let unseen: Vec<Field> = hidden(&differences).filter(|_| effective.signing().key().is_some()).collect();
+        let unseen: Vec<Field> =
+            hidden(&differences).filter(|_| effective.signing().key().is_some()).collect();
         let salt = &self.input.state.salt;
         let written = salt.of_config(effective);
         let is_written = |field| match field {
@@ -223,7 +257,11 @@ impl Planner<'_> {
             Field::Signing => written.scheme == owned.written.scheme,
             _ => written.key == owned.written.key,
         };
+        // Somebody deleted ours and created this one, with whatever key.
+        let is_another =
+            owned.id.as_ref().zip(stored.id.as_ref()).is_some_and(|(ours, theirs)| ours != theirs);
         let key_known = match owned.standing {
+            _ if is_another => false,
             Standing::Current | Standing::Kept => owned.written.key == written.key,
             // What is shown was written together with the key; but who else may have written it?
             Standing::Creating => owned.written.key.is_none() && written.key.is_none(),
@@ -240,6 +278,7 @@ impl Planner<'_> {
                 DifferenceKind::CannotBeReadBack if key_known => return None,
                 DifferenceKind::CannotBeReadBack => match (owned.standing, owned.written.key) {
                     (Standing::Creating | Standing::Updating, _) => "unknown, its last write was interrupted",
+                    _ if is_another => "unknown, somebody created this config anew",
                     (_, Some(_)) => "another key was written",
                     (_, None) => "no key was written",
                 }
@@ -267,11 +306,24 @@ impl Planner<'_> {
                 }
                 Sight::Nothing => End::Forget,
                 Sight::Config(stored) if !self.is_ours(config, stored) => End::Forget,
+                // Whether it is ours shows only when it can be read.
+                Sight::Unreadable(error) if config.standing == Standing::Creating => {
+                    return Err(Blocked::error(config.slot.clone(), "it cannot be read: ", error));
+                }
                 Sight::Config(_) | Sight::Unreadable(_) => End::Delete,
             };
             retire.push(Retirement { slot: config.slot.clone(), end });
         }
         Ok(retire)
+    }
+
+    /// Whether a config of `name` goes to another callback once `name` has `slot`.
+    fn hands_over(&self, name: &Name, slot: &Slot) -> bool {
+        let configs = self.entry(name).map(|entry| entry.configs.as_slice()).unwrap_or_default();
+        configs.iter().any(|config| {
+            let other = self.holders.wanting(&config.slot).filter(|_| config.slot != *slot);
+            config.standing != Standing::Kept && other.is_some_and(|other| self.takes(other, name))
+        })
     }
 
     /// Whether `other` takes a slot of `name` over in this plan.
@@ -295,11 +347,11 @@ fn foreign(
     slot: &Slot,
     stored: &StoredCallback,
     effective: &RecordCallbackConfig,
-    deletes: bool,
+    leaves: bool,
 ) -> Option<Action> {
     let differences = stored.differences(effective);
     let changed: Vec<_> = differences.iter().filter(|d| d.kind == DifferenceKind::Changed).collect();
-    let unsure = deletes && effective.signing().key().is_some() && hidden(&differences).next().is_some();
+    let unsure = leaves && effective.signing().key().is_some() && hidden(&differences).next().is_some();
     if changed.is_empty() && !unsure {
         return None;
     }
@@ -328,6 +380,7 @@ fn all_fields(config: &RecordCallbackConfig) -> Vec<FieldChange> {
         (Field::Signing, config.signing().scheme().map(|scheme| scheme.to_string())),
         (Field::SigningKey, config.signing().key().map(|_| "the given key".to_owned())),
     ];
-    let fields = fields.into_iter().filter_map(|(field, to)| Some(FieldChange { field, from: None, to: to? }));
+    let fields =
+        fields.into_iter().filter_map(|(field, to)| Some(FieldChange { field, from: None, to: to? }));
     fields.collect()
 }

@@ -1,8 +1,9 @@
 //! Who has which slot, and who waits for whom.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::manifest::Manifest;
+use crate::manifest::{Declaration, Manifest};
 use crate::name::Name;
 use crate::slot::Slot;
 use crate::state::{OwnedConfig, Standing, State};
@@ -10,7 +11,8 @@ use crate::state::{OwnedConfig, Standing, State};
 /// The callbacks by the slots they own, and by the slots they are to have.
 pub(super) struct Holders<'a> {
     owners: HashMap<&'a Slot, &'a Name>,
-    wanting: HashMap<Slot, &'a Name>,
+    /// By the hash of the slot they are to have: a million slots of their own would take more room than the rest.
+    wanting: Vec<(u64, &'a Declaration)>,
     manifest: &'a Manifest,
     state: &'a State,
 }
@@ -27,19 +29,26 @@ pub(super) enum Handover<'a> {
 
 impl<'a> Holders<'a> {
     pub(super) fn new(manifest: &'a Manifest, state: &'a State) -> Self {
-        let owned = state.entries.iter().flat_map(|(name, entry)| {
-            entry.configs.iter().map(move |config| (&config.slot, name))
-        });
+        let owned = state
+            .entries
+            .iter()
+            .flat_map(|(name, entry)| entry.configs.iter().map(move |config| (&config.slot, name)));
         let wanting = manifest.callbacks().values().filter_map(|callback| {
             let slot = manifest.slot_on(callback, manifest.provider_of(callback)?)?;
-            Some((slot, &callback.name))
+            Some((hash(&slot), callback))
         });
-        Self { owners: owned.collect(), wanting: wanting.collect(), manifest, state }
+        let mut wanting: Vec<_> = wanting.collect();
+        wanting.sort_unstable_by_key(|(hash, _)| *hash);
+        Self { owners: owned.collect(), wanting, manifest, state }
     }
 
     /// The callback that is to have `slot`.
     pub(super) fn wanting(&self, slot: &Slot) -> Option<&'a Name> {
-        self.wanting.get(slot).copied()
+        let hash = hash(slot);
+        let first = self.wanting.partition_point(|(other, _)| *other < hash);
+        let same_hash = self.wanting[first..].iter().take_while(|(other, _)| *other == hash);
+        let mut callbacks = same_hash.map(|(_, callback)| &callback.name);
+        callbacks.find(|name| self.wanted_slot(name).as_ref() == Some(slot))
     }
 
     /// How `slot` comes to `name`, if another callback has it.
@@ -76,4 +85,10 @@ impl<'a> Holders<'a> {
         let callback = self.manifest.callbacks().get(name)?;
         self.manifest.slot_on(callback, self.manifest.provider_of(callback)?)
     }
+}
+
+fn hash(slot: &Slot) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    slot.hash(&mut hasher);
+    hasher.finish()
 }

@@ -3,7 +3,8 @@ use std::io;
 
 use hmac::{Hmac, KeyInit, Mac};
 use record_callback_core::{
-    CallbackUrl, Field, RecordCallbackConfig, SigningKey, SigningScheme, StoredCallback, StoredKey, StoredSigning,
+    CallbackUrl, Field, RecordCallbackConfig, SigningKey, SigningScheme, StoredCallback, StoredKey,
+    StoredSigning,
 };
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -44,10 +45,8 @@ impl Salt {
     pub fn of_config(&self, config: &RecordCallbackConfig) -> Written {
         Written {
             notify_url: self.fingerprint(Field::NotifyUrl, config.notify_url().as_str()),
-            on_demand_url: self.fingerprint(
-                Field::OnDemandUrl,
-                config.on_demand_url().map_or("", CallbackUrl::as_str),
-            ),
+            on_demand_url: self
+                .fingerprint(Field::OnDemandUrl, config.on_demand_url().map_or("", CallbackUrl::as_str)),
             events: self.fingerprint(Field::Events, &config.events().to_string()),
             scheme: config.signing().scheme(),
             key: config.signing().key().map(|key| self.of_key(key)),

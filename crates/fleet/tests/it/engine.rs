@@ -9,6 +9,7 @@ use proptest::test_runner::TestRunner;
 use crate::generate::{Case, Round, case};
 use crate::model::Model;
 use crate::settled::settle;
+use crate::world::{Fault, Things};
 
 async fn carry_out(case: &Case) -> Model {
     let mut model = Model::new(case);
@@ -31,25 +32,50 @@ async fn carry_out(case: &Case) -> Model {
     model
 }
 
+/// What a run of many cases came to, to see that they are of all kinds.
+#[derive(Debug, Default)]
+struct Totals {
+    cases: usize,
+    writes: usize,
+    notes: usize,
+    failed_before: usize,
+    failed_after: usize,
+    crashed_before: usize,
+    crashed_after: usize,
+}
+
+impl Totals {
+    fn add(&mut self, things: &Things) {
+        let injected = |fault| things.injected.iter().filter(|one| **one == fault).count();
+        self.cases += 1;
+        self.writes += things.writes;
+        self.notes += things.records.len();
+        self.failed_before += injected(Fault::FailBefore);
+        self.failed_after += injected(Fault::FailAfter);
+        self.crashed_before += injected(Fault::CrashBefore);
+        self.crashed_after += injected(Fault::CrashAfter);
+    }
+}
+
+/// For minutes instead of seconds: `PROPTEST_CASES=20000`.
 #[test]
 fn no_callback_is_ever_bare_nothing_foreign_is_touched_and_all_ends_as_declared() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let config = ProptestConfig { failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() };
-    let totals = RefCell::new([0_u64; 6]);
+    let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    config.cases *= 8;
+    let totals = RefCell::new(Totals::default());
     let result = TestRunner::new(config).run(&case(), |case| {
         let model = runtime.block_on(carry_out(&case));
         let things = model.world.things();
-        let counts = things.injected.into_iter().chain([things.writes as u64, things.records.len() as u64]);
-        for (total, count) in totals.borrow_mut().iter_mut().zip(counts) {
-            *total += count;
-        }
+        totals.borrow_mut().add(&things);
         prop_assert!(things.violations.is_empty(), "{}", things.trace.join("\n"));
         Ok(())
     });
     if let Err(failure) = result {
         panic!("{failure}");
     }
-    let [fail_before, fail_after, crash_before, crash_after, writes, notes] = totals.into_inner();
-    // Shown with --nocapture.
-    let _ = writes + notes + fail_before + fail_after + crash_before + crash_after;
+    let totals = totals.into_inner();
+    let Totals { cases, failed_before, failed_after, crashed_before, crashed_after, .. } = totals;
+    let rarest = [failed_before, failed_after, crashed_before, crashed_after].into_iter().min();
+    assert!(rarest >= Some(cases / 10), "too little happens: {totals:?}");
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use record_callback_contract::{MemoryProvider, NoWait};
 use record_callback_core::{
-    CallbackKey, CallbackSigning, Fidelity, ReadBack, RecordCallbackConfig, RecordCallbackProvider, SigningKey,
+    CallbackKey, CallbackSigning, Fidelity, ReadBack, RecordCallbackConfig, RecordCallbackProvider,
+    SigningKey,
 };
 use record_callback_fleet::{
-    ApplyOptions, Clouds, Fate, Keys, Ledger, Manifest, Name, Observed, Plan, PlanInput, Progress, Report, Slot,
-    Standing, State, Targets, Wanted, apply, plan,
+    ApplyOptions, Clouds, Fate, Keys, Ledger, Manifest, Name, Observed, Plan, PlanInput, Progress, Report,
+    Slot, Standing, State, Targets, Wanted, apply, plan,
 };
 
 use crate::cloud::Cloud;
@@ -128,11 +129,12 @@ impl Model {
                 self.somebody_wrote("edits", slot, Some(edited));
             }
             Outside::Create { provider, domain, app } => {
-                let key = RecordCallbackConfig::builder(wishes::domain(domain, provider), "https://f.example.com")
-                    .app(wishes::app(app))
-                    .build()
-                    .unwrap()
-                    .key();
+                let key =
+                    RecordCallbackConfig::builder(wishes::domain(domain, provider), "https://f.example.com")
+                        .app(wishes::app(app))
+                        .build()
+                        .unwrap()
+                        .key();
                 self.create(&Name::new(PROVIDERS[provider]).unwrap(), &key, None).await;
             }
             Outside::InTheWay(i) => {
@@ -140,8 +142,10 @@ impl Model {
                 self.create(&slot.provider, &slot.key, None).await;
             }
             Outside::AsWanted(i, right_key) => {
-                let Some((slot, config)) = self.nth_name(i).and_then(|name| self.effective(&name)) else { return };
-                let config = if right_key { config } else { with_another_key(&config) };
+                let Some((slot, config)) = self.nth_name(i).and_then(|name| self.effective(&name)) else {
+                    return;
+                };
+                let config = if right_key { config } else { wishes::with_another_key(&config) };
                 self.create(&slot.provider, &slot.key, Some(config)).await;
             }
         }
@@ -155,7 +159,8 @@ impl Model {
 
     async fn create(&self, provider: &Name, key: &CallbackKey, config: Option<RecordCallbackConfig>) {
         let own = || {
-            RecordCallbackConfig::builder(key.domain.as_str(), "https://foreign.example.com").app(key.app.as_str())
+            RecordCallbackConfig::builder(key.domain.as_str(), "https://foreign.example.com")
+                .app(key.app.as_str())
         };
         let config = config.unwrap_or_else(|| own().build().unwrap());
         if let Ok(applied) = self.cloud(provider).inner.create(&config, Fidelity::BestEffort).await {
@@ -166,23 +171,35 @@ impl Model {
 
     /// Decides whose a config is that somebody else wrote.
     ///
-    /// What is in a place that is noted as ours counts as ours, whoever wrote it: a state cannot tell an edit from
-    /// a delete and a create. Where it only notes a create that was begun, what differs from that is not ours.
+    /// What is in a place that is noted as ours may count as ours, whoever wrote it: a state cannot tell an edit from a
+    /// delete and a create. Where it only notes a create that was begun, what differs from that is not ours.
     fn somebody_wrote(&self, what: &str, slot: Slot, now: Option<RecordCallbackConfig>) {
         let state = self.state();
         let note = state.entries.values().find_map(|entry| entry.in_slot(&slot));
         let is_ours = |config: &RecordCallbackConfig| {
             note.is_some_and(|note| {
-                note.standing != Standing::Creating || state.salt.of_config(config) == note.written
+                let mut shown = state.salt.of_config(config);
+                if !self.cloud(&slot.provider).capabilities().signing.key_readable {
+                    shown.key = note.written.key;
+                }
+                note.standing != Standing::Creating || shown == note.written
             })
         };
         let mut things = self.world.things();
         things.trace.push(format!("somebody {what} {slot}"));
         match &now {
-            Some(config) if !is_ours(config) => drop(things.foreign.insert(slot.clone())),
-            // Who edits a config of somebody else does not make it ours.
-            Some(_) if what == "edits" => {}
-            _ => drop(things.foreign.remove(&slot)),
+            // Who edits a config does not become its owner.
+            Some(config) if what == "edits" => {
+                if !is_ours(config) && !things.foreign.contains(&slot) {
+                    things.disputed.insert(slot.clone());
+                }
+            }
+            Some(config) if is_ours(config) => drop(things.disputed.insert(slot.clone())),
+            Some(_) => drop(things.foreign.insert(slot.clone())),
+            None => {
+                things.foreign.remove(&slot);
+                things.disputed.remove(&slot);
+            }
         }
         things.watched.retain(|one| one.old.iter().chain(&one.new).all(|(place, _)| *place != slot));
         things.set(slot, now);
@@ -272,16 +289,4 @@ impl Model {
             self.world.things().violate("a signing key is shown");
         }
     }
-}
-
-pub(crate) fn with_another_key(config: &RecordCallbackConfig) -> RecordCallbackConfig {
-    let Some(scheme) = config.signing().scheme() else { return config.clone() };
-    let mut builder = RecordCallbackConfig::builder(config.domain().as_str(), config.notify_url().as_str())
-        .app(config.app().as_str())
-        .events(config.events().clone())
-        .signing(CallbackSigning::with(scheme, SigningKey::new("0".repeat(32)).unwrap()));
-    if let Some(url) = config.on_demand_url() {
-        builder = builder.on_demand_url(url.as_str());
-    }
-    builder.build().unwrap()
 }

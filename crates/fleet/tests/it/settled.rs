@@ -6,7 +6,8 @@ use record_callback_core::RecordCallbackConfig;
 use record_callback_fleet::{Action, Blocked, Kept, Name, Plan, Slot, Standing, State};
 
 use crate::generate::Run;
-use crate::model::{Model, Ran, with_another_key};
+use crate::model::{Model, Ran};
+use crate::wishes::{serves, with_another_key};
 
 /// So many runs without faults have to be enough, the last of which changes nothing.
 const RUNS: usize = 4;
@@ -68,6 +69,10 @@ impl Judge<'_> {
         self.model.world.things().foreign.contains(slot)
     }
 
+    fn may_be_foreign(&self, slot: &Slot) -> bool {
+        self.is_foreign(slot) || self.model.world.things().disputed.contains(slot)
+    }
+
     fn kept(&self, name: &Name, kept: Kept) -> Option<String> {
         let Some((slot, effective)) = self.model.effective(name) else {
             return Some("is kept, but its provider cannot have it".to_owned());
@@ -77,22 +82,25 @@ impl Judge<'_> {
         let as_wanted = there.as_ref() == Some(&effective);
         if kept.not_owned {
             // Nobody can know the key of a config that others wrote.
-            let but_for_key = kept.key_unseen && there.is_some_and(|there| equal_but_for_key(&there, &effective));
-            let fine = owned.is_none() && self.is_foreign(&slot) && (as_wanted || but_for_key);
+            let but_for_key = kept.key_unseen
+                && there
+                    .is_some_and(|there| serves(&with_another_key(&there), &with_another_key(&effective)));
+            let fine = owned.is_none() && self.may_be_foreign(&slot) && (as_wanted || but_for_key);
             return (!fine).then(|| format!("is kept as not ours, which is wrong of {slot}"));
         }
-        let current = owned.is_some_and(|owned| owned.standing == Standing::Current);
+        let written = self.state.salt.of_config(&effective);
+        let current = owned.is_some_and(|one| one.standing == Standing::Current && one.written == written);
         match () {
             () if !as_wanted => Some(format!("is kept, but {slot} is not as wanted")),
             () if self.is_foreign(&slot) => Some(format!("is kept as ours, but {slot} is not")),
-            () if !current => Some(format!("is kept, but how {slot} stands is {owned:?}")),
+            () if !current => Some(format!("is kept, but the note of {slot} is {owned:?}")),
             () => None,
         }
     }
 
     fn blocked(&self, name: &Name, blocked: &Blocked) -> Option<String> {
         let Some((slot, _)) = self.model.effective(name) else { return None };
-        let fine = self.is_foreign(&slot) || self.waits_in_a_circle(name);
+        let fine = self.may_be_foreign(&slot) || self.waits_in_a_circle(name);
         (!fine).then(|| format!("is blocked without need: {}", blocked.reason))
     }
 
@@ -130,7 +138,7 @@ impl Judge<'_> {
         let configs: Vec<Slot> = self.model.world.things().configs.keys().cloned().collect();
         for slot in configs {
             let owners = self.state.entries.values().filter(|entry| entry.in_slot(&slot).is_some()).count();
-            if owners > 1 || (owners == 0) != self.is_foreign(&slot) && !self.is_foreign(&slot) {
+            if owners > 1 || owners == 0 && !self.may_be_foreign(&slot) {
                 self.model.world.things().violate(&format!("{slot} has {owners} owners"));
             }
         }
@@ -142,7 +150,8 @@ impl Judge<'_> {
         for (name, entry) in &self.state.entries {
             for config in &entry.configs {
                 let slot = &config.slot;
-                let kept = config.standing == Standing::Kept && !self.drop_kept && callbacks.contains_key(name);
+                let kept =
+                    config.standing == Standing::Kept && !self.drop_kept && callbacks.contains_key(name);
                 let stays = self.waits_for_blocked(name) || kept || wanted.contains(slot);
                 if !stays {
                     self.model.world.things().violate(&format!("{slot} of {name} is not wanted any more"));
@@ -150,8 +159,4 @@ impl Judge<'_> {
             }
         }
     }
-}
-
-fn equal_but_for_key(one: &RecordCallbackConfig, other: &RecordCallbackConfig) -> bool {
-    with_another_key(one) == with_another_key(other)
 }

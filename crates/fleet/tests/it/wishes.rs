@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use record_callback_core::{Field, InvalidConfig, SigningKey};
+use record_callback_core::{CallbackSigning, Field, InvalidConfig, RecordCallbackConfig, SigningKey};
 use record_callback_fleet::{KeyReference, KeySource, Manifest, ManifestFile, ManifestFormat};
 use serde::de::IgnoredAny;
 
@@ -91,4 +91,26 @@ impl KeySource for Secrets {
             _ => Err(InvalidConfig::new(Field::SigningKey, "is not set", "a variable that is set")),
         }
     }
+}
+
+pub(crate) fn with_another_key(config: &RecordCallbackConfig) -> RecordCallbackConfig {
+    let key = || SigningKey::new("0".repeat(32)).unwrap();
+    let signing = config.signing().scheme().map(|scheme| CallbackSigning::with(scheme, key()));
+    signed(config, signing.unwrap_or_default())
+}
+
+fn signed(config: &RecordCallbackConfig, signing: CallbackSigning) -> RecordCallbackConfig {
+    let mut builder = RecordCallbackConfig::builder(config.domain().as_str(), config.notify_url().as_str())
+        .app(config.app().as_str())
+        .events(config.events().clone())
+        .signing(signing);
+    if let Some(url) = config.on_demand_url() {
+        builder = builder.on_demand_url(url.as_str());
+    }
+    builder.build().unwrap()
+}
+
+/// Whether `there` does for a callback what `wanted` would: who wants no signature does not mind one.
+pub(crate) fn serves(there: &RecordCallbackConfig, wanted: &RecordCallbackConfig) -> bool {
+    there == wanted || wanted.signing().key().is_none() && signed(there, CallbackSigning::Disabled) == *wanted
 }

@@ -9,6 +9,8 @@ use record_callback_core::RecordCallbackConfig;
 use record_callback_fleet::{Journal, Name, Record, Slot};
 use tokio::sync::Notify;
 
+use crate::wishes::serves;
+
 /// What happens to a call or to an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -38,6 +40,9 @@ pub(crate) struct Things {
     pub(crate) configs: BTreeMap<Slot, RecordCallbackConfig>,
     /// Places whose config is not ours.
     pub(crate) foreign: BTreeSet<Slot>,
+    /// Places whose config may count as ours or not: nobody can know. Ours that was edited before its create was noted to
+    /// be over; one of somebody else where ours was.
+    pub(crate) disputed: BTreeSet<Slot>,
     /// What is durable.
     pub(crate) records: Vec<Record>,
     pub(crate) watched: Vec<Watched>,
@@ -47,7 +52,8 @@ pub(crate) struct Things {
     seed: u64,
     calls: u64,
     faults: BTreeMap<u64, Fault>,
-    pub(crate) injected: [u64; 4],
+    /// What went wrong.
+    pub(crate) injected: Vec<Fault>,
     crashed: bool,
 }
 
@@ -86,7 +92,7 @@ impl World {
             let calls = things.calls;
             let fault = things.faults.remove(&calls);
             if let Some(fault) = fault {
-                things.injected[fault as usize] += 1;
+                things.injected.push(fault);
                 things.trace.push(format!("{fault:?} of {what}"));
             }
             things.crashed |= fault == Some(Fault::CrashBefore);
@@ -134,10 +140,13 @@ impl World {
         if things.foreign.contains(&slot) {
             things.violate(&format!("{what} of {slot}, which is not ours"));
         }
+        things.disputed.remove(&slot);
         things.set(slot, now);
         let configs = &things.configs;
-        let there = |place: &(Slot, RecordCallbackConfig)| configs.get(&place.0) == Some(&place.1);
-        let bare = things.watched.iter().find(|one| !one.old.iter().chain(&one.new).any(there));
+        let is_there = |(slot, config): &(Slot, RecordCallbackConfig)| {
+            configs.get(slot).is_some_and(|there| serves(there, config))
+        };
+        let bare = things.watched.iter().find(|one| !one.old.iter().chain(&one.new).any(is_there));
         if let Some(bare) = bare.map(|one| one.name.clone()) {
             things.violate(&format!("{bare} has neither its old nor its new config"));
         }

@@ -3,8 +3,8 @@ use std::process;
 
 use futures_util::future::join_all;
 use record_callback_core::{
-    AppSelector, CallbackKey, CallbackSigning, ConfigId, DomainName, Fidelity, RecordCallbackConfig, SigningKey,
-    SigningScheme,
+    AppSelector, CallbackKey, CallbackSigning, ConfigId, DomainName, Fidelity, RecordCallbackConfig,
+    SigningKey, SigningScheme,
 };
 use tempfile::TempDir;
 

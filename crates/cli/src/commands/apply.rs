@@ -1,0 +1,50 @@
+//! `record-callback apply`
+
+use std::process::ExitCode;
+
+use record_callback::ReadBack;
+use record_callback::fleet::{ApplyOptions, Fate, Ledger, Report};
+use record_callback::http::TokioTimer;
+
+use crate::args::fleet::ApplyArguments;
+use crate::failure::Failure;
+use crate::fleet::{Fleet, applying, show};
+
+/// More targets than these nobody wants to type.
+const MAX_TARGETS: usize = 5;
+
+pub(crate) async fn run(arguments: ApplyArguments) -> Result<ExitCode, Failure> {
+    let fleet = Fleet::load(&arguments.fleet)?;
+    let (file, state) = fleet.open_state()?;
+    if let Some(switch) = &state.switch {
+        return Err(Failure::Refused {
+            problem: show::open_switch(switch),
+            hint: show::SWITCH_HINT.to_owned(),
+        });
+    }
+    let targets = arguments.targets.targets();
+    fleet.check_targets(&targets, &state)?;
+    let plan = fleet.plan(&fleet.manifest, &state, &targets, false).await;
+    let format = arguments.output.output;
+    if !applying::consent(&plan, &arguments.applying, format)? {
+        return Ok(ExitCode::FAILURE);
+    }
+    let ledger = Ledger::new(state, &file);
+    let options = ApplyOptions::new(ReadBack::new(TokioTimer));
+    let report = applying::carry_out(plan, &fleet, &ledger, &arguments.applying, options).await?;
+    let next = next(&report);
+    applying::conclude(&file, ledger, report, &next, format)
+}
+
+/// What to do when not all is done.
+fn next(report: &Report) -> String {
+    let left = report.outcomes.iter().filter(|outcome| !matches!(outcome.fate, Fate::Done));
+    let left: Vec<_> = left.map(|outcome| format!("--target {}", outcome.name)).collect();
+    let again = "run the same command again, it goes on from here";
+    let first = if report.failed() > 0 { "correct what failed, then " } else { "" };
+    let only = match left.len() {
+        1..=MAX_TARGETS => format!("; `{}` is what is left", left.join(" ")),
+        _ => String::new(),
+    };
+    format!("{first}{again}{only}")
+}

@@ -1,0 +1,153 @@
+//! `record-callback import`
+
+use std::collections::BTreeSet;
+
+use record_callback::fleet::{
+    Entry, Import, ImportRequest, KeyReference, KeySource, Ledger, Name, OwnedConfig, Record, Skipped, Slot,
+    State, StateFile, append_callbacks, import,
+};
+use record_callback::http::OsEnv;
+use record_callback::{InvalidConfig, ManifestKeys};
+use serde::Serialize;
+
+use crate::args::fleet::ImportArguments;
+use crate::failure::Failure;
+use crate::fleet::{Fleet, key_files, show};
+use crate::output;
+
+#[derive(Serialize)]
+struct ImportLine<'a> {
+    imported: Vec<Imported<'a>>,
+    skipped: &'a [Skipped],
+    written: bool,
+}
+
+#[derive(Serialize)]
+struct Imported<'a> {
+    name: &'a Name,
+    #[serde(flatten)]
+    slot: &'a Slot,
+    import: How,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum How {
+    /// The manifest had it.
+    Adopted,
+    /// The manifest has it now.
+    Added,
+}
+
+pub(crate) async fn run(arguments: ImportArguments) -> Result<(), Failure> {
+    let fleet = Fleet::load(&arguments.fleet)?;
+    let request = request(&arguments, &fleet)?;
+    let taken = if arguments.dry_run {
+        let state = fleet.read_state()?;
+        import(&fleet.manifest, &fleet.keys, &state, &fleet.clouds, &request).await?
+    } else {
+        let (file, state) = fleet.open_state()?;
+        let taken = import(&fleet.manifest, &fleet.keys, &state, &fleet.clouds, &request).await?;
+        if !taken.owned.is_empty() {
+            write(&taken, &fleet, &file, state).await?;
+        }
+        taken
+    };
+    let added: BTreeSet<&Name> = taken.added.iter().map(|declaration| &declaration.name).collect();
+    let imported = taken.owned.iter().map(|(name, owned)| {
+        let import = if added.contains(name) { How::Added } else { How::Adopted };
+        Imported { name, slot: &owned.slot, import }
+    });
+    let line = ImportLine {
+        imported: imported.collect(),
+        skipped: &taken.skipped,
+        written: !arguments.dry_run && !taken.owned.is_empty(),
+    };
+    output::print(arguments.output.output, &line, text)?;
+    Ok(())
+}
+
+fn request(arguments: &ImportArguments, fleet: &Fleet) -> Result<ImportRequest, Failure> {
+    for provider in &arguments.providers {
+        if !fleet.manifest.providers().contains(provider) {
+            let problem = format!("there is no provider `{provider}`");
+            return Err(InvalidConfig::new("--provider", problem, "a provider of the manifest").into());
+        }
+    }
+    let reference = match (&arguments.key_env, &arguments.key_file) {
+        (Some(name), _) => Some(KeyReference::Env(name.clone())),
+        (None, Some(path)) => Some(KeyReference::File(path.clone())),
+        (None, None) => None,
+    };
+    let keys = ManifestKeys::new(OsEnv, fleet.directory());
+    let key = reference.map(|reference| keys.key(&reference).map(|key| (reference, key))).transpose()?;
+    Ok(ImportRequest {
+        providers: arguments.providers.iter().cloned().collect(),
+        domain: arguments.domain.clone(),
+        key,
+        key_directory: arguments.key_directory.clone(),
+        hidden_is_unsigned: arguments.hidden_is_unsigned,
+    })
+}
+
+/// Writes what was found: key files, the manifest, then the state.
+///
+/// In this order because running it again has to complete it, whenever this dies. A config that is declared and not ours
+/// is adopted by the next import, and until then a plan leaves it alone; one that is ours and not declared the next plan
+/// would delete. The keys are there before the manifest refers to them, and are found as they are the next time.
+async fn write(taken: &Import, fleet: &Fleet, file: &StateFile, state: State) -> Result<(), Failure> {
+    // Somebody may have written it since it was read.
+    let text = fleet.read_again()?;
+    let extended = append_callbacks(&text, fleet.format, &taken.added).map_err(|error| Failure::Refused {
+        problem: format!("the manifest cannot be extended, and nothing was changed: {error}"),
+        hint: "change it by hand, then run this again".to_owned(),
+    })?;
+    key_files::write(fleet.directory(), &taken.keys)?;
+    if extended != text {
+        fleet.rewrite(&extended)?;
+    }
+    let ledger = Ledger::new(state, file);
+    for (name, owned) in &taken.owned {
+        let record = record(&ledger.state(), name, owned);
+        ledger.note(record).await?;
+    }
+    Ok(file.checkpoint(&ledger.into_state())?)
+}
+
+/// An interrupted run may have noted the place for another callback.
+fn record(state: &State, name: &Name, owned: &OwnedConfig) -> Record {
+    let holder = |(other, entry): &(&Name, &Entry)| *other != name && entry.in_slot(&owned.slot).is_some();
+    match state.entries.iter().find(holder) {
+        Some((from, _)) => Record::TakeOver { from: from.clone(), name: name.clone(), config: owned.clone() },
+        None => {
+            let entry = state.entries.get(name).cloned().unwrap_or_default();
+            Record::Entry { name: name.clone(), entry: Some(entry.with(owned.clone())) }
+        }
+    }
+}
+
+/// A cloud may report names that break our rules.
+fn place(slot: &Slot) -> String {
+    show::visible(&slot.to_string())
+}
+
+fn text(line: &ImportLine<'_>) -> String {
+    let ImportLine { imported, skipped, .. } = line;
+    if imported.is_empty() && skipped.is_empty() {
+        return "Nothing to import: what the clouds have is ours already.".to_owned();
+    }
+    let mut parts = Vec::new();
+    if !imported.is_empty() {
+        let how = |one: &Imported<'_>| match one.import {
+            How::Adopted => "adopted".to_owned(),
+            How::Added => "added".to_owned(),
+        };
+        let rows = imported.iter().map(|one| [one.name.to_string(), place(one.slot), how(one)]);
+        parts.push(output::table(&["CALLBACK", "PLACE", "IMPORT"], rows));
+    }
+    if !skipped.is_empty() {
+        let rows = skipped.iter().map(|one| [place(&one.slot), show::visible(&one.reason), one.hint.clone()]);
+        parts.push(output::table(&["PLACE", "SKIPPED", "HINT"], rows));
+    }
+    parts.join("\n\n")
+}

@@ -1,0 +1,112 @@
+//! Carrying out a plan: consent, progress, interruption, and what is said at the end.
+
+use std::io::{self, IsTerminal, Write};
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use record_callback::fleet::{ApplyOptions, Ledger, Outcome, Plan, Report, StateFile, Stop, apply};
+use serde::Serialize;
+
+use super::progress::Shown;
+use super::{Fleet, show};
+use crate::args::Format;
+use crate::args::fleet::ApplyingArguments;
+use crate::failure::Failure;
+use crate::{output, stop};
+
+/// Shows `plan` and gets leave to carry it out; `false` if that is refused. There is nothing to ask where it changes
+/// nothing.
+///
+/// With JSON stdout is for the report, and the plan is shown only to whom is asked.
+pub(crate) fn consent(plan: &Plan, applying: &ApplyingArguments, format: Format) -> Result<bool, Failure> {
+    let must_ask = plan.counts().changes() > 0 && !applying.yes;
+    match format {
+        Format::Text => output::print(format, plan, show::plan)?,
+        Format::Json if must_ask => write!(anstream::stderr(), "{}", show::plan(plan))?,
+        Format::Json => {}
+    }
+    if !must_ask {
+        return Ok(true);
+    }
+    if !io::stdin().is_terminal() {
+        let problem =
+            "nobody can be asked whether to apply these changes: stdin is not a terminal".to_owned();
+        let hint = "give `--yes` to apply them without being asked".to_owned();
+        return Err(Failure::Misused { problem, hint });
+    }
+    write!(io::stderr(), "Apply these changes? [y/N] ")?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    let agreed = ["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes));
+    if !agreed {
+        writeln!(io::stderr(), "Nothing was changed.")?;
+    }
+    Ok(agreed)
+}
+
+/// Carries out `plan`, showing how it goes. The first signal to stop lets it finish what is under way, the second ends
+/// the process.
+pub(crate) async fn carry_out(
+    plan: Plan,
+    fleet: &Fleet,
+    ledger: &Ledger<'_>,
+    applying: &ApplyingArguments,
+    mut options: ApplyOptions,
+) -> Result<Report, Failure> {
+    let signals = stop::Stop::listen()?;
+    let (stopper, stop) = Stop::pair();
+    options.stop = stop;
+    options.max_failures = applying.max_failures.map(NonZeroUsize::get);
+    let counts = plan.counts();
+    let shown = Arc::new(Shown::begin(counts.changes() + counts.blocked));
+    let listening = tokio::spawn({
+        let shown = Arc::clone(&shown);
+        async move {
+            signals.wait().await;
+            shown.tell("Interrupted: what is under way will be finished; once more ends it at once.");
+            stopper.stop();
+        }
+    });
+    let report = Box::pin(apply(plan, &fleet.clouds, ledger, &options, &*shown)).await;
+    listening.abort();
+    shown.end();
+    Ok(report)
+}
+
+#[derive(Serialize)]
+struct ReportLine<'a> {
+    outcomes: &'a [Outcome],
+    done: usize,
+    failed: usize,
+    unfinished: usize,
+}
+
+/// Saves the state, then says what became of the plan and, unless all of it is done, what to do `next`.
+pub(crate) fn conclude(
+    file: &StateFile,
+    ledger: Ledger<'_>,
+    report: Report,
+    next: &str,
+    format: Format,
+) -> Result<ExitCode, Failure> {
+    // Whatever became of the plan. Should it fail, the journal has all of it.
+    let saved = file.checkpoint(&ledger.into_state());
+    let line = ReportLine {
+        outcomes: &report.outcomes,
+        done: report.done(),
+        failed: report.failed(),
+        unfinished: report.unfinished(),
+    };
+    // What the plan said is enough where nothing was to be done.
+    let says_more = !report.outcomes.is_empty() || report.journal_error.is_some();
+    if says_more || matches!(format, Format::Json) {
+        output::print(format, &line, |_| format!("\n{}", show::report(&report, next)))?;
+    }
+    saved?;
+    let is_done = report.is_done();
+    match report.journal_error {
+        Some(error) => Err(error.into()),
+        None => Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+    }
+}

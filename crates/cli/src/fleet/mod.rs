@@ -1,0 +1,141 @@
+//! A manifest, its state and its clouds, for the commands about fleets.
+
+pub(crate) mod applying;
+pub(crate) mod confirm;
+pub(crate) mod key_files;
+pub(crate) mod progress;
+pub(crate) mod show;
+pub(crate) mod watch;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use record_callback::fleet::{
+    Clouds, Keys, Manifest, ManifestFile, ManifestFormat, Observed, Plan, PlanInput, State, StateFile,
+    Targets, plan,
+};
+use record_callback::http::OsEnv;
+use record_callback::{InvalidConfig, ManifestKeys, ProviderConfig, connect_all};
+use tempfile::NamedTempFile;
+
+use crate::args::fleet::FleetArguments;
+use crate::failure::Failure;
+
+const STATE: &str = "record-callback.state.json";
+
+/// A fleet as its manifest declares it, connected.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    pub(crate) manifest: Manifest,
+    pub(crate) keys: Keys,
+    pub(crate) clouds: Clouds,
+    pub(crate) path: PathBuf,
+    pub(crate) format: ManifestFormat,
+    /// The manifest as it was read.
+    pub(crate) text: String,
+    state: PathBuf,
+}
+
+impl Fleet {
+    /// Reads the manifest and connects its providers. Makes no call.
+    pub(crate) fn load(arguments: &FleetArguments) -> Result<Self, Failure> {
+        let path = arguments.manifest.clone();
+        let text = read_manifest(&path)?;
+        let format = ManifestFormat::of_path(&path);
+        let file = ManifestFile::<ProviderConfig>::parse(&text, format)
+            .map_err(|problems| Failure::Manifest { path: path.clone(), problems })?;
+        let directory = directory(&path);
+        let keys = file.manifest.keys(&ManifestKeys::new(OsEnv, directory));
+        let mut clouds = Clouds::new(connect_all(&file.providers, OsEnv)?);
+        if let Some(parallel) = arguments.parallel {
+            clouds = clouds.parallel(parallel.get());
+        }
+        let state = arguments.state.clone().unwrap_or_else(|| directory.join(STATE));
+        Ok(Self { manifest: file.manifest, keys, clouds, path, format, text, state })
+    }
+
+    /// What is ours, without locking it.
+    pub(crate) fn read_state(&self) -> Result<State, Failure> {
+        Ok(StateFile::read(&self.state)?)
+    }
+
+    /// What is ours, locked: nobody else changes it until the file is dropped.
+    pub(crate) fn open_state(&self) -> Result<(StateFile, State), Failure> {
+        Ok(StateFile::open(&self.state)?)
+    }
+
+    pub(crate) fn state_path(&self) -> &Path {
+        &self.state
+    }
+
+    /// Reads what a plan needs to see.
+    pub(crate) async fn observe(&self, manifest: &Manifest, state: &State, targets: &Targets) -> Observed {
+        self.clouds.observe(PlanInput::slots(manifest, state, targets)).await
+    }
+
+    /// Reads what a plan needs, and makes it. `manifest` may be another one than the fleet's, of the same providers.
+    pub(crate) async fn plan(
+        &self,
+        manifest: &Manifest,
+        state: &State,
+        targets: &Targets,
+        drop_kept: bool,
+    ) -> Plan {
+        let observed = &self.observe(manifest, state, targets).await;
+        let keys = &self.keys;
+        plan(&PlanInput { manifest, keys, observed, state, targets, drop_kept })
+    }
+
+    /// Refuses names that are neither declared nor owned.
+    pub(crate) fn check_targets(&self, targets: &Targets, state: &State) -> Result<(), Failure> {
+        let Targets::Only(names) = targets else { return Ok(()) };
+        let known = |name| self.manifest.callbacks().contains_key(name) || state.entries.contains_key(name);
+        match names.iter().find(|name| !known(name)) {
+            None => Ok(()),
+            Some(name) => {
+                let problem = format!("--target: there is no callback `{name}`");
+                let hint = "name one that the manifest declares, or that `status` shows".to_owned();
+                Err(Failure::Misused { problem, hint })
+            }
+        }
+    }
+
+    /// The directory that paths in the manifest are relative to.
+    pub(crate) fn directory(&self) -> &Path {
+        directory(&self.path)
+    }
+
+    /// The manifest's text as it is now: it may have been edited since it was read.
+    pub(crate) fn read_again(&self) -> Result<String, Failure> {
+        read_manifest(&self.path)
+    }
+
+    /// Writes the manifest: all of it, or nothing.
+    pub(crate) fn rewrite(&self, text: &str) -> io::Result<()> {
+        // A link stays a link.
+        let path = fs::canonicalize(&self.path)?;
+        let directory = directory(&path);
+        let mut file = NamedTempFile::new_in(directory)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
+        file.as_file().sync_all()?;
+        file.persist(&path).map_err(|error| error.error)?;
+        fs::File::open(directory)?.sync_all()
+    }
+}
+
+/// The directory that a file is in.
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    }
+}
+
+fn read_manifest(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| {
+        let problem = format!("{}: {error}", path.display());
+        InvalidConfig::new("--manifest", problem, "a fleet's manifest, TOML or JSON").into()
+    })
+}
