@@ -106,10 +106,10 @@ signing = {{ scheme = {{ ali = "md5", hw = "hmac_sha256" }}, key = {{ env = "CAL
     }
 
     /// Runs the program on the manifest, with `variables` beside the signing key.
-    pub(crate) fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str], variables: &[(&str, String)]) -> Output {
         let mut command = record_callback_tests::command();
         command.args(arguments).arg("--manifest").arg(self.manifest()).env("CALLBACK_KEY", KEY);
-        command.envs(variables.iter().copied()).output().expect("the program runs")
+        command.envs(variables.iter().cloned()).output().expect("the program runs")
     }
 
     /// Runs the program, which has to succeed.

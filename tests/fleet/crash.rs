@@ -3,7 +3,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use crate::clouds::{Clouds, Config, shown};
@@ -15,9 +15,9 @@ const MOST: usize = 400;
 /// What dies, and what has to be true then.
 struct Scenario {
     /// What is applied before, without dying.
-    before: &'static str,
+    before: String,
     /// What is declared then.
-    after: &'static str,
+    after: String,
     /// What dies.
     dies: &'static [&'static str],
     /// What goes on from there.
@@ -40,11 +40,23 @@ fn preloaded() -> &'static PathBuf {
     OBJECT.get_or_init(|| {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/fleet/die.c");
         let object = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("die.so");
-        let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&object).arg(source);
-        let compiled = compiled.arg("-ldl").status().expect("a C compiler runs");
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&object).arg(source).arg("-ldl");
+        let compiled = compiler.status().expect("a C compiler runs");
         assert!(compiled.success(), "{compiled}");
         object
     })
+}
+
+/// What makes the program die at a moment.
+fn dies_at(moment: usize) -> [(&'static str, String); 2] {
+    let object = preloaded().to_str().expect("a path in UTF-8");
+    [("LD_PRELOAD", object.to_owned()), ("DIE_AT", moment.to_string())]
+}
+
+/// Whether the program says that there is no switch to go on with.
+fn is_not_open(output: &Output) -> bool {
+    String::from_utf8_lossy(&output.stderr).contains("no switch is open")
 }
 
 impl Scenario {
@@ -52,12 +64,10 @@ impl Scenario {
     async fn dies_everywhere(&self) -> usize {
         for moment in 1..MOST {
             let clouds = Clouds::start().await;
-            clouds.declare(self.before);
+            clouds.declare(&self.before);
             clouds.done(&["apply", "--yes"]);
-            clouds.declare(self.after);
-            let object = preloaded().to_str().expect("a path in UTF-8");
-            let variables = [("LD_PRELOAD", object), ("DIE_AT", &moment.to_string())];
-            let died = clouds.run(self.dies, &variables);
+            clouds.declare(&self.after);
+            let died = clouds.run(self.dies, &dies_at(moment));
             let left = clouds.configs();
             for either in &self.always {
                 assert!(either.iter().any(|config| left.contains(config)), "moment {moment}: {left:#?}");
@@ -81,10 +91,7 @@ impl Scenario {
     /// What died goes on, or is begun again where it had not begun yet.
     fn goes_on(&self, clouds: &Clouds, moment: usize) {
         let mut output = clouds.run(self.goes_on, &[]);
-        let begun = |output: &std::process::Output| {
-            !String::from_utf8_lossy(&output.stderr).contains("no switch")
-        };
-        if !begun(&output) {
+        if is_not_open(&output) {
             output = clouds.run(self.dies, &[]);
         }
         assert!(output.status.success(), "moment {moment}: {}", shown(&output));
@@ -118,9 +125,9 @@ async fn apply_goes_on_wherever_it_died() {
     ];
     end.sort();
     let scenario = Scenario {
-        before: Box::leak(before.into_boxed_str()),
-        after: Box::leak(after.into_boxed_str()),
-        dies: &["apply", "--yes"],
+        before,
+        after,
+        dies: &["apply", "--yes", "--parallel", "1"],
         goes_on: &["apply", "--yes"],
         always: vec![
             [ali("http://cb.example.com/1"), ali("http://cb.example.com/new-1")],
@@ -134,7 +141,8 @@ async fn apply_goes_on_wherever_it_died() {
 
 /// A callback with a domain on each cloud.
 fn both(provider: &str) -> String {
-    callback("match", provider, "{ ali = \"live.example.com\", hw = \"push.example.com\" }", "http://cb.example.com/m")
+    let domains = "{ ali = \"live.example.com\", hw = \"push.example.com\" }";
+    callback("match", provider, domains, "http://cb.example.com/m")
 }
 
 fn place(provider: &'static str) -> Config {
@@ -142,31 +150,93 @@ fn place(provider: &'static str) -> Config {
     Config::new(provider, domain, "http://cb.example.com/m")
 }
 
-async fn switch(from: &'static str, to: &'static str, goes_on: &'static [&'static str], ends: &'static str) -> usize {
-    let declared: &'static str = Box::leak(both(from).into_boxed_str());
-    let dies: &'static [&'static str] = match to {
-        "ali" => &["switch", "match", "--to", "ali", "--yes"],
-        _ => &["switch", "match", "--to", "hw", "--yes"],
-    };
-    let scenario = Scenario {
-        before: declared,
-        after: declared,
-        dies,
-        goes_on,
-        always: vec![[place(from), place(to)]],
-        end: vec![place(ends)],
-    };
-    scenario.dies_everywhere().await
-}
-
+const TO_ALI: &[&str] = &["switch", "match", "--to", "ali", "--yes"];
+const TO_HW: &[&str] = &["switch", "match", "--to", "hw", "--yes"];
 const RESUME: &[&str] = &["switch", "--resume", "--yes"];
+const ROLLBACK: &[&str] = &["switch", "--rollback", "--yes"];
+
+async fn switch(from: &'static str, to: &'static str, dies: &'static [&'static str]) {
+    let scenario = Scenario {
+        before: both(from),
+        after: both(from),
+        dies,
+        goes_on: RESUME,
+        always: vec![[place(from), place(to)]],
+        end: vec![place(to)],
+    };
+    println!("the switch to {to} died at {} moments", scenario.dies_everywhere().await);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_switch_to_huaweicloud_goes_on_wherever_it_died() {
-    println!("the switch died at {} moments", switch("ali", "hw", RESUME, "hw").await);
+    switch("ali", "hw", TO_HW).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_switch_to_aliyun_goes_on_wherever_it_died() {
-    println!("the switch died at {} moments", switch("hw", "ali", RESUME, "ali").await);
+    switch("hw", "ali", TO_ALI).await;
+}
+
+/// Clouds whose switch died at `moment`; none if it did not.
+async fn died_switching(moment: usize) -> Option<Clouds> {
+    let clouds = Clouds::start().await;
+    clouds.declare(&both("ali"));
+    clouds.done(&["apply", "--yes"]);
+    let switched = clouds.run(TO_HW, &dies_at(moment));
+    (switched.status.signal() == Some(SIGKILL)).then_some(clouds)
+}
+
+#[track_caller]
+fn is_undone(clouds: &Clouds) {
+    assert_eq!(clouds.configs(), [place("ali")]);
+    let plan = clouds.run(&["plan", "--detailed-exitcode"], &[]);
+    assert!(plan.status.success(), "{}", shown(&plan));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_is_undone_wherever_it_died() {
+    let mut undone = 0;
+    for moment in 1..MOST {
+        let Some(clouds) = died_switching(moment).await else { break };
+        let rollback = clouds.run(ROLLBACK, &[]);
+        if rollback.status.success() {
+            is_undone(&clouds);
+            undone += 1;
+        } else {
+            // It had not begun, or was over.
+            assert!(is_not_open(&rollback), "moment {moment}: {}", shown(&rollback));
+            assert_eq!(clouds.configs().len(), 1, "moment {moment}");
+        }
+    }
+    println!("{undone} switches that died were undone");
+    assert!(undone > 5, "{undone}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_goes_on_wherever_it_died() {
+    // While both configs are there, most is left to be undone.
+    let mut switched = 0;
+    for moment in 1..MOST {
+        let clouds = died_switching(moment).await.expect("it dies with both configs there");
+        if clouds.configs().len() == 2 {
+            switched = moment;
+            break;
+        }
+    }
+    for moment in 1..MOST {
+        let clouds = died_switching(switched).await.expect("it dies there again");
+        let died = clouds.run(ROLLBACK, &dies_at(moment));
+        let left = clouds.configs();
+        assert!(left.contains(&place("ali")) || left.contains(&place("hw")), "moment {moment}: {left:#?}");
+        if died.status.signal() != Some(SIGKILL) {
+            assert!(died.status.success(), "moment {moment}: {}", shown(&died));
+            is_undone(&clouds);
+            println!("the rollback died at {} moments", moment - 1);
+            return;
+        }
+        let rollback = clouds.run(ROLLBACK, &[]);
+        assert!(rollback.status.success() || is_not_open(&rollback), "moment {moment}: {}", shown(&rollback));
+        is_undone(&clouds);
+    }
+    panic!("there is no end of moments");
 }

@@ -100,13 +100,17 @@ pub(crate) fn conclude(
     };
     // What the plan said is enough where nothing was to be done.
     let says_more = !report.outcomes.is_empty() || report.journal_error.is_some();
-    if says_more || matches!(format, Format::Json) {
-        output::print(format, &line, |_| format!("\n{}", show::report(&report, next)))?;
-    }
+    let printed = if says_more || matches!(format, Format::Json) {
+        output::print(format, &line, |_| format!("\n{}", show::report(&report, next)))
+    } else {
+        Ok(())
+    };
     saved?;
     let is_done = report.is_done();
-    match report.journal_error {
-        Some(error) => Err(error.into()),
-        None => Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+    if let Some(error) = report.journal_error {
+        let problem = format!("the run ended early: what it does cannot be noted: {error}");
+        return Err(io::Error::new(error.kind(), problem).into());
     }
+    printed?;
+    Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -12,8 +12,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use record_callback::fleet::{
-    Clouds, Keys, Manifest, ManifestFile, ManifestFormat, Observed, Plan, PlanInput, State, StateFile,
-    Targets, plan,
+    Clouds, Keys, Manifest, ManifestFile, ManifestFormat, Plan, PlanInput, State, StateFile, Targets, plan,
 };
 use record_callback::http::OsEnv;
 use record_callback::{InvalidConfig, ManifestKeys, ProviderConfig, connect_all};
@@ -69,11 +68,6 @@ impl Fleet {
         &self.state
     }
 
-    /// Reads what a plan needs to see.
-    pub(crate) async fn observe(&self, manifest: &Manifest, state: &State, targets: &Targets) -> Observed {
-        self.clouds.observe(PlanInput::slots(manifest, state, targets)).await
-    }
-
     /// Reads what a plan needs, and makes it. `manifest` may be another one than the fleet's, of the same providers.
     pub(crate) async fn plan(
         &self,
@@ -82,7 +76,7 @@ impl Fleet {
         targets: &Targets,
         drop_kept: bool,
     ) -> Plan {
-        let observed = &self.observe(manifest, state, targets).await;
+        let observed = &self.clouds.observe(PlanInput::slots(manifest, state, targets)).await;
         let keys = &self.keys;
         plan(&PlanInput { manifest, keys, observed, state, targets, drop_kept })
     }

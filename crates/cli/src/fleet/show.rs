@@ -8,6 +8,9 @@ use record_callback::fleet::{
     Action, Change, End, Fate, Kept, Name, OpenSwitch, Plan, Removal, Report, Retirement, Step, Write,
 };
 
+/// What can be done about an open switch.
+pub(crate) const SWITCH_HINT: &str = "`switch --resume` goes on with it, `switch --rollback` undoes it";
+
 const GREEN: Style = AnsiColor::Green.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const RED: Style = AnsiColor::Red.on_default();
@@ -46,9 +49,6 @@ pub(crate) fn plan(plan: &Plan) -> String {
 pub(crate) fn open_switch(switch: &OpenSwitch) -> String {
     format!("a switch of {} to `{}` is open", callbacks(switch.callbacks.len()), switch.to)
 }
-
-/// What can be done about an open switch.
-pub(crate) const SWITCH_HINT: &str = "`switch --resume` goes on with it, `switch --rollback` undoes it";
 
 /// What became of one callback, in a line.
 pub(crate) fn fate(name: &Name, fate: &Fate) -> String {

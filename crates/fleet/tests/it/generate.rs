@@ -116,7 +116,7 @@ fn between() -> impl Strategy<Value = Outside> {
 fn run() -> impl Strategy<Value = Run> {
     use Fault::{CrashAfter, CrashBefore, FailAfter, FailBefore};
     let fault = prop::sample::select(vec![FailBefore, FailAfter, CrashBefore, CrashAfter]);
-    let faults = prop::collection::vec((1..40_u64, fault), 0..4);
+    let faults = prop::collection::vec((1..24_u64, fault), 0..4);
     let rarely = || prop::bool::weighted(0.2);
     let options = (prop::option::weighted(0.2, between()), rarely(), rarely(), rarely());
     (any::<u64>(), faults, options).prop_map(|(seed, faults, options)| {

@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use record_callback_contract::{MemoryProvider, NoWait};
-use record_callback_core::{
-    CallbackKey, CallbackSigning, Fidelity, ReadBack, RecordCallbackConfig, RecordCallbackProvider,
-    SigningKey,
-};
+use record_callback_core::{CallbackKey, Fidelity, ReadBack, RecordCallbackConfig, RecordCallbackProvider};
 use record_callback_fleet::{
-    ApplyOptions, Clouds, Fate, Keys, Ledger, Manifest, Name, Observed, Plan, PlanInput, Progress, Report,
-    Slot, Standing, State, Targets, Wanted, apply, plan,
+    ApplyOptions, Clouds, Fate, Keys, Ledger, Manifest, Name, Observed, Plan, PlanInput, Progress, Slot,
+    Standing, State, Targets, Wanted, apply, plan,
 };
 
 use crate::cloud::Cloud;
@@ -32,7 +29,7 @@ pub(crate) struct Model {
 /// What a run came to.
 pub(crate) enum Ran {
     Crashed,
-    Ended(Plan, Report),
+    Ended(Plan),
 }
 
 struct Quiet;
@@ -242,7 +239,7 @@ impl Model {
         if report.journal_error.is_none() && ledger.into_state() != self.state() {
             self.world.things().violate("the state at the end is not what was noted");
         }
-        Ran::Ended(plan, report)
+        Ran::Ended(plan)
     }
 
     /// The plan of a moment: made twice, to be the same.

@@ -1,1 +1,462 @@
+//! What a plan says, one case a row: what is there already, what is declared, and the steps.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use record_callback_contract::{MemoryProvider, NoWait};
+use record_callback_core::{Fidelity, ReadBack, RecordCallbackConfig, RecordCallbackProvider};
+use record_callback_fleet::{
+    Action, ApplyOptions, Change, Clouds, End, Fate, Ledger, Manifest, ManifestFile, ManifestFormat, Name,
+    Plan, PlanInput, Progress, State, Targets, apply, plan,
+};
+use serde::de::IgnoredAny;
+use tokio::runtime::Runtime;
+
+use crate::cloud::Cloud;
+use crate::wishes::{PROVIDERS, Secrets};
+use crate::world::{Fault, World};
+
+const SIGNED: &str = "signing = { scheme = 'md5', key = { env = 'KEY_A' } }";
+
+/// Three clouds and what a fleet knows of them.
+struct Fleet {
+    world: Arc<World>,
+    all: Vec<Arc<Cloud>>,
+    clouds: Clouds,
+    runtime: Runtime,
+    state: State,
+    keys: usize,
+    targets: Targets,
+    drop_kept: bool,
+}
+
+struct Quiet;
+
+impl Progress for Quiet {
+    fn ended(&self, _name: &Name, _fate: &Fate) {}
+}
+
+/// A callback at `provider domain/app`, with more lines of TOML.
+fn callback(name: &str, place: &str, more: &str) -> String {
+    let (provider, key) = place.split_once(' ').unwrap();
+    let (domain, app) = key.split_once('/').unwrap();
+    let url = if more.contains("notify_url") { "" } else { "notify_url = 'https://cb.example.com'\n" };
+    format!(
+        "[[callbacks]]\nname = '{name}'\nprovider = '{provider}'\ndomain = '{domain}'\napp = '{app}'\n{url}{more}\n"
+    )
+}
+
+fn manifest(callbacks: &[String]) -> Manifest {
+    let providers = PROVIDERS.map(|name| format!("[providers.{name}]\n")).concat();
+    let text = providers + &callbacks.concat();
+    ManifestFile::<IgnoredAny>::parse(&text, ManifestFormat::Toml).unwrap().manifest
+}
+
+impl Fleet {
+    fn empty() -> Self {
+        let world = Arc::new(World::default());
+        let inner = [MemoryProvider::full(), MemoryProvider::key_hiding(), MemoryProvider::narrow()];
+        let all = PROVIDERS.into_iter().zip(inner).map(|(name, inner)| {
+            Arc::new(Cloud { name: Name::new(name).unwrap(), inner, world: Arc::clone(&world) })
+        });
+        let all: Vec<_> = all.collect();
+        let providers = all.iter().map(|cloud| {
+            let provider: Arc<dyn RecordCallbackProvider> = Arc::<Cloud>::clone(cloud);
+            (cloud.name.clone(), provider)
+        });
+        Self {
+            clouds: Clouds::new(providers.collect()),
+            all,
+            world,
+            runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
+            state: State::empty().unwrap(),
+            keys: 0,
+            targets: Targets::All,
+            drop_kept: false,
+        }
+    }
+
+    /// A fleet that is as these callbacks say.
+    fn with(callbacks: &[String]) -> Self {
+        Self::empty().then(callbacks, false)
+    }
+
+    /// The same after these were applied.
+    fn then(mut self, callbacks: &[String], keep_source: bool) -> Self {
+        let plan = self.make_plan(callbacks);
+        let ledger = Ledger::new(self.state, &*self.world);
+        let options = ApplyOptions { keep_source, ..ApplyOptions::new(ReadBack::new(NoWait)) };
+        let report = self.runtime.block_on(apply(plan, &self.clouds, &ledger, &options, &Quiet));
+        assert!(report.is_done(), "{report:?}");
+        self.state = ledger.into_state();
+        self
+    }
+
+    /// The same after a create of which nobody knows whether it was carried out.
+    fn after_lost_create(mut self, callbacks: &[String], fault: Fault) -> Self {
+        let plan = self.make_plan(callbacks);
+        // The third thing to happen: after the notes of the read and of the intent.
+        self.world.begin(0, [(2, fault)]);
+        let ledger = Ledger::new(self.state, &*self.world);
+        let options = ApplyOptions::new(ReadBack::new(NoWait));
+        self.runtime.block_on(async {
+            tokio::select! { biased;
+                () = self.world.crashed() => {}
+                _ = apply(plan, &self.clouds, &ledger, &options, &Quiet) => {}
+            }
+        });
+        self.state = ledger.into_state();
+        self.world.begin(0, []);
+        self
+    }
+
+    fn make_plan(&self, callbacks: &[String]) -> Plan {
+        let manifest = manifest(callbacks);
+        let keys = manifest.keys(&Secrets(self.keys));
+        let slots = PlanInput::slots(&manifest, &self.state, &self.targets);
+        let observed = self.runtime.block_on(self.clouds.observe(slots));
+        let Self { state, targets, drop_kept, .. } = self;
+        let input = PlanInput {
+            manifest: &manifest,
+            keys: &keys,
+            observed: &observed,
+            state,
+            targets,
+            drop_kept: *drop_kept,
+        };
+        plan(&input)
+    }
+
+    /// The steps, a line each.
+    fn plans(&self, callbacks: &[String]) -> Vec<String> {
+        let steps = self.make_plan(callbacks).steps;
+        steps.iter().map(|step| format!("{} {}", step.name, shown(&step.action))).collect()
+    }
+
+    fn cloud(&self, provider: &str) -> &MemoryProvider {
+        &self.all.iter().find(|cloud| cloud.name.as_str() == provider).unwrap().inner
+    }
+
+    /// Somebody else writes a config.
+    fn somebody_writes(self, provider: &str, domain: &str, url: &str) -> Self {
+        let config = RecordCallbackConfig::builder(domain, url).build().unwrap();
+        let cloud = self.cloud(provider);
+        self.runtime.block_on(async {
+            if cloud.update(&config, Fidelity::Exact).await.is_err() {
+                cloud.create(&config, Fidelity::Exact).await.unwrap();
+            }
+        });
+        self
+    }
+
+    fn somebody_deletes(self, provider: &str, domain: &str) -> Self {
+        let key = RecordCallbackConfig::builder(domain, "https://x.example.com").build().unwrap().key();
+        self.runtime.block_on(self.cloud(provider).delete(&key)).unwrap();
+        self
+    }
+
+    /// The next read fails.
+    fn unreadable(self) -> Self {
+        self.world.begin(0, [(1, Fault::FailBefore)]);
+        self
+    }
+}
+
+fn shown(action: &Action) -> String {
+    match action {
+        Action::Keep(kept) => {
+            let flags = [
+                (kept.key_unseen, " key_unseen"),
+                (kept.not_owned, " not_owned"),
+                (kept.source_kept, " source_kept"),
+            ];
+            flags.into_iter().filter(|(set, _)| *set).fold("keep".to_owned(), |text, (_, flag)| text + flag)
+        }
+        Action::Create(change) => format!("create {}", change_shown(change)),
+        Action::Update(change) => format!("update {}", change_shown(change)),
+        Action::Replace(change) => format!("replace {}", change_shown(change)),
+        Action::Delete(removal) => {
+            let ends = removal.retire.iter().map(|one| (one.end, &one.slot));
+            ends.fold("delete".to_owned(), |text, (end, slot)| text + &ended(end, &slot.to_string()))
+        }
+        Action::Blocked(blocked) => format!("blocked: {}", blocked.reason),
+    }
+}
+
+fn change_shown(change: &Change) -> String {
+    let fields: Vec<_> = change.fields.iter().map(|field| field.field.as_str()).collect();
+    let mut text = format!("{} [{}]", change.slot, fields.join(", "));
+    for one in &change.retire {
+        text += &ended(one.end, &one.slot.to_string());
+    }
+    for (what, name) in [("after", &change.after), ("from", &change.taken_from)] {
+        if let Some(name) = name {
+            text += &format!(", {what} {name}");
+        }
+    }
+    text
+}
+
+fn ended(end: End, slot: &str) -> String {
+    format!(", {} {slot}", if end == End::Delete { "delete" } else { "forget" })
+}
+
+#[test]
+fn what_is_not_there_is_created() {
+    assert_eq!(
+        Fleet::empty()
+            .plans(&[callback("a", "full d.com/live", SIGNED), callback("b", "narrow d.com/*", "")]),
+        [
+            "a create full d.com/live [notify_url, events, signing, signing.key]",
+            "b create narrow d.com/* [notify_url, events]"
+        ]
+    );
+}
+
+#[test]
+fn what_was_deleted_by_others_is_created_again() {
+    let a = [callback("a", "full d.com/*", "")];
+    let fleet = Fleet::with(&a).somebody_deletes("full", "d.com");
+    assert_eq!(fleet.plans(&a), ["a create full d.com/* [notify_url, events]"]);
+}
+
+#[test]
+fn each_field_that_differs_is_updated() {
+    let fleet = Fleet::with(&[callback("a", "full d.com/*", SIGNED)]);
+    for (fields, more) in [
+        ("notify_url", format!("{SIGNED}\nnotify_url = 'https://other.example.com'")),
+        ("on_demand_url", format!("{SIGNED}\non_demand_url = 'https://od.example.com'")),
+        ("events", format!("{SIGNED}\nevents = ['file_started']")),
+        ("signing", SIGNED.replace("md5", "hmac_sha256")),
+        ("signing.key", SIGNED.replace("KEY_A", "KEY_B")),
+        ("signing", String::new()),
+    ] {
+        let plan = fleet.plans(&[callback("a", "full d.com/*", &more)]);
+        assert_eq!(plan, [format!("a update full d.com/* [{fields}]")], "{more}");
+    }
+}
+
+#[test]
+fn what_others_edited_is_written_again() {
+    let a = [callback("a", "full d.com/*", "")];
+    let fleet = Fleet::with(&a).somebody_writes("full", "d.com", "https://edited.example.com");
+    assert_eq!(fleet.plans(&a), ["a update full d.com/* [notify_url]"]);
+}
+
+#[test]
+fn what_is_as_declared_is_kept_also_with_a_hidden_key() {
+    let callbacks = [
+        callback("a", "full d.com/*", SIGNED),
+        callback("b", "hiding d.com/*", SIGNED),
+        callback("c", "hiding e.com/*", ""),
+    ];
+    assert_eq!(Fleet::with(&callbacks).plans(&callbacks), ["a keep", "b keep key_unseen", "c keep"]);
+}
+
+#[test]
+fn a_key_that_changed_is_noticed_although_it_is_hidden() {
+    let callbacks = [callback("a", "hiding d.com/*", SIGNED)];
+    let mut fleet = Fleet::with(&callbacks);
+    fleet.keys = 1;
+    assert_eq!(fleet.plans(&callbacks), ["a update hiding d.com/* [signing.key]"]);
+    let unsigned = [callback("a", "hiding d.com/*", "")];
+    assert_eq!(fleet.plans(&unsigned), ["a update hiding d.com/* [signing.key]"]);
+}
+
+#[test]
+fn a_hidden_key_is_not_known_of_a_config_that_others_created_anew() {
+    let callbacks = [callback("a", "hiding d.com/*", "")];
+    let fleet = Fleet::with(&callbacks).somebody_deletes("hiding", "d.com");
+    let fleet = fleet.somebody_writes("hiding", "d.com", "https://cb.example.com");
+    assert_eq!(fleet.plans(&callbacks), ["a update hiding d.com/* [signing.key]"]);
+}
+
+#[test]
+fn what_moves_is_there_before_it_goes_here() {
+    let fleet = Fleet::with(&[callback("a", "full d.com/*", "")]);
+    for place in ["full e.com/*", "full d.com/live", "narrow d.com/*"] {
+        let expected = format!("a replace {place} [notify_url, events], delete full d.com/*");
+        assert_eq!(fleet.plans(&[callback("a", place, "")]), [expected]);
+    }
+}
+
+#[test]
+fn what_is_gone_is_not_deleted_but_forgotten() {
+    let fleet = Fleet::with(&[callback("a", "full d.com/*", "")]);
+    let fleet = fleet.somebody_deletes("full", "d.com");
+    assert_eq!(fleet.plans(&[]), ["a delete, forget full d.com/*"]);
+    let moved = fleet.plans(&[callback("a", "full e.com/*", "")]);
+    assert_eq!(moved, ["a create full e.com/* [notify_url, events], forget full d.com/*"]);
+}
+
+#[test]
+fn what_is_not_declared_any_more_is_deleted() {
+    let (a, b) = (callback("a", "full d.com/*", ""), callback("b", "narrow d.com/*", ""));
+    let fleet = Fleet::with(&[a.clone(), b]);
+    assert_eq!(fleet.plans(&[a]), ["a keep", "b delete, delete narrow d.com/*"]);
+}
+
+#[test]
+fn a_config_of_others_is_kept_if_equal_and_else_in_the_way() {
+    let fleet = Fleet::empty().somebody_writes("full", "d.com", "https://cb.example.com");
+    let fleet = fleet.somebody_writes("full", "e.com", "https://other.example.com");
+    let fleet = fleet.somebody_writes("hiding", "d.com", "https://cb.example.com");
+    let callbacks = [
+        callback("a", "full d.com/*", ""),
+        callback("b", "full e.com/*", ""),
+        callback("c", "hiding d.com/*", ""),
+    ];
+    assert_eq!(
+        fleet.plans(&callbacks),
+        [
+            "a keep not_owned",
+            "b blocked: there is a config that is not ours; notify_url: stored https://other.example.com, wanted \
+             https://cb.example.com",
+            "c keep key_unseen not_owned",
+        ]
+    );
+    assert_eq!(fleet.plans(&[]), [""; 0]);
+}
+
+#[test]
+fn what_cannot_be_had_or_known_is_blocked() {
+    let missing = SIGNED.replace("KEY_A", "KEY_MISSING");
+    for (place, more, reason) in [
+        (
+            "narrow d.com/live",
+            "",
+            "app: `live` cannot have a config of its own here; only `*` can (unsupported)",
+        ),
+        ("narrow d.com/*", "on_demand_url = 'https://od.example.com'", "(fidelity is exact) (unsupported)"),
+        ("full d.com/*", &missing, "signing.key: is not set (rule: a variable that is set)"),
+    ] {
+        let plan = Fleet::empty().plans(&[callback("a", place, more)]);
+        assert!(
+            plan.len() == 1 && plan[0].starts_with("a blocked: ") && plan[0].ends_with(reason),
+            "{plan:?}"
+        );
+    }
+    let plan = Fleet::empty().unreadable().plans(&[callback("a", "full d.com/*", "")]);
+    assert_eq!(plan, ["a blocked: it cannot be read: injected (unavailable)"]);
+}
+
+#[test]
+fn ours_is_deleted_though_unreadable_but_not_what_may_not_be_ours() {
+    let a = [callback("a", "full d.com/*", "")];
+    assert_eq!(Fleet::with(&a).unreadable().plans(&[]), ["a delete, delete full d.com/*"]);
+    let begun = Fleet::empty().after_lost_create(&a, Fault::CrashBefore);
+    assert_eq!(begun.unreadable().plans(&[]), ["a blocked: it cannot be read: injected (unavailable)"]);
+}
+
+#[test]
+fn a_create_that_may_have_happened_is_ours_only_as_it_was_to_be() {
+    let a = [callback("a", "full d.com/*", "")];
+    let done = Fleet::empty().after_lost_create(&a, Fault::CrashAfter);
+    // To note that it is done.
+    assert_eq!(done.plans(&a), ["a update full d.com/* []"]);
+    assert_eq!(done.plans(&[]), ["a delete, delete full d.com/*"]);
+    let edited = done.somebody_writes("full", "d.com", "https://edited.example.com");
+    assert!(edited.plans(&a)[0].starts_with("a blocked: a run that was interrupted began"));
+    assert_eq!(edited.plans(&[]), ["a delete, forget full d.com/*"]);
+    let signed = [callback("a", "hiding d.com/*", SIGNED)];
+    let hidden = Fleet::empty().after_lost_create(&signed, Fault::CrashAfter);
+    assert_eq!(hidden.plans(&signed), ["a update hiding d.com/* [signing.key]"]);
+}
+
+#[test]
+fn a_rename_takes_the_config_over_in_place() {
+    let fleet = Fleet::with(&[callback("a", "full d.com/*", "")]);
+    assert_eq!(fleet.plans(&[callback("b", "full d.com/*", "")]), ["b update full d.com/* [], from a"]);
+    let other = callback("b", "full d.com/*", "notify_url = 'https://other.example.com'");
+    assert_eq!(fleet.plans(&[other]), ["b update full d.com/* [notify_url], from a"]);
+}
+
+#[test]
+fn in_a_chain_each_waits_for_who_has_its_place() {
+    let fleet = Fleet::with(&[callback("a", "full d.com/*", ""), callback("b", "full e.com/*", "")]);
+    let chain = [
+        callback("a", "full e.com/*", ""),
+        callback("b", "full f.com/*", ""),
+        callback("c", "full d.com/*", ""),
+    ];
+    let expected = [
+        "a update full e.com/* [], after b, from b",
+        "b create full f.com/* [notify_url, events]",
+        "c update full d.com/* [], after a, from a",
+    ];
+    assert_eq!(fleet.plans(&chain), expected);
+    // Who has moved already is not waited for.
+    let moved = fleet.then(&chain[1..2], false);
+    assert_eq!(moved.plans(&chain)[1..], ["b keep", "c create full d.com/* [notify_url, events]"]);
+}
+
+#[test]
+fn who_moved_before_the_run_died_is_not_waited_for() {
+    let fleet = Fleet::with(&[callback("a", "full d.com/*", "")]);
+    let moves = [callback("a", "full e.com/*", ""), callback("b", "full d.com/*", "")];
+    // Notes and create of `a`, then the note of `b`.
+    let plan = fleet.make_plan(&moves);
+    fleet.world.begin(0, [(5, Fault::CrashBefore)]);
+    let ledger = Ledger::new(fleet.state.clone(), &*fleet.world);
+    let options = ApplyOptions::new(ReadBack::new(NoWait));
+    fleet.runtime.block_on(async {
+        tokio::select! { biased;
+            () = fleet.world.crashed() => {}
+            _ = apply(plan, &fleet.clouds, &ledger, &options, &Quiet) => panic!("it was to die"),
+        }
+    });
+    let fleet = Fleet { state: ledger.into_state(), ..fleet };
+    fleet.world.begin(0, []);
+    assert_eq!(fleet.plans(&moves), ["a keep source_kept", "b update full d.com/* [], from a"]);
+}
+
+#[test]
+fn an_exchange_is_blocked_for_both() {
+    let fleet = Fleet::with(&[callback("a", "full d.com/*", ""), callback("b", "full e.com/*", "")]);
+    let plan = fleet.plans(&[callback("a", "full e.com/*", ""), callback("b", "full d.com/*", "")]);
+    let reason = |name: &str| {
+        format!("blocked: callback `{name}` has this place, and waits for the place this callback has")
+    };
+    assert_eq!(plan, [format!("a {}", reason("b")), format!("b {}", reason("a"))]);
+}
+
+#[test]
+fn a_kept_source_stays_until_it_is_dropped_or_not_declared() {
+    let there = [callback("a", "narrow d.com/*", "")];
+    let mut fleet = Fleet::with(&[callback("a", "full d.com/*", "")]).then(&there, true);
+    assert_eq!(fleet.plans(&there), ["a keep source_kept"]);
+    assert_eq!(fleet.plans(&[]), ["a delete, delete full d.com/*, delete narrow d.com/*"]);
+    let back = fleet.plans(&[callback("a", "full d.com/*", "")]);
+    assert_eq!(back, ["a replace full d.com/* [], delete narrow d.com/*"]);
+    // Others need not wait for it.
+    let taken = fleet.plans(&[there[0].clone(), callback("b", "full d.com/*", "")]);
+    assert_eq!(taken, ["a keep source_kept", "b update full d.com/* [], from a"]);
+    fleet.drop_kept = true;
+    assert_eq!(fleet.plans(&there), ["a replace narrow d.com/* [], delete full d.com/*"]);
+}
+
+#[test]
+fn without_a_state_nothing_is_deleted_or_overwritten() {
+    let callbacks = [callback("a", "full d.com/*", ""), callback("b", "full e.com/*", "")];
+    let mut fleet = Fleet::with(&callbacks);
+    fleet.state = State::empty().unwrap();
+    let other = callback("a", "full d.com/*", "notify_url = 'https://other.example.com'");
+    let plan = fleet.plans(&[other]);
+    assert!(
+        plan.len() == 1 && plan[0].starts_with("a blocked: there is a config that is not ours"),
+        "{plan:?}"
+    );
+    assert_eq!(fleet.plans(&callbacks), ["a keep not_owned", "b keep not_owned"]);
+}
+
+#[test]
+fn a_plan_is_about_its_targets_only() {
+    let (a, b) = (callback("a", "full d.com/*", ""), callback("b", "full e.com/*", ""));
+    let mut fleet = Fleet::with(&[a, b]);
+    fleet.targets = Targets::Only(BTreeSet::from([Name::new("c").unwrap()]));
+    let c = callback("c", "full f.com/*", "");
+    assert_eq!(fleet.plans(&[c]), ["c create full f.com/* [notify_url, events]"]);
+    let moves = [callback("a", "full g.com/*", ""), callback("c", "full d.com/*", "")];
+    let plan = fleet.plans(&moves);
+    assert_eq!(plan, ["c blocked: callback `a` still has this place, and is not among the targets"]);
+}

@@ -16,7 +16,7 @@ const RUNS: usize = 4;
 pub(crate) async fn settle(model: &Model, drop_kept: bool) {
     for seed in 0..RUNS as u64 {
         let before = progress(model);
-        let Ran::Ended(plan, _) = model.run(&Run { seed, drop_kept, ..Run::default() }).await else {
+        let Ran::Ended(plan) = model.run(&Run { seed, drop_kept, ..Run::default() }).await else {
             return model.world.things().violate("crashed by itself");
         };
         if progress(model) == before {
