@@ -6,25 +6,15 @@ use std::io;
 
 use async_trait::async_trait;
 use record_callback::fleet::{
-    ApplyOptions, Clouds, Fate, Journal, Keys, Ledger, Manifest, ManifestFile, ManifestFormat, Name, Plan,
-    PlanInput, Progress, Record, Report, State, Targets, apply, plan,
+    ApplyOptions, Clouds, Journal, Keys, Ledger, Manifest, ManifestFile, ManifestFormat, Name, Plan,
+    PlanInput, Record, Report, State, Targets, apply, plan,
 };
-use record_callback::fleet::{KeyReference, KeySource};
+use record_callback::fleet::{KeyReference};
 use record_callback::http::TokioTimer;
 use record_callback::{InvalidConfig, ReadBack, SigningKey};
 use serde::de::IgnoredAny;
 
 pub(crate) const KEY: &str = "Abcdefgh12345678Abcdefgh12345678";
-
-/// One key for every reference.
-#[derive(Debug)]
-struct OneKey;
-
-impl KeySource for OneKey {
-    fn key(&self, _reference: &KeyReference) -> Result<SigningKey, InvalidConfig> {
-        SigningKey::new(KEY)
-    }
-}
 
 /// A journal for runs that do not crash.
 #[derive(Debug)]
@@ -37,11 +27,9 @@ impl Journal for Forgetful {
     }
 }
 
-/// Nobody watches.
-struct Unseen;
-
-impl Progress for Unseen {
-    fn ended(&self, _name: &Name, _fate: &Fate) {}
+/// The same key for every reference.
+fn one_key(_: &KeyReference) -> Result<SigningKey, InvalidConfig> {
+    SigningKey::new(KEY)
 }
 
 pub(crate) fn name(text: &str) -> Name {
@@ -77,12 +65,12 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     pub(crate) fn new(manifest: Manifest) -> Self {
-        let keys = manifest.keys(&OneKey);
+        let keys = manifest.keys(&one_key);
         Self { manifest, keys, state: State::empty().expect("randomness") }
     }
 
     pub(crate) fn declare(&mut self, manifest: Manifest) {
-        self.keys = manifest.keys(&OneKey);
+        self.keys = manifest.keys(&one_key);
         self.manifest = manifest;
     }
 
@@ -97,7 +85,7 @@ impl Fleet {
         let journal = Forgetful;
         let ledger = Ledger::new(self.state.clone(), &journal);
         let options = ApplyOptions::new(ReadBack::new(TokioTimer));
-        let report = apply(plan, clouds, &ledger, &options, &Unseen).await;
+        let report = apply(plan, clouds, &ledger, &options, &()).await;
         self.state = ledger.into_state();
         report
     }

@@ -54,6 +54,11 @@ pub trait Progress: Send + Sync {
     fn ended(&self, name: &Name, fate: &Fate);
 }
 
+/// Nobody watches.
+impl Progress for () {
+    fn ended(&self, _name: &Name, _fate: &Fate) {}
+}
+
 /// Tells an apply to finish what is under way and begin nothing more.
 #[derive(Debug, Clone)]
 pub struct Stop(watch::Receiver<bool>);

@@ -15,9 +15,8 @@ use async_trait::async_trait;
 use peak_alloc::PeakAlloc;
 use record_callback::aliyun::{AliyunClient, AliyunProvider};
 use record_callback::fleet::{
-    ApplyOptions, Clouds, Fate, KeyReference, KeySource, Keys, Ledger, Manifest, ManifestFile,
-    ManifestFormat, Name, OwnedConfig, PlanInput, Progress, Record, Slot, Standing, StateFile, Targets,
-    apply, plan,
+    ApplyOptions, Clouds, Fate, KeyReference, Keys, Ledger, Manifest, ManifestFile, ManifestFormat, Name,
+    OwnedConfig, PlanInput, Record, Slot, Standing, StateFile, Targets, apply, plan,
 };
 use record_callback::http::{AccessKey, Quota, Quotas, StaticCredentials, TokioTimer};
 use record_callback::{
@@ -56,7 +55,7 @@ fn planned(count: usize) {
     let started = Instant::now();
     let manifest = manifest(count, "hmac_sha256");
     let parsed = started.elapsed();
-    let keys = manifest.keys(&OneKey);
+    let keys = manifest.keys(&one_key);
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("state.json");
     write_state(&path, &manifest, &keys);
@@ -115,7 +114,7 @@ async fn applied() {
     let provider: Arc<dyn RecordCallbackProvider> = Arc::new(AliyunProvider::new(client));
     let clouds = Clouds::new(BTreeMap::from([(name("cloud"), provider)])).parallel(64);
     let manifest = manifest(APPLIED, "md5");
-    let keys = manifest.keys(&OneKey);
+    let keys = manifest.keys(&one_key);
     let directory = tempfile::tempdir().expect("a directory");
     let (file, state) = StateFile::open(directory.path().join("state.json")).expect("a state");
     let targets = Targets::All;
@@ -132,7 +131,7 @@ async fn applied() {
     let before = mock.requests().len();
     let ledger = Ledger::new(state.clone(), &file);
     let started = Instant::now();
-    let report = apply(plan, &clouds, &ledger, &ApplyOptions::new(ReadBack::new(TokioTimer)), &Unseen).await;
+    let report = apply(plan, &clouds, &ledger, &ApplyOptions::new(ReadBack::new(TokioTimer)), &()).await;
     let took = started.elapsed();
     assert!(report.is_done(), "{:?}", report.outcomes.iter().find(|one| !matches!(one.fate, Fate::Done)));
     file.checkpoint(&ledger.into_state()).expect("a checkpoint");
@@ -252,17 +251,6 @@ fn unexpected() -> Error {
     Error::new(ErrorKind::Protocol, "nothing but lists is needed")
 }
 
-#[derive(Debug)]
-struct OneKey;
-
-impl KeySource for OneKey {
-    fn key(&self, _reference: &KeyReference) -> Result<SigningKey, InvalidConfig> {
-        SigningKey::new(KEY)
-    }
-}
-
-struct Unseen;
-
-impl Progress for Unseen {
-    fn ended(&self, _name: &Name, _fate: &Fate) {}
+fn one_key(_: &KeyReference) -> Result<SigningKey, InvalidConfig> {
+    SigningKey::new(KEY)
 }

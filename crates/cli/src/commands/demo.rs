@@ -1,29 +1,31 @@
 //! `record-callback demo`: one callback on a mock Aliyun, moved to a mock Huawei Cloud, and what both deliver.
 
-use std::io;
-use std::sync::Arc;
+mod fleet;
+mod inbox;
 
-use record_callback::aliyun::{self, AliyunCallbacks};
-use record_callback::http::TokioTimer;
-use record_callback::huaweicloud::{self, HuaweicloudCallbacks};
-use record_callback::receiver::{EventRecord, MemorySink, Receiver, Source};
+use std::collections::BTreeMap;
+
+use record_callback::fleet::Name;
+use record_callback::receiver::EventRecord;
 use record_callback::{
-    AliyunConfig, CallbackKey, CallbackSigning, CredentialsConfig, Error, ErrorKind, EventKind, Fidelity,
-    HuaweicloudConfig, ProviderConfig, ReadBack, RecordCallbackConfig, RecordCallbackProvider,
-    RecordCallbackProviderExt, SignaturePolicy, SigningKey, SigningScheme, StoredCallback, Vendor,
+    AliyunConfig, CredentialsConfig, HuaweicloudConfig, ProviderConfig, SigningKey, StoredCallback, aliyun,
+    huaweicloud,
 };
 use record_callback_mock::{
     AliyunEvent, HuaweicloudEvent, MockAliyun, MockHuaweicloud, ReceivedRequest, TriggerOutcome,
 };
 use serde::Serialize;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
+use self::fleet::Fleet;
+use self::inbox::Inbox;
 use crate::args::DemoArguments;
 use crate::failure::Failure;
 use crate::output;
 
+/// What the manifest calls its providers and its callback.
+const ALIYUN: &str = "aliyun";
+const HUAWEICLOUD: &str = "huaweicloud";
+const CALLBACK: &str = "match";
 const APP: &str = "app";
 const STREAM: &str = "match-7";
 /// The same stream has one domain for players and another for publishers.
@@ -59,45 +61,41 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), Failure> {
     let mock_huaweicloud = MockHuaweicloud::builder().domain(INGEST_DOMAIN).start().await?;
     story.tell("aliyun", "start mock", mock_aliyun.endpoint());
     story.tell("huaweicloud", "start mock", mock_huaweicloud.endpoint());
-    let aliyun = aliyun_config(&mock_aliyun).connect()?;
-    let huaweicloud = huaweicloud_config(&mock_huaweicloud).connect()?;
-    let read_back = ReadBack::new(TokioTimer);
     let signing_key = SigningKey::generate()?;
     let inbox = Inbox::start(&signing_key).await?;
     story.tell("-", "start receiver", &inbox.addr);
+    let configs = BTreeMap::from([
+        (Name::new(ALIYUN)?, aliyun_config(&mock_aliyun)),
+        (Name::new(HUAWEICLOUD)?, huaweicloud_config(&mock_huaweicloud)),
+    ]);
+    let directory = tempfile::tempdir()?;
+    let mut fleet = Fleet::new(&manifest(&inbox), &configs, signing_key, directory.path())?;
 
-    let wanted = RecordCallbackConfig::builder(STREAMING_DOMAIN, inbox.url(aliyun::VENDOR))
-        .events([EventKind::FileCompleted])
-        .signing(CallbackSigning::Md5(signing_key))
-        .build()?;
-    aliyun.create(&wanted, Fidelity::Exact).await?;
-    story.tell("aliyun", "create", wanted.key().to_string());
-    let source = shown(&*aliyun, &wanted.key()).await?;
+    let plan = fleet.plan().await;
+    story.tell("-", "plan", plan.counts().to_string());
+    fleet.apply(plan).await?;
+    let source = fleet.stored(ALIYUN).await?;
+    story.tell("aliyun", "apply", source.key.to_string());
     story.tell("aliyun", "read back", summary(&source));
     let event = AliyunEvent::file(STREAMING_DOMAIN, APP, STREAM);
     story.tell("aliyun", "deliver", delivered("a file", &mock_aliyun.trigger(event).await));
 
-    // The signing key is readable on Aliyun, so it moves along, to a scheme that proves more. The domain is another one
-    // of the same stream, and the receiver has another path for this vendor.
-    let signing = source.to_config(None)?.signing().key().cloned().map(CallbackSigning::HmacSha256);
-    let moved =
-        source.to_config(signing)?.on_domain(INGEST_DOMAIN)?.notifying(&inbox.url(huaweicloud::VENDOR))?;
-    let ensured = huaweicloud.ensure(&moved, Fidelity::Exact, &read_back).await?;
-    story.tell("huaweicloud", "move", format!("{} as id {}", moved.key(), id(&ensured.stored)));
-    let target = shown(&*huaweicloud, &moved.key()).await?;
+    // The same stream has another domain there, the receiver another path, and the signature proves more.
+    fleet.switch(HUAWEICLOUD)?;
+    let plan = fleet.plan().await;
+    story.tell("-", "plan", plan.counts().to_string());
+    fleet.apply(plan).await?;
+    let target = fleet.stored(HUAWEICLOUD).await?;
+    story.tell("huaweicloud", "switch", format!("{} as id {}", target.key, id(&target)));
     story.tell("huaweicloud", "read back", summary(&target));
-    for difference in target.differences(&moved) {
-        story.tell("huaweicloud", "verify", difference.to_string());
-    }
-
-    // Make before break: the source goes only now.
-    aliyun.ensure_absent(&wanted.key(), &read_back).await?;
-    let left = aliyun.list(None).await?.len();
-    story.tell("aliyun", "retire", format!("{left} configs left"));
+    // Make before break: it went only when the new one was there.
+    story.tell("aliyun", "retired", format!("{} configs left", mock_aliyun.configs().len()));
     let event = HuaweicloudEvent::record_file_complete(INGEST_DOMAIN, APP, STREAM);
     story.tell("huaweicloud", "deliver", delivered("a file", &mock_huaweicloud.trigger(event).await));
     let event = HuaweicloudEvent::record_over(INGEST_DOMAIN, APP, STREAM);
     story.tell("huaweicloud", "deliver", delivered("the end", &mock_huaweicloud.trigger(event).await));
+    let plan = fleet.plan().await;
+    story.tell("-", "plan", plan.counts().to_string());
     story.tell("aliyun", "received", received(&mock_aliyun.requests()));
     story.tell("huaweicloud", "received", received(&mock_huaweicloud.requests()));
 
@@ -105,47 +103,22 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), Failure> {
     Ok(output::print(arguments.output.output, &story, text)?)
 }
 
-/// A receiver with one source for each cloud.
-struct Inbox {
-    addr: String,
-    sink: Arc<MemorySink>,
-    stop: oneshot::Sender<()>,
-    serving: JoinHandle<()>,
-}
+/// One callback that both clouds can have.
+fn manifest(inbox: &Inbox) -> String {
+    let (aliyun, huaweicloud) = (inbox.url(aliyun::VENDOR), inbox.url(huaweicloud::VENDOR));
+    format!(
+        r#"
+        [providers.{ALIYUN}]
+        [providers.{HUAWEICLOUD}]
 
-impl Inbox {
-    async fn start(key: &SigningKey) -> Result<Self, Failure> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let addr = listener.local_addr()?;
-        let policy = || SignaturePolicy::signed([key.clone()]);
-        let aliyun = AliyunCallbacks::new(&addr.to_string(), policy()?)?;
-        let huaweicloud = HuaweicloudCallbacks::new(SigningScheme::HmacSha256, policy()?);
-        let sink = Arc::new(MemorySink::new());
-        let receiver = Receiver::builder(Arc::<MemorySink>::clone(&sink))
-            .source(Source::new("streaming", path(aliyun::VENDOR), Arc::new(aliyun))?)
-            .source(Source::new("ingest", path(huaweicloud::VENDOR), Arc::new(huaweicloud))?)
-            .build()?;
-        let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn(async move {
-            receiver.serve(listener, async { drop(stopped.await) }).await;
-        });
-        Ok(Self { addr: format!("http://{addr}"), sink, stop, serving })
-    }
-
-    fn url(&self, vendor: Vendor) -> String {
-        format!("{}{}", self.addr, path(vendor))
-    }
-
-    /// Everything that was kept.
-    async fn stop(self) -> Result<Vec<EventRecord>, Failure> {
-        drop(self.stop);
-        self.serving.await.map_err(io::Error::from)?;
-        Ok(self.sink.records())
-    }
-}
-
-fn path(vendor: Vendor) -> String {
-    format!("/callbacks/{vendor}")
+        [[callbacks]]
+        name = "{CALLBACK}"
+        provider = "{ALIYUN}"
+        domain = {{ {ALIYUN} = "{STREAMING_DOMAIN}", {HUAWEICLOUD} = "{INGEST_DOMAIN}" }}
+        notify_url = {{ {ALIYUN} = "{aliyun}", {HUAWEICLOUD} = "{huaweicloud}" }}
+        signing = {{ scheme = {{ {ALIYUN} = "md5", {HUAWEICLOUD} = "hmac_sha256" }}, key = {{ env = "KEY" }} }}
+        "#
+    )
 }
 
 fn delivered(what: &str, outcome: &TriggerOutcome) -> String {
@@ -180,11 +153,6 @@ fn huaweicloud_config(mock: &MockHuaweicloud) -> ProviderConfig {
 
 fn access_key(id: &str, secret: &str) -> CredentialsConfig {
     CredentialsConfig::AccessKey { id: id.into(), secret: secret.into(), security_token: None }
-}
-
-async fn shown(provider: &dyn RecordCallbackProvider, key: &CallbackKey) -> Result<StoredCallback, Error> {
-    let missing = || Error::new(ErrorKind::NotFound, format!("{key} was written and is not there"));
-    provider.get(key).await?.ok_or_else(missing)
 }
 
 fn received(requests: &[ReceivedRequest]) -> String {

@@ -128,7 +128,11 @@ impl Looking {
                 Format::Text if round.drift.is_empty() => writeln!(io::stdout(), "{at}  {}", text(&round))?,
                 Format::Text => {
                     let (drifted, checked) = (round.drift.len(), round.checked);
-                    writeln!(io::stdout(), "{at}  {drifted} of {checked} drifted:\n{}", text(&round).trim_end())?;
+                    writeln!(
+                        io::stdout(),
+                        "{at}  {drifted} of {checked} drifted:\n{}",
+                        text(&round).trim_end()
+                    )?;
                 }
             }
             last = Some(round);

@@ -125,7 +125,7 @@ impl Run<'_> {
     }
 
     fn without(&self, name: &Name, slots: &[Slot]) -> Record {
-        let entry = slots.iter().fold(self.entry(name), |entry, slot| entry.without(slot));
+        let entry = slots.iter().fold(self.entry(name), Entry::without);
         Record::Entry { name: name.clone(), entry: Some(entry) }
     }
 

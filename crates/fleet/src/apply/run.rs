@@ -323,9 +323,7 @@ impl Run<'_> {
         };
         let deleted = tasks.iter().flat_map(|task| {
             let deleted = task.retire.iter().filter(|retirement| retirement.end == End::Delete);
-            deleted
-                .filter(|one| !self.stays(task, one))
-                .map(|one| (one.slot.clone(), Expected::Nothing))
+            deleted.filter(|one| !self.stays(task, one)).map(|one| (one.slot.clone(), Expected::Nothing))
         });
         let mut results = self.verify(deleted.collect()).await;
         let parallel = self.clouds.in_parallel();

@@ -221,7 +221,9 @@ async fn each_kind_of_drift_is_told_without_secrets() {
         .unwrap();
     let ali = world.clouds.get(&name("ali")).unwrap();
     ali.update(&changed, Fidelity::Exact).await.unwrap();
-    ali.delete(&RecordCallbackConfig::builder("b.example.com", "https://x").build().unwrap().key()).await.unwrap();
+    ali.delete(&RecordCallbackConfig::builder("b.example.com", "https://x").build().unwrap().key())
+        .await
+        .unwrap();
     assert_eq!(
         world.drift().await,
         [
@@ -243,7 +245,8 @@ async fn each_kind_of_drift_is_told_without_secrets() {
 
 #[test]
 fn every_name_has_a_key_file_of_its_own() {
-    let names = ["a.example.com", "a.example.com/b", "a.example.com-b", "a.example.com+b", "a.example.com/b@hw", "é"];
+    let names =
+        ["a.example.com", "a.example.com/b", "a.example.com-b", "a.example.com+b", "a.example.com/b@hw", "é"];
     let files: Vec<_> = names.iter().map(|text| key_file(&name(text))).collect();
     assert_eq!(files[..2], ["a.example.com.key", "a.example.com+b.key"]);
     assert_eq!(files.iter().collect::<BTreeSet<_>>().len(), names.len());

@@ -25,10 +25,16 @@ impl fmt::Display for KeyReference {
     }
 }
 
-/// Gives the keys that a manifest refers to.
-pub trait KeySource: fmt::Debug {
+/// Gives the keys that a manifest refers to; a function may.
+pub trait KeySource {
     /// The key itself. An error says what is wrong, without the key.
     fn key(&self, reference: &KeyReference) -> Result<SigningKey, InvalidConfig>;
+}
+
+impl<F: Fn(&KeyReference) -> Result<SigningKey, InvalidConfig>> KeySource for F {
+    fn key(&self, reference: &KeyReference) -> Result<SigningKey, InvalidConfig> {
+        self(reference)
+    }
 }
 
 /// The keys a manifest refers to, or why one cannot be had.

@@ -360,7 +360,8 @@ fn foreign(
         reason.push_str(", and whether it has the given signing key cannot be read back");
     }
     for difference in changed {
-        reason.push_str(&format!("; {difference}"));
+        reason.push_str("; ");
+        reason.push_str(&difference.to_string());
     }
     Some(Blocked::by(Some(slot.clone()), reason, TAKE_OVER))
 }

@@ -78,7 +78,8 @@ fn refusals(refused: Result<PreparedSwitch, Vec<SwitchRefusal>>) -> Vec<(String,
 }
 
 fn callback(name: &str, rest: &str) -> String {
-    let domain = "{ full = \"push.example.com\", other = \"push.example.com\", narrow = \"live.example.com\" }";
+    let domain =
+        "{ full = \"push.example.com\", other = \"push.example.com\", narrow = \"live.example.com\" }";
     format!("[[callbacks]]\nname = \"{name}\"\ndomain = {domain}\n{rest}\n")
 }
 
@@ -150,12 +151,7 @@ fn everything_in_the_way_is_told_at_once() {
     let found: Vec<_> = refused.iter().map(|(text, unsupported)| (&text[..12], *unsupported)).collect();
     assert_eq!(
         found,
-        [
-            ("gone: is not", false),
-            ("no-key: is t", false),
-            ("same: domain", false),
-            ("sha: signing", true),
-        ]
+        [("gone: is not", false), ("no-key: is t", false), ("same: domain", false), ("sha: signing", true),]
     );
     let refused = refusals(prepare(&request("no-key", "other", ""), &manifest));
     assert!(refused[0].0.contains("`NONE`: is not set") && !refused[0].1, "{refused:?}");
@@ -176,7 +172,10 @@ fn a_fidelity_is_declared_and_undone() {
 
     let undone = manifest(&edit(&edited, ManifestFormat::Toml, &prepared.switch.undo(&moved)).unwrap());
     let callback = &undone.callbacks()[&name("a")];
-    assert_eq!((undone.provider_of(callback), undone.fidelity_of(callback)), (Some(&name("full")), Fidelity::Exact));
+    assert_eq!(
+        (undone.provider_of(callback), undone.fidelity_of(callback)),
+        (Some(&name("full")), Fidelity::Exact)
+    );
     // What is not, or not any more, on the target is left alone.
     assert_eq!(prepared.switch.undo(&undone), []);
     assert_eq!(prepared.switch.undo(&manifest(HEAD)), []);
@@ -189,7 +188,8 @@ fn an_open_switch_goes_on_with_what_is_left_of_it() {
     let again = prepare(&SwitchRequest::of(&prepared.switch, &manifest(&text)), &manifest(&text)).unwrap();
     assert_eq!((&again.switch, &again.edits), (&prepared.switch, &prepared.edits));
     // It is over in the manifest already.
-    let after = prepare(&SwitchRequest::of(&prepared.switch, &prepared.manifest), &prepared.manifest).unwrap();
+    let after =
+        prepare(&SwitchRequest::of(&prepared.switch, &prepared.manifest), &prepared.manifest).unwrap();
     assert_eq!(moves(&after), (vec![], vec!["b: already on `narrow`".to_owned()]));
     // The callback is gone.
     let gone = prepare(&SwitchRequest::of(&prepared.switch, &manifest(HEAD)), &manifest(HEAD)).unwrap();
