@@ -5,19 +5,21 @@ use serde_json::Value;
 use crate::program::{Program, assert_has};
 
 /// Cloud and action of every step.
-const STORY: [(&str, &str); 14] = [
+const STORY: [(&str, &str); 16] = [
     ("aliyun", "start mock"),
     ("huaweicloud", "start mock"),
     ("-", "start receiver"),
-    ("aliyun", "create"),
+    ("-", "plan"),
+    ("aliyun", "apply"),
     ("aliyun", "read back"),
     ("aliyun", "deliver"),
-    ("huaweicloud", "move"),
+    ("-", "plan"),
+    ("huaweicloud", "switch"),
     ("huaweicloud", "read back"),
-    ("huaweicloud", "verify"),
-    ("aliyun", "retire"),
+    ("aliyun", "retired"),
     ("huaweicloud", "deliver"),
     ("huaweicloud", "deliver"),
+    ("-", "plan"),
     ("aliyun", "received"),
     ("huaweicloud", "received"),
 ];
@@ -68,8 +70,12 @@ fn its_steps_are_available_as_json() {
         assert_has(&result(cloud, "read back"), &["file_completed to http://127.0.0.1:", cloud, scheme, key]);
         assert_has(&result(cloud, "received"), &["requests, 0 signatures refused"]);
     }
-    assert_has(&result("huaweicloud", "verify"), &["signing.key: cannot be read back"]);
-    assert_eq!(result("aliyun", "retire"), "0 configs left");
+    let plans: Vec<_> = results("-", "plan");
+    for (plan, part) in plans.iter().zip(["1 to create, 0 to update", "1 to replace", "1 unchanged, 0 blocked"]) {
+        assert_has(plan, &[part]);
+    }
+    assert_eq!(plans.len(), 3);
+    assert_eq!(result("aliyun", "retired"), "0 configs left");
     assert_eq!(results("aliyun", "deliver"), ["a file: answered with 200"]);
     let expected = ["a file: answered with 200", "the end: not subscribed, not sent"];
     assert_eq!(results("huaweicloud", "deliver"), expected);

@@ -7,11 +7,18 @@ use crate::clouds::{
 use crate::program::{Program, assert_has};
 
 /// Every command with some of its options.
-const COMMANDS: [(&str, &[&str]); 6] = [
+const COMMANDS: [(&str, &[&str]); 13] = [
     ("get", &["--vendor", "--domain", "--app", "--output"]),
     ("list", &["--vendor", "--domain", "--output"]),
     ("put", &["--notify-url", "--on-demand-url", "--event", "--sign", "--key-env", "--fidelity"]),
     ("delete", &["--vendor", "--domain", "--app", "--output"]),
+    ("plan", &["--manifest", "--state", "--target", "--detailed-exitcode", "--output"]),
+    ("apply", &["--manifest", "--state", "--target", "--yes", "--max-failures", "--parallel", "--output"]),
+    ("drift", &["--manifest", "--state", "--target", "--watch", "--metrics-addr", "--output"]),
+    ("switch", &["--to", "--all", "--winner", "--fidelity", "--keep-source", "--resume", "--rollback", "--output"]),
+    ("import", &["--provider", "--domain", "--key-env", "--key-file", "--key-directory", "--dry-run", "--output"]),
+    ("status", &["--manifest", "--state", "--output"]),
+    ("schema", &[]),
     ("mock", &["--aliyun-addr", "--huaweicloud-addr", "--domain"]),
     ("demo", &["--output"]),
 ];
@@ -31,7 +38,8 @@ fn every_command_explains_itself() {
 #[test]
 fn the_overview_has_the_exit_codes() {
     let overview = Program::default().run(&["--help"]);
-    let codes = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused as unsupported\n";
+    let codes = "Exit codes: 0 done, 1 failed, 2 usage (drift and plan --detailed-exitcode: something was found), \
+                 3 not found, 4 refused as unsupported\n";
     assert_has(overview.done(), &[codes]);
 }
 

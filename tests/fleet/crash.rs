@@ -42,8 +42,8 @@ fn preloaded() -> &'static PathBuf {
         let object = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("die.so");
         let mut compiler = Command::new("cc");
         compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&object).arg(source).arg("-ldl");
-        let compiled = compiler.status().expect("a C compiler runs");
-        assert!(compiled.success(), "{compiled}");
+        let status = compiler.status().expect("a C compiler runs");
+        assert!(status.success(), "{status}");
         object
     })
 }

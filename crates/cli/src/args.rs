@@ -30,7 +30,7 @@ Credentials come from the environment:
   huaweicloud  HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK, HUAWEICLOUD_SDK_SECURITY_TOKEN, HUAWEICLOUD_SDK_PROJECT_ID,
                HUAWEICLOUD_SDK_IAM_ENDPOINT
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused as unsupported";
+Exit codes: 0 done, 1 failed, 2 usage (drift and plan --detailed-exitcode: something was found), 3 not found, 4 refused as unsupported";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

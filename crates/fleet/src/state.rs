@@ -72,12 +72,11 @@ impl Entry {
     /// The same with `config` in its slot.
     #[must_use]
     pub fn with(mut self, config: OwnedConfig) -> Self {
-        match self.configs.iter_mut().find(|known| known.slot == config.slot) {
-            Some(known) => *known = config,
-            None => {
-                self.configs.reserve_exact(1);
-                self.configs.push(config);
-            }
+        if let Some(known) = self.configs.iter_mut().find(|known| known.slot == config.slot) {
+            *known = config;
+        } else {
+            self.configs.reserve_exact(1);
+            self.configs.push(config);
         }
         self
     }

@@ -122,7 +122,7 @@ impl Looking {
             let at = SystemClock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
             match self.arguments.output.output {
                 Format::Json => {
-                    output::print(Format::Json, &TimedRound { at, round: &round }, |_| String::new())?
+                    output::print(Format::Json, &TimedRound { at, round: &round }, |_| String::new())?;
                 }
                 Format::Text if last.as_ref() == Some(&round) => {}
                 Format::Text if round.drift.is_empty() => writeln!(io::stdout(), "{at}  {}", text(&round))?,

@@ -1,10 +1,10 @@
 //! `record-callback import`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use record_callback::fleet::{
-    Entry, Import, ImportRequest, KeyReference, KeySource, Ledger, Name, OwnedConfig, Record, Skipped, Slot,
-    State, StateFile, append_callbacks, import,
+    Import, ImportRequest, KeyReference, KeySource, Name, Record, Skipped, Slot, State, StateFile,
+    append_callbacks, import,
 };
 use record_callback::http::OsEnv;
 use record_callback::{InvalidConfig, ManifestKeys};
@@ -47,9 +47,16 @@ pub(crate) async fn run(arguments: ImportArguments) -> Result<(), Failure> {
         import(&fleet.manifest, &fleet.keys, &state, &fleet.clouds, &request).await?
     } else {
         let (file, state) = fleet.open_state()?;
+        if let Some(switch) = &state.switch {
+            // What it has begun to create is nobody else's.
+            return Err(Failure::Refused {
+                problem: show::open_switch(switch),
+                hint: show::SWITCH_HINT.to_owned(),
+            });
+        }
         let taken = import(&fleet.manifest, &fleet.keys, &state, &fleet.clouds, &request).await?;
         if !taken.owned.is_empty() {
-            write(&taken, &fleet, &file, state).await?;
+            write(&taken, &fleet, &file, &state)?;
         }
         taken
     };
@@ -94,8 +101,9 @@ fn request(arguments: &ImportArguments, fleet: &Fleet) -> Result<ImportRequest, 
 ///
 /// In this order because running it again has to complete it, whenever this dies. A config that is declared and not ours
 /// is adopted by the next import, and until then a plan leaves it alone; one that is ours and not declared the next plan
-/// would delete. The keys are there before the manifest refers to them, and are found as they are the next time.
-async fn write(taken: &Import, fleet: &Fleet, file: &StateFile, state: State) -> Result<(), Failure> {
+/// would delete. The keys are there before the manifest refers to them, and are found as they are the next time. All of
+/// the state changes at once.
+fn write(taken: &Import, fleet: &Fleet, file: &StateFile, state: &State) -> Result<(), Failure> {
     // Somebody may have written it since it was read.
     let text = fleet.read_again()?;
     let extended = append_callbacks(&text, fleet.format, &taken.added).map_err(|error| Failure::Refused {
@@ -106,24 +114,23 @@ async fn write(taken: &Import, fleet: &Fleet, file: &StateFile, state: State) ->
     if extended != text {
         fleet.rewrite(&extended)?;
     }
-    let ledger = Ledger::new(state, file);
+    let holders: HashMap<&Slot, &Name> = state
+        .entries
+        .iter()
+        .flat_map(|(name, entry)| entry.configs.iter().map(move |config| (&config.slot, name)))
+        .collect();
+    let mut noted = state.clone();
     for (name, owned) in &taken.owned {
-        let record = record(&ledger.state(), name, owned);
-        ledger.note(record).await?;
-    }
-    Ok(file.checkpoint(&ledger.into_state())?)
-}
-
-/// An interrupted run may have noted the place for another callback.
-fn record(state: &State, name: &Name, owned: &OwnedConfig) -> Record {
-    let holder = |(other, entry): &(&Name, &Entry)| *other != name && entry.in_slot(&owned.slot).is_some();
-    match state.entries.iter().find(holder) {
-        Some((from, _)) => Record::TakeOver { from: from.clone(), name: name.clone(), config: owned.clone() },
-        None => {
-            let entry = state.entries.get(name).cloned().unwrap_or_default();
+        // An interrupted run may have noted the place for another callback.
+        let holder = holders.get(&owned.slot).filter(|holder| **holder != name);
+        noted.take(if let Some(from) = holder {
+            Record::TakeOver { from: Name::clone(from), name: name.clone(), config: owned.clone() }
+        } else {
+            let entry = noted.entries.get(name).cloned().unwrap_or_default();
             Record::Entry { name: name.clone(), entry: Some(entry.with(owned.clone())) }
-        }
+        });
     }
+    Ok(file.checkpoint(&noted)?)
 }
 
 /// A cloud may report names that break our rules.

@@ -87,7 +87,7 @@ impl Switching<'_> {
         if open.is_none() && plan.counts().blocked > 0 {
             return self.refuse_blocked(&shown);
         }
-        self.say(&prepared, &state, &targets, request.keep_source)?;
+        say(&prepared, &state, &targets, request.keep_source)?;
         if !applying::consent(&shown, &self.arguments.applying, self.format())? {
             return Ok(ExitCode::FAILURE);
         }
@@ -154,42 +154,6 @@ impl Switching<'_> {
         Targets::Only(targets)
     }
 
-    /// Says what the plan does not show.
-    fn say(
-        &self,
-        prepared: &PreparedSwitch,
-        state: &State,
-        targets: &Targets,
-        keep_source: bool,
-    ) -> io::Result<()> {
-        let mut stderr = io::stderr();
-        let mut staying: BTreeMap<&str, Vec<&Name>> = BTreeMap::new();
-        for one in prepared.staying.iter().filter(|one| !targets.contains(&one.name)) {
-            staying.entry(&one.reason).or_default().push(&one.name);
-        }
-        for (reason, names) in staying {
-            writeln!(stderr, "note: not moved: {}: {reason}", show::names(&names))?;
-        }
-        let moving = &prepared.switch.callbacks;
-        let owned = |name: &Name, from: &Name| {
-            let mut configs = state.entries.get(name).into_iter().flat_map(|entry| &entry.configs);
-            configs.any(|config| config.slot.provider == *from)
-        };
-        let foreign: Vec<_> =
-            moving.iter().filter(|(name, from)| !owned(name, from)).map(|(name, _)| name).collect();
-        if !foreign.is_empty() {
-            let names = show::names(&foreign);
-            writeln!(
-                stderr,
-                "note: {names} has no config of ours to leave behind: what others put there stays"
-            )?;
-        }
-        if keep_source && !moving.is_empty() {
-            writeln!(stderr, "note: the sources stay, as asked")?;
-        }
-        Ok(())
-    }
-
     fn refuse_blocked(&self, plan: &Plan) -> Result<ExitCode, Failure> {
         match self.format() {
             Format::Text => output::print(Format::Text, plan, show::plan)?,
@@ -237,6 +201,33 @@ impl Switching<'_> {
     fn format(&self) -> Format {
         self.arguments.output.output
     }
+}
+
+/// Says what the plan does not show.
+fn say(prepared: &PreparedSwitch, state: &State, targets: &Targets, keep_source: bool) -> io::Result<()> {
+    let mut stderr = io::stderr();
+    let mut staying: BTreeMap<&str, Vec<&Name>> = BTreeMap::new();
+    for one in prepared.staying.iter().filter(|one| !targets.contains(&one.name)) {
+        staying.entry(&one.reason).or_default().push(&one.name);
+    }
+    for (reason, names) in staying {
+        writeln!(stderr, "note: not moved: {}: {reason}", show::names(&names))?;
+    }
+    let moving = &prepared.switch.callbacks;
+    let owned = |name: &Name, from: &Name| {
+        let mut configs = state.entries.get(name).into_iter().flat_map(|entry| &entry.configs);
+        configs.any(|config| config.slot.provider == *from)
+    };
+    let foreign: Vec<_> =
+        moving.iter().filter(|(name, from)| !owned(name, from)).map(|(name, _)| name).collect();
+    if !foreign.is_empty() {
+        let names = show::names(&foreign);
+        writeln!(stderr, "note: {names} has no config of ours to leave behind: what others put there stays")?;
+    }
+    if keep_source && !moving.is_empty() {
+        writeln!(stderr, "note: the sources stay, as asked")?;
+    }
+    Ok(())
 }
 
 fn refused(problem: String, hint: &str) -> Failure {

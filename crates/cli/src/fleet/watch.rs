@@ -66,7 +66,7 @@ impl Metrics {
     }
 
     pub(crate) fn checked(&self, configs: usize, drift: &[Drift], took: Duration) {
-        self.configs.set(number(configs));
+        self.configs.set(i64::try_from(configs).unwrap_or(i64::MAX));
         self.set_drifted(drift);
         #[expect(clippy::cast_precision_loss, reason = "microseconds would do")]
         self.last_check.set(SystemClock.now().as_millisecond() as f64 / 1000.0);
@@ -79,14 +79,16 @@ impl Metrics {
     }
 
     fn set_drifted(&self, drift: &[Drift]) {
-        let kinds: [(_, fn(&DriftKind) -> bool); 3] = [
-            ("missing", |kind| matches!(kind, DriftKind::Missing)),
-            ("changed", |kind| matches!(kind, DriftKind::Changed { .. })),
-            ("unreadable", |kind| matches!(kind, DriftKind::Unreadable { .. })),
-        ];
-        for (kind, is_one) in kinds {
-            let count = drift.iter().filter(|one| is_one(&one.kind)).count();
-            self.drifted.get_or_create(&OfKind { kind }).set(number(count));
+        let (mut missing, mut changed, mut unreadable) = (0, 0, 0);
+        for one in drift {
+            match one.kind {
+                DriftKind::Missing => missing += 1,
+                DriftKind::Changed { .. } => changed += 1,
+                DriftKind::Unreadable { .. } => unreadable += 1,
+            }
+        }
+        for (kind, count) in [("missing", missing), ("changed", changed), ("unreadable", unreadable)] {
+            self.drifted.get_or_create(&OfKind { kind }).set(count);
         }
     }
 
@@ -95,10 +97,6 @@ impl Metrics {
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
-}
-
-fn number(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// The first line on stdout, which says where the metrics are.

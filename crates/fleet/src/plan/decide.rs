@@ -180,7 +180,7 @@ impl Planner<'_> {
                 );
             }
             Sight::Unreadable(error) => return Blocked::error(slot, "it cannot be read: ", error),
-            Sight::Nothing => (Write::Create, all_fields(&effective), Vec::new()),
+            Sight::Nothing => (Write::Create, all_fields(&effective), self.unseen(&slot, &effective)),
             Sight::Config(stored) => match ours {
                 Some(ours) if self.is_ours(ours.config, stored) => {
                     let (fields, unseen) = self.compare(stored, &effective, ours.config);
@@ -224,6 +224,16 @@ impl Planner<'_> {
             Write::Create => Action::Create(change),
             Write::Update | Write::Nothing => Action::Update(change),
         }
+    }
+
+    /// What the cloud will not show of a config that is not there yet.
+    fn unseen(&self, slot: &Slot, effective: &RecordCallbackConfig) -> Vec<Field> {
+        let hides = |provider| {
+            let view = self.input.observed.view(provider);
+            view.is_some_and(|view| !view.capabilities.signing.key_readable)
+        };
+        let unseen = effective.signing().key().filter(|_| hides(&slot.provider));
+        unseen.map(|_| Field::SigningKey).into_iter().collect()
     }
 
     /// Whether what is in an owned slot is ours. Of a create that may not have happened, only what it was to write is.

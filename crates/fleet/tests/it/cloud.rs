@@ -24,17 +24,35 @@ impl Cloud {
         Slot { provider: self.name.clone(), key: key.clone() }
     }
 
-    async fn call<T>(&self, what: &str, effect: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    /// Calls `effect`; a cloud that ignores the call answers `unheard`.
+    async fn call<T>(
+        &self,
+        what: &str,
+        effect: impl Future<Output = Result<T>> + Send,
+        unheard: Option<T>,
+    ) -> Result<T> {
         let fault = self.world.arrive(what).await;
-        if fault == Some(Fault::FailBefore) {
-            return Err(Error::new(ErrorKind::Unavailable, "injected"));
-        }
-        let result = effect.await;
+        let result = match (fault, unheard) {
+            (Some(Fault::FailBefore), _) => return Err(Error::new(ErrorKind::Unavailable, "injected")),
+            (Some(Fault::Ignored), Some(answer)) => Ok(answer),
+            _ => effect.await,
+        };
         self.world.leave(fault).await;
         match fault {
             Some(Fault::FailAfter) => Err(Error::new(ErrorKind::Timeout, "injected").with_maybe_applied()),
             _ => result,
         }
+    }
+
+    fn has(&self, key: &CallbackKey) -> bool {
+        self.world.things().configs.contains_key(&self.slot(key))
+    }
+
+    /// What a create answers, if it could be made.
+    fn created(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Option<Applied> {
+        let fitted = self.capabilities().fit(config, fidelity).ok().filter(|_| !self.has(&config.key()))?;
+        let (effective, deviations) = (fitted.effective, fitted.deviations);
+        Some(Applied { id: None, effective, deviations, unconfirmed: Vec::new() })
     }
 }
 
@@ -49,11 +67,11 @@ impl RecordCallbackProvider for Cloud {
     }
 
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {
-        self.call("get", self.inner.get(key)).await
+        self.call("get", self.inner.get(key), None).await
     }
 
     async fn list(&self, domain: Option<&DomainName>) -> Result<Vec<StoredCallback>> {
-        self.call("list", self.inner.list(domain)).await
+        self.call("list", self.inner.list(domain), None).await
     }
 
     async fn create(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
@@ -62,7 +80,7 @@ impl RecordCallbackProvider for Cloud {
             self.world.wrote("create", self.slot(&config.key()), Some(applied.effective.clone()));
             Ok(applied)
         };
-        self.call("create", effect).await
+        self.call("create", effect, self.created(config, fidelity)).await
     }
 
     async fn update(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
@@ -71,7 +89,7 @@ impl RecordCallbackProvider for Cloud {
             self.world.wrote("update", self.slot(&config.key()), Some(applied.effective.clone()));
             Ok(applied)
         };
-        self.call("update", effect).await
+        self.call("update", effect, None).await
     }
 
     async fn delete(&self, key: &CallbackKey) -> Result<()> {
@@ -80,6 +98,6 @@ impl RecordCallbackProvider for Cloud {
             self.world.wrote("delete", self.slot(key), None);
             Ok(())
         };
-        self.call("delete", effect).await
+        self.call("delete", effect, self.has(key).then_some(())).await
     }
 }

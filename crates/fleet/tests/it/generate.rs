@@ -71,7 +71,7 @@ pub(crate) enum Outside {
 fn wish() -> impl Strategy<Value = Wish> {
     let place = (0..4_usize, 0..PROVIDERS.len(), 0..3_usize, prop_oneof![3 => Just(0), 1 => 1..3_usize]);
     let key = prop_oneof![10 => 0..KEYS.len() - 1, 1 => Just(KEYS.len() - 1)];
-    let signing = prop::option::weighted(0.4, (0..2_usize, key));
+    let signing = prop::option::weighted(0.6, (0..2_usize, key));
     let content = (0..3_usize, 0..3_usize, prop::bool::weighted(0.2), signing, prop::bool::weighted(0.15));
     (place, content).prop_map(|((name, provider, domain, app), (url, events, on_demand, signing, exact))| {
         Wish { name, provider, domain, app, url, events, on_demand, signing, exact }
@@ -89,7 +89,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         3 => (i(), i(), 0..3_usize, 0..3_usize).prop_map(|(i, j, domain, app)| Edit::Push(i, j, domain, app)),
         2 => (i(), 0..3_usize, 0..3_usize).prop_map(|(i, domain, app)| Edit::Move(i, domain, app)),
         2 => (i(), wish()).prop_map(|(i, wish)| Edit::Content(i, wish)),
-        1 => Just(Edit::ChangeKeys),
+        3 => Just(Edit::ChangeKeys),
     ]
 }
 
@@ -114,9 +114,9 @@ fn between() -> impl Strategy<Value = Outside> {
 }
 
 fn run() -> impl Strategy<Value = Run> {
-    use Fault::{CrashAfter, CrashBefore, FailAfter, FailBefore};
-    let fault = prop::sample::select(vec![FailBefore, FailAfter, CrashBefore, CrashAfter]);
-    let faults = prop::collection::vec((1..24_u64, fault), 0..4);
+    use Fault::{CrashAfter, CrashBefore, FailAfter, FailBefore, Ignored};
+    let fault = prop::sample::select(vec![FailBefore, FailAfter, Ignored, CrashBefore, CrashAfter]);
+    let faults = prop::collection::vec((prop_oneof![1..8_u64, 1..24_u64], fault), 0..4);
     let rarely = || prop::bool::weighted(0.2);
     let options = (prop::option::weighted(0.2, between()), rarely(), rarely(), rarely());
     (any::<u64>(), faults, options).prop_map(|(seed, faults, options)| {

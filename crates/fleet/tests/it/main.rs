@@ -1,8 +1,11 @@
 //! The engine as a whole, in memory: what a plan says, row by row, and what any sequence of manifests, crashes, faults
 //! and outside changes ends in.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 mod cloud;
 mod engine;
+mod fleet;
 mod generate;
 mod model;
 mod plan;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use record_callback_contract::{MemoryProvider, NoWait};
 use record_callback_core::{CallbackKey, Fidelity, ReadBack, RecordCallbackConfig, RecordCallbackProvider};
 use record_callback_fleet::{
-    ApplyOptions, Clouds, Fate, Keys, Ledger, Manifest, Name, Observed, Plan, PlanInput, Progress, Slot,
-    Standing, State, Targets, Wanted, apply, plan,
+    ApplyOptions, Clouds, Keys, Ledger, Manifest, Name, Observed, Plan, PlanInput, Slot, Standing, State,
+    Targets, Wanted, apply, plan,
 };
 
 use crate::cloud::Cloud;
+use crate::fleet::Quiet;
 use crate::generate::{Case, Edit, Outside, Run};
 use crate::wishes::{self, PROVIDERS, SECRET, Secrets, Wish};
 use crate::world::{Watched, World};
@@ -30,12 +31,6 @@ pub(crate) struct Model {
 pub(crate) enum Ran {
     Crashed,
     Ended(Plan),
-}
-
-struct Quiet;
-
-impl Progress for Quiet {
-    fn ended(&self, _name: &Name, _fate: &Fate) {}
 }
 
 impl Model {

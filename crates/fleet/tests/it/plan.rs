@@ -1,205 +1,13 @@
 //! What a plan says, one case a row: what is there already, what is declared, and the steps.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use record_callback_contract::{MemoryProvider, NoWait};
-use record_callback_core::{Fidelity, ReadBack, RecordCallbackConfig, RecordCallbackProvider};
-use record_callback_fleet::{
-    Action, ApplyOptions, Change, Clouds, End, Fate, Ledger, Manifest, ManifestFile, ManifestFormat, Name,
-    Plan, PlanInput, Progress, State, Targets, apply, plan,
-};
-use serde::de::IgnoredAny;
-use tokio::runtime::Runtime;
+use record_callback_fleet::{Name, State, Targets};
 
-use crate::cloud::Cloud;
-use crate::wishes::{PROVIDERS, Secrets};
-use crate::world::{Fault, World};
+use crate::fleet::{Fleet, callback};
+use crate::world::Fault;
 
 const SIGNED: &str = "signing = { scheme = 'md5', key = { env = 'KEY_A' } }";
-
-/// Three clouds and what a fleet knows of them.
-struct Fleet {
-    world: Arc<World>,
-    all: Vec<Arc<Cloud>>,
-    clouds: Clouds,
-    runtime: Runtime,
-    state: State,
-    keys: usize,
-    targets: Targets,
-    drop_kept: bool,
-}
-
-struct Quiet;
-
-impl Progress for Quiet {
-    fn ended(&self, _name: &Name, _fate: &Fate) {}
-}
-
-/// A callback at `provider domain/app`, with more lines of TOML.
-fn callback(name: &str, place: &str, more: &str) -> String {
-    let (provider, key) = place.split_once(' ').unwrap();
-    let (domain, app) = key.split_once('/').unwrap();
-    let url = if more.contains("notify_url") { "" } else { "notify_url = 'https://cb.example.com'\n" };
-    format!(
-        "[[callbacks]]\nname = '{name}'\nprovider = '{provider}'\ndomain = '{domain}'\napp = '{app}'\n{url}{more}\n"
-    )
-}
-
-fn manifest(callbacks: &[String]) -> Manifest {
-    let providers = PROVIDERS.map(|name| format!("[providers.{name}]\n")).concat();
-    let text = providers + &callbacks.concat();
-    ManifestFile::<IgnoredAny>::parse(&text, ManifestFormat::Toml).unwrap().manifest
-}
-
-impl Fleet {
-    fn empty() -> Self {
-        let world = Arc::new(World::default());
-        let inner = [MemoryProvider::full(), MemoryProvider::key_hiding(), MemoryProvider::narrow()];
-        let all = PROVIDERS.into_iter().zip(inner).map(|(name, inner)| {
-            Arc::new(Cloud { name: Name::new(name).unwrap(), inner, world: Arc::clone(&world) })
-        });
-        let all: Vec<_> = all.collect();
-        let providers = all.iter().map(|cloud| {
-            let provider: Arc<dyn RecordCallbackProvider> = Arc::<Cloud>::clone(cloud);
-            (cloud.name.clone(), provider)
-        });
-        Self {
-            clouds: Clouds::new(providers.collect()),
-            all,
-            world,
-            runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
-            state: State::empty().unwrap(),
-            keys: 0,
-            targets: Targets::All,
-            drop_kept: false,
-        }
-    }
-
-    /// A fleet that is as these callbacks say.
-    fn with(callbacks: &[String]) -> Self {
-        Self::empty().then(callbacks, false)
-    }
-
-    /// The same after these were applied.
-    fn then(mut self, callbacks: &[String], keep_source: bool) -> Self {
-        let plan = self.make_plan(callbacks);
-        let ledger = Ledger::new(self.state, &*self.world);
-        let options = ApplyOptions { keep_source, ..ApplyOptions::new(ReadBack::new(NoWait)) };
-        let report = self.runtime.block_on(apply(plan, &self.clouds, &ledger, &options, &Quiet));
-        assert!(report.is_done(), "{report:?}");
-        self.state = ledger.into_state();
-        self
-    }
-
-    /// The same after a create of which nobody knows whether it was carried out.
-    fn after_lost_create(mut self, callbacks: &[String], fault: Fault) -> Self {
-        let plan = self.make_plan(callbacks);
-        // The third thing to happen: after the notes of the read and of the intent.
-        self.world.begin(0, [(2, fault)]);
-        let ledger = Ledger::new(self.state, &*self.world);
-        let options = ApplyOptions::new(ReadBack::new(NoWait));
-        self.runtime.block_on(async {
-            tokio::select! { biased;
-                () = self.world.crashed() => {}
-                _ = apply(plan, &self.clouds, &ledger, &options, &Quiet) => {}
-            }
-        });
-        self.state = ledger.into_state();
-        self.world.begin(0, []);
-        self
-    }
-
-    fn make_plan(&self, callbacks: &[String]) -> Plan {
-        let manifest = manifest(callbacks);
-        let keys = manifest.keys(&Secrets(self.keys));
-        let slots = PlanInput::slots(&manifest, &self.state, &self.targets);
-        let observed = self.runtime.block_on(self.clouds.observe(slots));
-        let Self { state, targets, drop_kept, .. } = self;
-        let input = PlanInput {
-            manifest: &manifest,
-            keys: &keys,
-            observed: &observed,
-            state,
-            targets,
-            drop_kept: *drop_kept,
-        };
-        plan(&input)
-    }
-
-    /// The steps, a line each.
-    fn plans(&self, callbacks: &[String]) -> Vec<String> {
-        let steps = self.make_plan(callbacks).steps;
-        steps.iter().map(|step| format!("{} {}", step.name, shown(&step.action))).collect()
-    }
-
-    fn cloud(&self, provider: &str) -> &MemoryProvider {
-        &self.all.iter().find(|cloud| cloud.name.as_str() == provider).unwrap().inner
-    }
-
-    /// Somebody else writes a config.
-    fn somebody_writes(self, provider: &str, domain: &str, url: &str) -> Self {
-        let config = RecordCallbackConfig::builder(domain, url).build().unwrap();
-        let cloud = self.cloud(provider);
-        self.runtime.block_on(async {
-            if cloud.update(&config, Fidelity::Exact).await.is_err() {
-                cloud.create(&config, Fidelity::Exact).await.unwrap();
-            }
-        });
-        self
-    }
-
-    fn somebody_deletes(self, provider: &str, domain: &str) -> Self {
-        let key = RecordCallbackConfig::builder(domain, "https://x.example.com").build().unwrap().key();
-        self.runtime.block_on(self.cloud(provider).delete(&key)).unwrap();
-        self
-    }
-
-    /// The next read fails.
-    fn unreadable(self) -> Self {
-        self.world.begin(0, [(1, Fault::FailBefore)]);
-        self
-    }
-}
-
-fn shown(action: &Action) -> String {
-    match action {
-        Action::Keep(kept) => {
-            let flags = [
-                (kept.key_unseen, " key_unseen"),
-                (kept.not_owned, " not_owned"),
-                (kept.source_kept, " source_kept"),
-            ];
-            flags.into_iter().filter(|(set, _)| *set).fold("keep".to_owned(), |text, (_, flag)| text + flag)
-        }
-        Action::Create(change) => format!("create {}", change_shown(change)),
-        Action::Update(change) => format!("update {}", change_shown(change)),
-        Action::Replace(change) => format!("replace {}", change_shown(change)),
-        Action::Delete(removal) => {
-            let ends = removal.retire.iter().map(|one| (one.end, &one.slot));
-            ends.fold("delete".to_owned(), |text, (end, slot)| text + &ended(end, &slot.to_string()))
-        }
-        Action::Blocked(blocked) => format!("blocked: {}", blocked.reason),
-    }
-}
-
-fn change_shown(change: &Change) -> String {
-    let fields: Vec<_> = change.fields.iter().map(|field| field.field.as_str()).collect();
-    let mut text = format!("{} [{}]", change.slot, fields.join(", "));
-    for one in &change.retire {
-        text += &ended(one.end, &one.slot.to_string());
-    }
-    for (what, name) in [("after", &change.after), ("from", &change.taken_from)] {
-        if let Some(name) = name {
-            text += &format!(", {what} {name}");
-        }
-    }
-    text
-}
-
-fn ended(end: End, slot: &str) -> String {
-    format!(", {} {slot}", if end == End::Delete { "delete" } else { "forget" })
-}
 
 #[test]
 fn what_is_not_there_is_created() {
@@ -344,14 +152,14 @@ fn what_cannot_be_had_or_known_is_blocked() {
 fn ours_is_deleted_though_unreadable_but_not_what_may_not_be_ours() {
     let a = [callback("a", "full d.com/*", "")];
     assert_eq!(Fleet::with(&a).unreadable().plans(&[]), ["a delete, delete full d.com/*"]);
-    let begun = Fleet::empty().after_lost_create(&a, Fault::CrashBefore);
+    let begun = Fleet::empty().after_fault(&a, 2, Fault::CrashBefore);
     assert_eq!(begun.unreadable().plans(&[]), ["a blocked: it cannot be read: injected (unavailable)"]);
 }
 
 #[test]
 fn a_create_that_may_have_happened_is_ours_only_as_it_was_to_be() {
     let a = [callback("a", "full d.com/*", "")];
-    let done = Fleet::empty().after_lost_create(&a, Fault::CrashAfter);
+    let done = Fleet::empty().after_fault(&a, 2, Fault::CrashAfter);
     // To note that it is done.
     assert_eq!(done.plans(&a), ["a update full d.com/* []"]);
     assert_eq!(done.plans(&[]), ["a delete, delete full d.com/*"]);
@@ -359,8 +167,33 @@ fn a_create_that_may_have_happened_is_ours_only_as_it_was_to_be() {
     assert!(edited.plans(&a)[0].starts_with("a blocked: a run that was interrupted began"));
     assert_eq!(edited.plans(&[]), ["a delete, forget full d.com/*"]);
     let signed = [callback("a", "hiding d.com/*", SIGNED)];
-    let hidden = Fleet::empty().after_lost_create(&signed, Fault::CrashAfter);
+    let hidden = Fleet::empty().after_fault(&signed, 2, Fault::CrashAfter);
     assert_eq!(hidden.plans(&signed), ["a update hiding d.com/* [signing.key]"]);
+}
+
+#[test]
+fn an_update_that_may_have_happened_is_made_again_where_its_key_is_hidden() {
+    let of = |key: &str| [callback("a", "hiding d.com/*", &SIGNED.replace("KEY_A", key))];
+    let begun = Fleet::with(&of("KEY_A")).after_fault(&of("KEY_B"), 2, Fault::CrashBefore);
+    for key in ["KEY_A", "KEY_B"] {
+        assert_eq!(begun.plans(&of(key)), ["a update hiding d.com/* [signing.key]"]);
+    }
+}
+
+#[test]
+fn what_may_not_be_ours_is_not_kept_as_a_source() {
+    let begun = Fleet::empty().after_fault(&[callback("a", "full d.com/*", "")], 2, Fault::CrashBefore);
+    let begun = begun.somebody_writes("full", "d.com", "https://other.example.com");
+    let there = [callback("a", "narrow d.com/*", "")];
+    assert_eq!(begun.then(&there, true).plans(&there), ["a keep"]);
+}
+
+#[test]
+fn a_create_that_certainly_failed_leaves_no_note() {
+    let a = [callback("a", "full d.com/*", "")];
+    let failed = Fleet::empty().after_fault(&a, 2, Fault::FailBefore);
+    assert!(failed.state.entries.is_empty());
+    assert_eq!(failed.plans(&a), ["a create full d.com/* [notify_url, events]"]);
 }
 
 #[test]
@@ -394,19 +227,8 @@ fn in_a_chain_each_waits_for_who_has_its_place() {
 fn who_moved_before_the_run_died_is_not_waited_for() {
     let fleet = Fleet::with(&[callback("a", "full d.com/*", "")]);
     let moves = [callback("a", "full e.com/*", ""), callback("b", "full d.com/*", "")];
-    // Notes and create of `a`, then the note of `b`.
-    let plan = fleet.make_plan(&moves);
-    fleet.world.begin(0, [(5, Fault::CrashBefore)]);
-    let ledger = Ledger::new(fleet.state.clone(), &*fleet.world);
-    let options = ApplyOptions::new(ReadBack::new(NoWait));
-    fleet.runtime.block_on(async {
-        tokio::select! { biased;
-            () = fleet.world.crashed() => {}
-            _ = apply(plan, &fleet.clouds, &ledger, &options, &Quiet) => panic!("it was to die"),
-        }
-    });
-    let fleet = Fleet { state: ledger.into_state(), ..fleet };
-    fleet.world.begin(0, []);
+    // Note, create and note of `a`, its read, and then the note of `b`.
+    let fleet = fleet.after_fault(&moves, 5, Fault::CrashBefore);
     assert_eq!(fleet.plans(&moves), ["a keep source_kept", "b update full d.com/* [], from a"]);
 }
 

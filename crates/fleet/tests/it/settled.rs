@@ -99,7 +99,7 @@ impl Judge<'_> {
     }
 
     fn blocked(&self, name: &Name, blocked: &Blocked) -> Option<String> {
-        let Some((slot, _)) = self.model.effective(name) else { return None };
+        let (slot, _) = self.model.effective(name)?;
         let fine = self.may_be_foreign(&slot) || self.waits_in_a_circle(name);
         (!fine).then(|| format!("is blocked without need: {}", blocked.reason))
     }

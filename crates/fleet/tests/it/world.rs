@@ -18,6 +18,8 @@ pub(crate) enum Fault {
     FailBefore,
     /// It is done, but fails, and nobody can tell.
     FailAfter,
+    /// It is said to be done and is not; only creates and deletes.
+    Ignored,
     /// The run dies right before it.
     CrashBefore,
     /// The run dies right after it.

@@ -212,7 +212,9 @@ record_callback_refused_total{source=\"refused\",reason=\"signature\"} 3
         let begin = |now| Seen { baseline: now, last: now, new_event: false };
         let confirmed = |now, counts: &[f64]| {
             let mut seen = begin(now);
-            counts.iter().for_each(|count| seen.take(*count));
+            for count in counts {
+                seen.take(*count);
+            }
             seen.new_event
         };
         assert!(!confirmed(5.0, &[5.0, 5.0]));
