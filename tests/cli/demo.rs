@@ -71,7 +71,9 @@ fn its_steps_are_available_as_json() {
         assert_has(&result(cloud, "received"), &["requests, 0 signatures refused"]);
     }
     let plans: Vec<_> = results("-", "plan");
-    for (plan, part) in plans.iter().zip(["1 to create, 0 to update", "1 to replace", "1 unchanged, 0 blocked"]) {
+    for (plan, part) in
+        plans.iter().zip(["1 to create, 0 to update", "1 to replace", "1 unchanged, 0 blocked"])
+    {
         assert_has(plan, &[part]);
     }
     assert_eq!(plans.len(), 3);

@@ -15,8 +15,14 @@ const COMMANDS: [(&str, &[&str]); 13] = [
     ("plan", &["--manifest", "--state", "--target", "--detailed-exitcode", "--output"]),
     ("apply", &["--manifest", "--state", "--target", "--yes", "--max-failures", "--parallel", "--output"]),
     ("drift", &["--manifest", "--state", "--target", "--watch", "--metrics-addr", "--output"]),
-    ("switch", &["--to", "--all", "--winner", "--fidelity", "--keep-source", "--resume", "--rollback", "--output"]),
-    ("import", &["--provider", "--domain", "--key-env", "--key-file", "--key-directory", "--dry-run", "--output"]),
+    (
+        "switch",
+        &["--to", "--all", "--winner", "--fidelity", "--keep-source", "--resume", "--rollback", "--output"],
+    ),
+    (
+        "import",
+        &["--provider", "--domain", "--key-env", "--key-file", "--key-directory", "--dry-run", "--output"],
+    ),
     ("status", &["--manifest", "--state", "--output"]),
     ("schema", &[]),
     ("mock", &["--aliyun-addr", "--huaweicloud-addr", "--domain"]),

@@ -1,6 +1,7 @@
 //! The program, run to its end in an environment of its own.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use record_callback_tests::Ended;
@@ -14,9 +15,17 @@ pub(crate) struct Program {
     options: Vec<String>,
     variables: Vec<(String, String)>,
     secrets: Vec<String>,
+    directory: Option<PathBuf>,
 }
 
 impl Program {
+    /// Runs it in `directory`.
+    #[must_use]
+    pub(crate) fn within(mut self, directory: &Path) -> Self {
+        self.directory = Some(directory.to_owned());
+        self
+    }
+
     /// Adds options, which come after the arguments of each run.
     #[must_use]
     pub(crate) fn options(mut self, options: &[&str]) -> Self {
@@ -50,6 +59,9 @@ impl Program {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = record_callback_tests::command();
         command.args(arguments).args(&self.options).envs(self.variables.iter().cloned());
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
         command
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use crate::clouds::{Clouds, Config, shown};
+use record_callback_tests::{FleetClouds, PlacedConfig, shown};
 
 const SIGKILL: i32 = 9;
 /// More moments than any of the commands has.
@@ -23,9 +23,9 @@ struct Scenario {
     /// What goes on from there.
     goes_on: &'static [&'static str],
     /// For each callback, its configs of before and after: one of them is always there.
-    always: Vec<[Config; 2]>,
+    always: Vec<[PlacedConfig; 2]>,
     /// What is there in the end.
-    end: Vec<Config>,
+    end: Vec<PlacedConfig>,
 }
 
 fn callback(name: &str, provider: &str, domain: &str, url: &str) -> String {
@@ -63,7 +63,7 @@ impl Scenario {
     /// Dies at every moment; says how many there were.
     async fn dies_everywhere(&self) -> usize {
         for moment in 1..MOST {
-            let clouds = Clouds::start().await;
+            let clouds = FleetClouds::start().await;
             clouds.declare(&self.before);
             clouds.done(&["apply", "--yes"]);
             clouds.declare(&self.after);
@@ -89,7 +89,7 @@ impl Scenario {
     }
 
     /// What died goes on, or is begun again where it had not begun yet.
-    fn goes_on(&self, clouds: &Clouds, moment: usize) {
+    fn goes_on(&self, clouds: &FleetClouds, moment: usize) {
         let mut output = clouds.run(self.goes_on, &[]);
         if is_not_open(&output) {
             output = clouds.run(self.dies, &[]);
@@ -100,9 +100,9 @@ impl Scenario {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn apply_goes_on_wherever_it_died() {
-    let ali = |url| Config::new("ali", "one.example.com", url);
-    let hw = |url| Config::new("hw", "push.example.com", url);
-    let moved = |provider| Config::new(provider, "moves.example.com", "http://cb.example.com/moves");
+    let ali = |url| PlacedConfig::new("ali", "one.example.com", url);
+    let hw = |url| PlacedConfig::new("hw", "push.example.com", url);
+    let moved = |provider| PlacedConfig::new(provider, "moves.example.com", "http://cb.example.com/moves");
     let before = [
         callback("one", "ali", "\"one.example.com\"", "http://cb.example.com/1"),
         callback("two", "hw", "\"push.example.com\"", "http://cb.example.com/2"),
@@ -121,7 +121,7 @@ async fn apply_goes_on_wherever_it_died() {
         ali("http://cb.example.com/new-1"),
         hw("http://cb.example.com/new-2"),
         moved("hw"),
-        Config::new("hw", "new.example.com", "http://cb.example.com/new"),
+        PlacedConfig::new("hw", "new.example.com", "http://cb.example.com/new"),
     ];
     end.sort();
     let scenario = Scenario {
@@ -145,9 +145,9 @@ fn both(provider: &str) -> String {
     callback("match", provider, domains, "http://cb.example.com/m")
 }
 
-fn place(provider: &'static str) -> Config {
+fn place(provider: &'static str) -> PlacedConfig {
     let domain = if provider == "ali" { "live.example.com" } else { "push.example.com" };
-    Config::new(provider, domain, "http://cb.example.com/m")
+    PlacedConfig::new(provider, domain, "http://cb.example.com/m")
 }
 
 const TO_ALI: &[&str] = &["switch", "match", "--to", "ali", "--yes"];
@@ -178,8 +178,8 @@ async fn a_switch_to_aliyun_goes_on_wherever_it_died() {
 }
 
 /// Clouds whose switch died at `moment`; none if it did not.
-async fn died_switching(moment: usize) -> Option<Clouds> {
-    let clouds = Clouds::start().await;
+async fn died_switching(moment: usize) -> Option<FleetClouds> {
+    let clouds = FleetClouds::start().await;
     clouds.declare(&both("ali"));
     clouds.done(&["apply", "--yes"]);
     let switched = clouds.run(TO_HW, &dies_at(moment));
@@ -187,7 +187,7 @@ async fn died_switching(moment: usize) -> Option<Clouds> {
 }
 
 #[track_caller]
-fn is_undone(clouds: &Clouds) {
+fn is_undone(clouds: &FleetClouds) {
     assert_eq!(clouds.configs(), [place("ali")]);
     let plan = clouds.run(&["plan", "--detailed-exitcode"], &[]);
     assert!(plan.status.success(), "{}", shown(&plan));

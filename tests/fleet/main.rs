@@ -1,7 +1,6 @@
 //! Fleets on mock and simulated clouds: what calls they take, and what the program leaves when it dies.
 
 mod calls;
-mod clouds;
 mod crash;
 mod quota;
 mod simulated;

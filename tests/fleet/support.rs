@@ -5,16 +5,15 @@ use std::fmt::Write;
 use std::io;
 
 use async_trait::async_trait;
+use record_callback::fleet::KeyReference;
 use record_callback::fleet::{
-    ApplyOptions, Clouds, Journal, Keys, Ledger, Manifest, ManifestFile, ManifestFormat, Name, Plan,
+    ApplyOptions, Clouds, Journal, KeyReference, Keys, Ledger, Manifest, ManifestFile, ManifestFormat, Name, Plan,
     PlanInput, Record, Report, State, Targets, apply, plan,
 };
-use record_callback::fleet::{KeyReference};
 use record_callback::http::TokioTimer;
 use record_callback::{InvalidConfig, ReadBack, SigningKey};
+use record_callback_tests::CALLBACK_KEY;
 use serde::de::IgnoredAny;
-
-pub(crate) const KEY: &str = "Abcdefgh12345678Abcdefgh12345678";
 
 /// A journal for runs that do not crash.
 #[derive(Debug)]
@@ -29,7 +28,7 @@ impl Journal for Forgetful {
 
 /// The same key for every reference.
 fn one_key(_: &KeyReference) -> Result<SigningKey, InvalidConfig> {
-    SigningKey::new(KEY)
+    SigningKey::new(CALLBACK_KEY)
 }
 
 pub(crate) fn name(text: &str) -> Name {

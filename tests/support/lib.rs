@@ -1,6 +1,8 @@
-//! Shared by the tests of this package: every provider on its mock, a wire that loses answers, and processes: the
-//! program, and a Redis.
+//! Shared by the tests of this package: every provider on its mock, a wire that loses answers, both clouds of a
+//! fleet, and processes: the program, and a Redis.
 
+#[cfg(unix)]
+mod fleet_clouds;
 mod lossy_wire;
 #[cfg(unix)]
 mod process;
@@ -8,6 +10,8 @@ mod providers;
 #[cfg(unix)]
 mod redis_server;
 
+#[cfg(unix)]
+pub use fleet_clouds::{CALLBACK_KEY, FleetClouds, PlacedConfig, shown};
 pub use lossy_wire::LossyWire;
 #[cfg(unix)]
 pub use process::{Ended, PATIENCE, Process, ROOT, ReceiverProcess, command, wait};

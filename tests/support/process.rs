@@ -1,6 +1,6 @@
 //! Processes of the program: built once, run without a shell, ended by whoever started them.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -79,6 +79,7 @@ pub fn wait(child: &mut Child, limit: Duration) -> ExitStatus {
 pub struct Process {
     child: Child,
     stdout: Receiver<String>,
+    complaints: Receiver<String>,
     stderr: Option<JoinHandle<String>>,
 }
 
@@ -100,15 +101,21 @@ impl Process {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program runs");
         let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let mut errors = child.stderr.take().expect("a pipe");
+        let errors = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         let (sender, stdout) = channel();
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let (sender, complaints) = channel();
         let stderr = thread::spawn(move || {
             let mut text = String::new();
-            errors.read_to_string(&mut text).expect("UTF-8");
+            for line in errors {
+                let line = line.expect("UTF-8");
+                text += &format!("{line}\n");
+                // Whoever does not wait for lines gets all of them at the end.
+                let _ = sender.send(line);
+            }
             text
         });
-        Self { child, stdout, stderr: Some(stderr) }
+        Self { child, stdout, complaints, stderr: Some(stderr) }
     }
 
     /// The next line it prints.
@@ -118,6 +125,15 @@ impl Process {
             let _ = self.child.kill();
             let stderr = self.stderr.take().map(JoinHandle::join);
             panic!("a line was to come; on stderr: {stderr:?}")
+        })
+    }
+
+    /// The next line it writes to stderr.
+    #[track_caller]
+    pub fn complaint(&mut self) -> String {
+        self.complaints.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let _ = self.child.kill();
+            panic!("a line was to come on stderr")
         })
     }
 

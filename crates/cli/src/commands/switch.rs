@@ -121,9 +121,10 @@ impl Switching<'_> {
             return Ok(ExitCode::FAILURE);
         }
         let ledger = Ledger::new(state, self.file);
-        // The manifest goes first: if this dies later, it says already where everything belongs, and a rollback as well
-        // as an `apply` gets it there. Last, an `apply` would move what is back already forward again. The switch stays
-        // noted until the clouds have followed.
+        // The manifest goes first, although it goes last on the way there: from now on it says where everything belongs,
+        // so that after a crash a plan shows what is left to bring back, and nothing moves it forward again. If it
+        // cannot be written, nothing was touched. The switch stays noted until the clouds have followed, and this can be
+        // run again: what is undone already is no edit and no step any more.
         self.edit_manifest(&edits)?;
         let mut done = kept(&plan);
         let options = ApplyOptions::new(ReadBack::new(TokioTimer));
@@ -220,9 +221,10 @@ fn say(prepared: &PreparedSwitch, state: &State, targets: &Targets, keep_source:
     };
     let foreign: Vec<_> =
         moving.iter().filter(|(name, from)| !owned(name, from)).map(|(name, _)| name).collect();
-    if !foreign.is_empty() {
+    // Of an open switch they may have left it behind already.
+    if !foreign.is_empty() && state.switch.is_none() {
         let names = show::names(&foreign);
-        writeln!(stderr, "note: {names} has no config of ours to leave behind: what others put there stays")?;
+        writeln!(stderr, "note: no config of ours to leave behind: {names}; what others put there stays")?;
     }
     if keep_source && !moving.is_empty() {
         writeln!(stderr, "note: the sources stay, as asked")?;

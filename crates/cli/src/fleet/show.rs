@@ -191,7 +191,7 @@ fn fields(text: &mut String, change: &Change) {
         let (asked, gets) = (&deviation.requested, &deviation.effective);
         field(text, kind, &format!("{}: asked for {asked}, gets {gets}", deviation.field));
     }
-    if change.write == Write::Nothing {
+    if change.write == Write::Nothing && change.retire.is_empty() {
         field(text, "state", "the config is there already, only the note of it is corrected");
     }
     if let Some(name) = &change.taken_from {

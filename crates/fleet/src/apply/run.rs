@@ -282,7 +282,7 @@ impl Run<'_> {
         let stop = &self.options.stop;
         let confirmed = std::pin::pin!(confirmation.confirm(&task.name, &from, &change.slot));
         let stopped = std::pin::pin!(stop.wait());
-        let refuse = |problem| Err(Error::new(ErrorKind::Timeout, format!("not confirmed: {problem}")));
+        let refuse = |problem| Err(Error::new(ErrorKind::NotApplied, format!("not confirmed: {problem}")));
         match select(confirmed, stopped).await {
             Either::Left((Ok(()), _)) => Ok(()),
             Either::Left((Err(problem), _)) => refuse(problem),

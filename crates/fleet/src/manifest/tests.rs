@@ -81,7 +81,7 @@ fn the_example_is_read_with_defaults_and_values_per_provider() {
     let training = &manifest.callbacks()[&name("training")];
     assert_eq!(manifest.provider_of(training), Some(&hw));
     assert_eq!(manifest.slot_on(training, &hw).unwrap().to_string(), "hw push.example.com/training");
-    assert_eq!(training.settings.fidelity, Some(Fidelity::Widen));
+    assert_eq!(manifest.callbacks()[&name("highlights")].settings.fidelity, Some(Fidelity::Widen));
     let matches = &manifest.callbacks()[&name("matches")];
     assert_eq!(manifest.provider_of(matches), Some(&ali));
     assert_eq!(matches.domain.on(&hw), Some(&DomainName::new("push.example.com").unwrap()));

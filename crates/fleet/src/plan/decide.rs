@@ -332,7 +332,9 @@ impl Planner<'_> {
         let configs = self.entry(name).map(|entry| entry.configs.as_slice()).unwrap_or_default();
         configs.iter().any(|config| {
             let other = self.holders.wanting(&config.slot).filter(|_| config.slot != *slot);
-            config.standing != Standing::Kept && other.is_some_and(|other| self.takes(other, name))
+            config.standing != Standing::Kept
+                && other.is_some_and(|other| self.takes(other, name))
+                && !matches!(self.input.observed.sight(&config.slot), Sight::Nothing)
         })
     }
 

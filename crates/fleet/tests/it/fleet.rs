@@ -15,6 +15,8 @@ use crate::cloud::Cloud;
 use crate::wishes::{PROVIDERS, Secrets};
 use crate::world::{Fault, World};
 
+pub(crate) const SIGNED: &str = "signing = { scheme = 'md5', key = { env = 'KEY_A' } }";
+
 /// Three clouds and what a fleet knows of them.
 pub(crate) struct Fleet {
     pub(crate) world: Arc<World>,

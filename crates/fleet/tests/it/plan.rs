@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 
 use record_callback_fleet::{Name, State, Targets};
 
-use crate::fleet::{Fleet, callback};
+use crate::fleet::{Fleet, SIGNED, callback};
 use crate::world::Fault;
-
-const SIGNED: &str = "signing = { scheme = 'md5', key = { env = 'KEY_A' } }";
 
 #[test]
 fn what_is_not_there_is_created() {
@@ -178,22 +176,6 @@ fn an_update_that_may_have_happened_is_made_again_where_its_key_is_hidden() {
     for key in ["KEY_A", "KEY_B"] {
         assert_eq!(begun.plans(&of(key)), ["a update hiding d.com/* [signing.key]"]);
     }
-}
-
-#[test]
-fn what_may_not_be_ours_is_not_kept_as_a_source() {
-    let begun = Fleet::empty().after_fault(&[callback("a", "full d.com/*", "")], 2, Fault::CrashBefore);
-    let begun = begun.somebody_writes("full", "d.com", "https://other.example.com");
-    let there = [callback("a", "narrow d.com/*", "")];
-    assert_eq!(begun.then(&there, true).plans(&there), ["a keep"]);
-}
-
-#[test]
-fn a_create_that_certainly_failed_leaves_no_note() {
-    let a = [callback("a", "full d.com/*", "")];
-    let failed = Fleet::empty().after_fault(&a, 2, Fault::FailBefore);
-    assert!(failed.state.entries.is_empty());
-    assert_eq!(failed.plans(&a), ["a create full d.com/* [notify_url, events]"]);
 }
 
 #[test]
