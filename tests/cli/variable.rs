@@ -51,8 +51,8 @@ pub(crate) fn aligned(text: &str) -> String {
         let word = piece.trim_end_matches(ends_word);
         match Variable::of(word) {
             Some(Variable { before, part, after, name }) => {
-                let width = part.len();
-                shown += &format!("{before}{name:_<width$}{after}");
+                let filled = format!("{name:_<width$}", width = part.len());
+                shown.extend([before, &filled, after]);
             }
             None => shown += word,
         }

@@ -5,10 +5,9 @@ use std::fmt::Write;
 use std::io;
 
 use async_trait::async_trait;
-use record_callback::fleet::KeyReference;
 use record_callback::fleet::{
-    ApplyOptions, Clouds, Journal, KeyReference, Keys, Ledger, Manifest, ManifestFile, ManifestFormat, Name, Plan,
-    PlanInput, Record, Report, State, Targets, apply, plan,
+    ApplyOptions, Clouds, Journal, KeyReference, Keys, Ledger, Manifest, ManifestFile, ManifestFormat, Name,
+    Plan, PlanInput, Record, Report, State, Targets, apply, plan,
 };
 use record_callback::http::TokioTimer;
 use record_callback::{InvalidConfig, ReadBack, SigningKey};

@@ -127,13 +127,14 @@ signing = {{ scheme = {{ ali = "md5", hw = "hmac_sha256" }}, key = {{ env = "{KE
             notify_url: config.notify_url,
             key: config.notify_auth_key.unwrap_or_default(),
         });
-        let huaweicloud = self.huaweicloud.configs().into_iter().map(|config: HuaweicloudConfig| PlacedConfig {
-            provider: "hw",
-            domain: config.publish_domain,
-            app: config.app,
-            notify_url: config.notify_callback_url.unwrap_or_default(),
-            key: config.key.unwrap_or_default(),
-        });
+        let huaweicloud =
+            self.huaweicloud.configs().into_iter().map(|config: HuaweicloudConfig| PlacedConfig {
+                provider: "hw",
+                domain: config.publish_domain,
+                app: config.app,
+                notify_url: config.notify_callback_url.unwrap_or_default(),
+                key: config.key.unwrap_or_default(),
+            });
         let mut configs: Vec<_> = aliyun.chain(huaweicloud).collect();
         configs.sort();
         configs
@@ -149,10 +150,9 @@ signing = {{ scheme = {{ ali = "md5", hw = "hmac_sha256" }}, key = {{ env = "{KE
 
     /// Runs the program, which has to succeed.
     #[track_caller]
-    pub fn done(&self, arguments: &[&str]) -> String {
+    pub fn done(&self, arguments: &[&str]) {
         let output = self.run(arguments, &[]);
         assert!(output.status.success(), "{arguments:?}: {}", shown(&output));
-        String::from_utf8(output.stdout).expect("UTF-8")
     }
 }
 

@@ -109,7 +109,8 @@ impl Process {
             let mut text = String::new();
             for line in errors {
                 let line = line.expect("UTF-8");
-                text += &format!("{line}\n");
+                text.push_str(&line);
+                text.push('\n');
                 // Whoever does not wait for lines gets all of them at the end.
                 let _ = sender.send(line);
             }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ pub enum ProviderConfig {
 }
 
 /// How to reach Aliyun Live; every field may be left out.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[cfg_attr(feature = "fleet", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct AliyunConfig {
@@ -54,7 +55,7 @@ pub struct AliyunConfig {
 }
 
 /// How to reach Huawei Cloud Live. Give a region, or an endpoint and a project.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[cfg_attr(feature = "fleet", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct HuaweicloudConfig {
@@ -73,6 +74,41 @@ pub struct HuaweicloudConfig {
     pub calls_per_minute: Option<NonZeroU32>,
     /// Default: the environment.
     pub credentials: CredentialsConfig,
+}
+
+impl fmt::Debug for AliyunConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, region, allow_http, calls_per_second, signature, credentials } = self;
+        f.debug_struct("AliyunConfig")
+            .field("endpoint", &shown(endpoint.as_deref()))
+            .field("region", region)
+            .field("allow_http", allow_http)
+            .field("calls_per_second", calls_per_second)
+            .field("signature", signature)
+            .field("credentials", credentials)
+            .finish()
+    }
+}
+
+impl fmt::Debug for HuaweicloudConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, iam_endpoint, region, project_id, allow_http, calls_per_minute, credentials } =
+            self;
+        f.debug_struct("HuaweicloudConfig")
+            .field("endpoint", &shown(endpoint.as_deref()))
+            .field("iam_endpoint", &shown(iam_endpoint.as_deref()))
+            .field("region", region)
+            .field("project_id", project_id)
+            .field("allow_http", allow_http)
+            .field("calls_per_minute", calls_per_minute)
+            .field("credentials", credentials)
+            .finish()
+    }
+}
+
+/// An address as `Debug` shows it: user info or a query, with which it will be refused, may be secret.
+fn shown(endpoint: Option<&str>) -> Option<&str> {
+    endpoint.map(|text| if text.contains(['@', '?', '#']) { "[redacted]" } else { text })
 }
 
 /// Where credentials come from.

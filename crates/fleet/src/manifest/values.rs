@@ -13,21 +13,17 @@ use crate::name::Name;
 const KEY_RULE: &str =
     "keys are only by reference: `{ env = \"NAME\" }` or `{ file = \"PATH\" }`, never in the manifest";
 
+/// Shorter than any signing key.
+const LONGEST_WORD: usize = 12;
+
 impl Reader<'_> {
     pub(super) fn signing(&mut self, node: &Node<'_>, path: &Path<'_>) -> Option<SigningDeclaration> {
         let (mut scheme, mut key) = (None, None);
         for entry in self.table(node, path, "a table with `scheme` and `key`") {
-            let path = path.key(&entry.key);
             match &*entry.key {
-                "scheme" => scheme = self.per_provider(&entry.value, &path, Self::scheme),
-                "key" => key = self.key(&entry.value, &path),
-                _ => {
-                    self.problems.add(
-                        entry.key_span.start,
-                        path,
-                        unknown_key(&entry.key, &["scheme", "key"]),
-                    );
-                }
+                "scheme" => scheme = self.per_provider(&entry.value, &path.key("scheme"), Self::scheme),
+                "key" => key = self.key(&entry.value, &path.key("key")),
+                _ => self.unknown_beside_key(entry, path, &["scheme", "key"]),
             }
         }
         let there = |key| node.entry(key).map(|entry| entry.value.span.start);
@@ -84,6 +80,7 @@ impl Reader<'_> {
             self.problems.break_rule(node.span.start, path, &problem, KEY_RULE);
             return None;
         };
+        let parent = path;
         let path = path.key(&entry.key);
         let text = entry.value.as_str().filter(|text| !text.is_empty() && !text.contains(char::is_control));
         match (&*entry.key, text) {
@@ -99,9 +96,19 @@ impl Reader<'_> {
                 let rule = "a path: a string without control characters";
                 self.problems.break_rule(entry.value.span.start, path, "is not a path", rule);
             }
-            _ => self.problems.add(entry.key_span.start, path, unknown_key(&entry.key, &["env", "file"])),
+            _ => self.unknown_beside_key(entry, parent, &["env", "file"]),
         }
         None
+    }
+
+    /// Says that an entry of the table at `path` is unknown; what is too long for a word may be the key itself.
+    fn unknown_beside_key(&mut self, entry: &Entry<'_>, path: &Path<'_>, known: &[&str]) {
+        let message = unknown_key(&entry.key, known);
+        if entry.key.len() > LONGEST_WORD {
+            self.problems.add(entry.key_span.start, path.key("…"), message);
+        } else {
+            self.problems.add(entry.key_span.start, path.key(&entry.key), message);
+        }
     }
 
     pub(super) fn events(&mut self, node: &Node<'_>, path: &Path<'_>) -> Option<EventSet> {

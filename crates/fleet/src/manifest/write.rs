@@ -4,14 +4,14 @@ mod tests;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use record_callback_core::{AppSelector, Fidelity};
+use record_callback_core::{AppSelector, CallbackUrl, Fidelity, Field};
 use serde::de::IgnoredAny;
 
 use super::problem::{ManifestProblems, Problems};
 use super::read::{ManifestFile, ManifestFormat};
 use super::render::Style;
 use super::tree::{self, Node};
-use super::{Declaration, Manifest, PerProvider};
+use super::{Declaration, Manifest, PerProvider, Settings};
 use crate::name::Name;
 
 /// One change to a callback.
@@ -80,7 +80,7 @@ pub enum EditError {
         callback: Name,
         /// What is in the way.
         problem: String,
-        /// The change, as it is to be written.
+        /// The change, as it is to be written; URLs without their query.
         change: String,
     },
 }
@@ -115,7 +115,7 @@ pub fn append_callbacks(
     let refuse = |declaration: &Declaration, problem: &str| EditError::Callback {
         callback: declaration.name.clone(),
         problem: problem.to_owned(),
-        change: Style::of(text, format).line(declaration).unwrap_or_default(),
+        change: shown(declaration).and_then(|shown| Style::of(text, format).line(&shown)).unwrap_or_default(),
     };
     for declaration in declarations {
         if wanted.callbacks.insert(declaration.name.clone(), declaration.clone()).is_some() {
@@ -138,6 +138,23 @@ pub fn append_callbacks(
             Err(refuse(culprit, &format!("cannot be added: {problems}")))
         }
     }
+}
+
+/// A callback as messages show it: URLs without their query, which may hold a secret.
+fn shown(declaration: &Declaration) -> Option<Declaration> {
+    let mut shown = declaration.clone();
+    let Settings { notify_url, on_demand_url, .. } = &mut shown.settings;
+    for (field, urls) in [(Field::NotifyUrl, notify_url), (Field::OnDemandUrl, on_demand_url)] {
+        let urls = match urls {
+            None => Vec::new(),
+            Some(PerProvider::Same(url)) => vec![url],
+            Some(PerProvider::Each(urls)) => urls.values_mut().collect(),
+        };
+        for url in urls {
+            *url = CallbackUrl::new(field, &url.without_query()).ok()?;
+        }
+    }
+    Some(shown)
 }
 
 /// Makes `edits` in a manifest; comments and whatever they are not about stay as they are.

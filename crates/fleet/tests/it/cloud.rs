@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use record_callback_contract::MemoryProvider;
 use record_callback_core::{
-    Applied, CallbackKey, Capabilities, DomainName, Error, ErrorKind, Fidelity, RecordCallbackConfig,
-    RecordCallbackProvider, Result, StoredCallback, Vendor,
+    Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind, Fidelity,
+    RecordCallbackConfig, RecordCallbackProvider, Result, StoredCallback, Vendor,
 };
 use record_callback_fleet::{Name, Slot};
 
@@ -52,7 +52,8 @@ impl Cloud {
     fn created(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Option<Applied> {
         let fitted = self.capabilities().fit(config, fidelity).ok().filter(|_| !self.has(&config.key()))?;
         let (effective, deviations) = (fitted.effective, fitted.deviations);
-        Some(Applied { id: None, effective, deviations, unconfirmed: Vec::new() })
+        let id = self.capabilities().ids.then(|| ConfigId::new("ignored"));
+        Some(Applied { id, effective, deviations, unconfirmed: Vec::new() })
     }
 }
 

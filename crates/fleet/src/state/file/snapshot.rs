@@ -65,10 +65,21 @@ pub(super) fn read(path: &Path) -> Result<Option<(u64, State)>, StateError> {
         (Ok(Version { version }), _) if version > u64::from(VERSION) => {
             Err(StateError::Newer { path: path.to_owned(), version })
         }
-        (_, Err(source)) => Err(StateError::Malformed { path: path.to_owned(), source }),
+        (_, Err(error)) => {
+            Err(StateError::Malformed { path: path.to_owned(), source: without_values(error) })
+        }
         (_, Ok(Snapshot { version, .. })) => {
             let source = serde::de::Error::custom(format!("there was never a version {version}"));
             Err(StateError::Malformed { path: path.to_owned(), source })
         }
     }
+}
+
+/// The same without what it quotes: a file that is no state of ours may be one with secrets.
+fn without_values(error: serde_json::Error) -> serde_json::Error {
+    if !error.is_data() || error.to_string().starts_with("missing field `") {
+        return error;
+    }
+    let (line, column) = (error.line(), error.column());
+    serde::de::Error::custom(format!("a value that no state has there at line {line} column {column}"))
 }
