@@ -38,19 +38,27 @@ impl State {
     /// Carries out what a journal says.
     pub fn take(&mut self, record: Record) {
         match record {
-            Record::Entry { name, entry: Some(entry) } if !entry.configs.is_empty() => {
-                self.entries.insert(name, entry);
-            }
-            Record::Entry { name, .. } => drop(self.entries.remove(&name)),
+            Record::Config { name, config } => self.own(name, config),
             Record::TakeOver { from, name, config } => {
-                if let Some(entry) = self.entries.remove(&from) {
-                    let entry = entry.without(&config.slot);
-                    self.take(Record::Entry { name: from, entry: Some(entry) });
-                }
-                let entry = self.entries.remove(&name).unwrap_or_default();
-                self.entries.insert(name, entry.with(config));
+                self.disown(&from, std::slice::from_ref(&config.slot));
+                self.own(name, config);
             }
+            Record::Gone { name, slots } => self.disown(&name, &slots),
             Record::Switch { switch } => self.switch = switch,
+        }
+    }
+
+    fn own(&mut self, name: Name, config: OwnedConfig) {
+        let entry = self.entries.remove(&name).unwrap_or_default();
+        self.entries.insert(name, entry.with(config));
+    }
+
+    fn disown(&mut self, name: &Name, slots: &[Slot]) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.configs.retain(|config| !slots.contains(&config.slot));
+            if entry.configs.is_empty() {
+                self.entries.remove(name);
+            }
         }
     }
 }
@@ -78,13 +86,6 @@ impl Entry {
             self.configs.reserve_exact(1);
             self.configs.push(config);
         }
-        self
-    }
-
-    /// The same with nothing in `slot`.
-    #[must_use]
-    pub fn without(mut self, slot: &Slot) -> Self {
-        self.configs.retain(|config| config.slot != *slot);
         self
     }
 }
@@ -160,12 +161,19 @@ pub struct OpenSwitch {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
 pub enum Record {
-    /// The configs of a callback; none when it has none any more.
-    Entry {
+    /// A config of a callback.
+    Config {
         /// The callback.
         name: Name,
-        /// Its configs.
-        entry: Option<Entry>,
+        /// The config in its slot, as it is from now on.
+        config: OwnedConfig,
+    },
+    /// Configs of a callback that are not ours any more.
+    Gone {
+        /// The callback.
+        name: Name,
+        /// Where they were.
+        slots: Vec<Slot>,
     },
     /// A config that belongs to another callback from now on.
     TakeOver {

@@ -88,7 +88,7 @@ fn planned(count: usize) {
         "{count:>9} callbacks  {:>13.2} s {:>7.2} s {:>10.2} {:>12} {:>12} {:>12.0} s",
         parsed.as_secs_f64(),
         took.as_secs_f64(),
-        took.as_secs_f64() * 1e6 / count as f64,
+        took.as_secs_f64() * 1e6 / f64::from(u32::try_from(count).expect("a few million")),
         peak / count,
         count.div_ceil(100),
         virtual_time.as_secs_f64(),
@@ -186,8 +186,7 @@ fn write_state(path: &std::path::Path, manifest: &Manifest, keys: &Keys) {
             written: state.salt.of_config(&wanted.config),
             ignored: Vec::new(),
         };
-        let entry = Some(record_callback::fleet::Entry { configs: vec![config] });
-        state.take(Record::Entry { name: callback.name.clone(), entry });
+        state.take(Record::Config { name: callback.name.clone(), config });
     }
     file.checkpoint(&state).expect("a state");
 }

@@ -91,7 +91,7 @@ fn get(address: &str, path: &str) -> String {
     format!("{}\n\n{body}", head.join("\n"))
 }
 
-/// `/metrics` without the values that differ from run to run.
+/// `/metrics` without the values that differ from run to run, and in an order: that of labels has none.
 fn metrics(address: &str) -> String {
     const DIFFER: [&str; 3] = ["last_check_timestamp_seconds", "check_duration_seconds", "checks_total"];
     let line = |line: &str| match line.rsplit_once(' ') {
@@ -101,7 +101,12 @@ fn metrics(address: &str) -> String {
         }
         _ => format!("{line}\n"),
     };
-    get(address, "/metrics").lines().map(line).collect()
+    let mut lines: Vec<String> = get(address, "/metrics").lines().map(line).collect();
+    let is_labelled = |line: &String| line.contains('{');
+    lines
+        .chunk_by_mut(|one, other| is_labelled(one) && is_labelled(other))
+        .for_each(<[String]>::sort_unstable);
+    lines.concat()
 }
 
 impl Fleet {

@@ -245,7 +245,8 @@ fn every_snapshot_is_of_a_test() {
     let sources =
         files(&directory).filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
     let sources: String = sources.map(|path| fs::read_to_string(path).expect("UTF-8")).collect();
-    for path in files(&directory.join("snapshots")) {
+    let is_snapshot = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "snap");
+    for path in files(&directory.join("snapshots")).filter(is_snapshot) {
         let name = path.file_stem().and_then(|name| name.to_str()).expect("UTF-8");
         assert!(sources.contains(&format!("(\"{name}\"")), "{}", path.display());
     }

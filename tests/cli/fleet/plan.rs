@@ -136,3 +136,22 @@ fn detailed_exit_codes_are_0_2_and_1() {
     }
     fleet.is("plan_exit_codes");
 }
+
+#[test]
+fn a_provider_that_is_not_declared_any_more_keeps_its_configs() {
+    let only =
+        MATCHES.replace("{ ali = \"live.example.com\", hw = \"push.example.com\" }", "\"live.example.com\"");
+    let mut fleet = Fleet::applied(&[&only, TRAINING].concat());
+    fleet.clouds.declare(&only);
+    let text = fleet.read("fleet.toml");
+    let (before, after) = (text.find("[providers.hw]"), text.find("[defaults]"));
+    let (before, after) = (before.expect("a provider"), after.expect("defaults"));
+    let text = [&text[..before], &text[after..]].concat();
+    fleet.write("fleet.toml", &text.replace("{ ali = \"md5\", hw = \"hmac_sha256\" }", "\"md5\""));
+    fleet.run(&["plan"]);
+    fleet.run(&["drift"]);
+    fleet.run(&["status"]);
+    fleet.run(&["apply", "--yes"]);
+    fleet.tell_clouds();
+    fleet.is("plan_without_a_provider");
+}

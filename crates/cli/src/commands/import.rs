@@ -123,11 +123,10 @@ fn write(taken: &Import, fleet: &Fleet, file: &StateFile, state: &State) -> Resu
     for (name, owned) in &taken.owned {
         // An interrupted run may have noted the place for another callback.
         let holder = holders.get(&owned.slot).filter(|holder| **holder != name);
-        noted.take(if let Some(from) = holder {
-            Record::TakeOver { from: Name::clone(from), name: name.clone(), config: owned.clone() }
-        } else {
-            let entry = noted.entries.get(name).cloned().unwrap_or_default();
-            Record::Entry { name: name.clone(), entry: Some(entry.with(owned.clone())) }
+        let (name, config) = (name.clone(), owned.clone());
+        noted.take(match holder {
+            Some(from) => Record::TakeOver { from: Name::clone(from), name, config },
+            None => Record::Config { name, config },
         });
     }
     Ok(file.checkpoint(&noted)?)

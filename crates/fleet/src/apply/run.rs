@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{Either, join_all, select};
 use futures_util::{StreamExt, stream};
@@ -8,7 +9,6 @@ use record_callback_core::{
     ConfigId, Error, ErrorKind, Fidelity, RecordCallbackConfig, RecordCallbackProvider,
 };
 
-use super::notes::Notes;
 use super::verify::{Expected, Verified};
 use super::{ApplyOptions, Failure, Fate, Outcome, Progress, Report, Stage};
 use crate::name::Name;
@@ -35,13 +35,14 @@ pub async fn apply(
         options,
         progress,
         failures: AtomicUsize::new(0),
-        notes: Notes::of(&plan),
+        journal_error: Mutex::default(),
         outcomes: Mutex::default(),
     };
     run.all(plan).await;
     let mut outcomes = run.outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
     outcomes.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-    Report { outcomes, journal_error: run.notes.into_error() }
+    let journal_error = run.journal_error.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Report { outcomes, journal_error }
 }
 
 /// Callbacks that go ahead of the others where many are verified together.
@@ -54,7 +55,7 @@ pub(super) struct Run<'a> {
     pub(super) options: &'a ApplyOptions,
     progress: &'a dyn Progress,
     failures: AtomicUsize,
-    pub(super) notes: Notes,
+    journal_error: Mutex<Option<io::Error>>,
     outcomes: Mutex<Vec<Outcome>>,
 }
 
@@ -102,9 +103,13 @@ impl Run<'_> {
         while !tasks.is_empty() {
             let pending: BTreeSet<Name> = tasks.iter().map(|task| task.name.clone()).collect();
             let waits = |task: &Task| task.after().is_some_and(|name| pending.contains(name));
-            let (waiting, ready): (Vec<_>, Vec<_>) = tasks.into_iter().partition(waits);
-            let (ready, stuck): (Vec<_>, Vec<_>) =
+            let (mut waiting, ready): (Vec<_>, Vec<_>) = tasks.into_iter().partition(waits);
+            let (ready, mut stuck): (Vec<_>, Vec<_>) =
                 ready.into_iter().partition(|task| task.after().is_none_or(|name| self.is_done(name)));
+            if ready.is_empty() && stuck.is_empty() {
+                // Each waits for another: a plan has no such circles, and no run may go on forever.
+                stuck = std::mem::take(&mut waiting);
+            }
             for task in stuck {
                 let reason = "its place still belongs to another callback, which could not move away";
                 let hint = "see why that one could not, and run again";
@@ -194,9 +199,11 @@ impl Run<'_> {
         let effective = provider.capabilities().fit(config, fidelity)?.effective;
         let before = self.owned(change.taken_from.as_ref().unwrap_or(name), &change.slot);
         let salt = self.ledger.state().salt;
+        // The id of a config that is gone would make the new one somebody else's.
+        let known = before.as_ref().filter(|_| change.write != Write::Create);
         let owned = |standing, id: Option<ConfigId>| OwnedConfig {
             slot: change.slot.clone(),
-            id: id.or_else(|| before.as_ref()?.id.clone()),
+            id: id.or_else(|| known?.id.clone()),
             standing,
             written: salt.of_config(&effective),
             ignored: Vec::new(),
@@ -336,7 +343,7 @@ impl Run<'_> {
             async move {
                 let result = match shown {
                     Some(error) => Err(error),
-                    None => self.forget(&task.name, &slots).await,
+                    None => self.forget(&task.name, slots).await,
                 };
                 let result = result.map_err(|error| Failure { stage: Stage::Retire, error });
                 if let Some(task) = self.unless_failed(task, result) {
@@ -359,8 +366,17 @@ impl Run<'_> {
     fn stopped(&self) -> bool {
         let failures = self.failures.load(Ordering::Relaxed);
         self.options.stop.is_set()
-            || self.notes.is_broken()
+            || self.journal_error().is_some()
             || self.options.max_failures.is_some_and(|most| failures >= most.max(1))
+    }
+
+    fn journal_error(&self) -> MutexGuard<'_, Option<io::Error>> {
+        self.journal_error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the run: what cannot be noted is not done.
+    pub(super) fn broken(&self, error: io::Error) {
+        self.journal_error().get_or_insert(error);
     }
 
     fn end(&self, name: Name, action: &'static str, fate: Fate) {

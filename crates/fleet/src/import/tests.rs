@@ -82,8 +82,7 @@ impl World {
         let files = import.keys.iter().map(|(path, key)| (KeyReference::File(path.clone()), key.clone()));
         self.keys.0.extend(files.chain(request.key.clone()));
         for (name, owned) in import.owned.clone() {
-            let entry = self.state.entries.get(&name).cloned().unwrap_or_default().with(owned);
-            self.state.take(Record::Entry { name, entry: Some(entry) });
+            self.state.take(Record::Config { name, config: owned });
         }
         import
     }

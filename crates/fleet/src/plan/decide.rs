@@ -171,7 +171,10 @@ impl Planner<'_> {
         let Fitted { effective, deviations } = fitted;
         let deletes = retire.iter().any(|retirement| retirement.end == End::Delete);
         let mut not_owned = false;
-        let (write, fields, unseen) = match self.input.observed.sight(&slot) {
+        let sight = self.input.observed.sight(&slot);
+        let ours =
+            ours.filter(|ours| !matches!(&sight, Sight::Config(stored) if is_another(ours.config, stored)));
+        let (write, fields, unseen) = match sight {
             Sight::UnknownProvider => {
                 return Blocked::by(
                     Some(slot),
@@ -238,8 +241,8 @@ impl Planner<'_> {
 
     /// Whether what is in an owned slot is ours. Of a create that may not have happened, only what it was to write is.
     fn is_ours(&self, owned: &OwnedConfig, stored: &StoredCallback) -> bool {
-        owned.standing != Standing::Creating
-            || self.input.state.salt.changed(&owned.written, stored).is_empty()
+        let as_written = || self.input.state.salt.changed(&owned.written, stored).is_empty();
+        !is_another(owned, stored) && (owned.standing != Standing::Creating || as_written())
     }
 
     /// Whether our note of a config that is as wanted says so too. One that does not has to be corrected: what it says
@@ -267,11 +270,7 @@ impl Planner<'_> {
             Field::Signing => written.scheme == owned.written.scheme,
             _ => written.key == owned.written.key,
         };
-        // Somebody deleted ours and created this one, with whatever key.
-        let is_another =
-            owned.id.as_ref().zip(stored.id.as_ref()).is_some_and(|(ours, theirs)| ours != theirs);
         let key_known = match owned.standing {
-            _ if is_another => false,
             Standing::Current | Standing::Kept => owned.written.key == written.key,
             // What is shown was written together with the key; but who else may have written it?
             Standing::Creating => owned.written.key.is_none() && written.key.is_none(),
@@ -288,7 +287,6 @@ impl Planner<'_> {
                 DifferenceKind::CannotBeReadBack if key_known => return None,
                 DifferenceKind::CannotBeReadBack => match (owned.standing, owned.written.key) {
                     (Standing::Creating | Standing::Updating, _) => "unknown, its last write was interrupted",
-                    _ if is_another => "unknown, somebody created this config anew",
                     (_, Some(_)) => "another key was written",
                     (_, None) => "no key was written",
                 }
@@ -353,6 +351,11 @@ impl Planner<'_> {
 }
 
 const TAKE_OVER: &str = "take it over with `import`, or delete it";
+
+/// Whether somebody deleted our config and created this one, where the cloud's ids tell.
+fn is_another(owned: &OwnedConfig, stored: &StoredCallback) -> bool {
+    owned.id.as_ref().zip(stored.id.as_ref()).is_some_and(|(ours, theirs)| ours != theirs)
+}
 
 /// Why a config that is not ours is in the way, if it is.
 fn foreign(

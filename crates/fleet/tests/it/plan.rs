@@ -70,11 +70,16 @@ fn a_key_that_changed_is_noticed_although_it_is_hidden() {
 }
 
 #[test]
-fn a_hidden_key_is_not_known_of_a_config_that_others_created_anew() {
+fn a_config_that_others_created_anew_is_not_ours() {
     let callbacks = [callback("a", "hiding d.com/*", "")];
     let fleet = Fleet::with(&callbacks).somebody_deletes("hiding", "d.com");
-    let fleet = fleet.somebody_writes("hiding", "d.com", "https://cb.example.com");
-    assert_eq!(fleet.plans(&callbacks), ["a update hiding d.com/* [signing.key]"]);
+    let same = fleet.somebody_writes("hiding", "d.com", "https://cb.example.com");
+    assert_eq!(same.plans(&callbacks), ["a keep key_unseen not_owned"]);
+    assert_eq!(same.plans(&[]), ["a delete, forget hiding d.com/*"]);
+    let other = same.somebody_deletes("hiding", "d.com");
+    let other = other.somebody_writes("hiding", "d.com", "https://other.example.com");
+    let [plan] = &other.plans(&callbacks)[..] else { panic!("one step") };
+    assert!(plan.contains("blocked") && plan.contains("not ours"), "{plan}");
 }
 
 #[test]

@@ -85,7 +85,9 @@ impl Judge<'_> {
             let but_for_key = kept.key_unseen
                 && there
                     .is_some_and(|there| serves(&with_another_key(&there), &with_another_key(&effective)));
-            let fine = owned.is_none() && self.may_be_foreign(&slot) && (as_wanted || but_for_key);
+            // The note of ours, which somebody replaced, is no claim: it has another id.
+            let no_claim = owned.is_none() || self.model.world.things().disputed.contains(&slot);
+            let fine = no_claim && self.may_be_foreign(&slot) && (as_wanted || but_for_key);
             return (!fine).then(|| format!("is kept as not ours, which is wrong of {slot}"));
         }
         let written = self.state.salt.of_config(&effective);

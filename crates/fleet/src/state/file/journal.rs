@@ -344,7 +344,7 @@ mod tests {
     async fn what_waits_is_written_at_once_and_in_order() {
         let (appender, writes) = watched(usize::MAX);
         let name = |i| Name::new(&format!("callback-{i}")).unwrap();
-        let records: Vec<_> = (0..100).map(|i| Record::Entry { name: name(i), entry: None }).collect();
+        let records: Vec<_> = (0..100).map(|i| Record::Gone { name: name(i), slots: Vec::new() }).collect();
         let mut appends = Box::pin(join_all(records.iter().map(|record| appender.append(record))));
         {
             let _blocked = appender.output.lock().unwrap();

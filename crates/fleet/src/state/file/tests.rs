@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::name::Name;
 use crate::slot::Slot;
-use crate::state::{Entry, OpenSwitch, OwnedConfig, Salt, Standing};
+use crate::state::{OpenSwitch, OwnedConfig, Salt, Standing};
 
 const KEY: &str = "s1gningKeyOfTests";
 
@@ -36,9 +36,18 @@ fn owned(salt: &Salt, i: usize) -> OwnedConfig {
     }
 }
 
+/// The `nth` config of callback `i`.
+fn config(salt: &Salt, i: usize, nth: usize) -> Record {
+    Record::Config { name: name(&format!("callback-{i}")), config: owned(salt, i + nth) }
+}
+
 fn entry(salt: &Salt, i: usize) -> Record {
-    let entry = Entry { configs: vec![owned(salt, i), owned(salt, i + 1)] };
-    Record::Entry { name: name(&format!("callback-{i}")), entry: Some(entry) }
+    config(salt, i, 0)
+}
+
+fn gone(salt: &Salt, i: usize) -> Record {
+    let slots = [owned(salt, i).slot, owned(salt, i + 1).slot].into();
+    Record::Gone { name: name(&format!("callback-{i}")), slots }
 }
 
 /// Records of every kind, the last of which undo earlier ones.
@@ -51,9 +60,9 @@ fn records(salt: &Salt) -> Vec<Record> {
         earlier_fidelity: [(name("callback-0"), Fidelity::Exact)].into(),
         keep_source: true,
     };
-    let mut records: Vec<_> = (0..4).map(|i| entry(salt, i)).collect();
+    let mut records: Vec<_> = (0..4).flat_map(|i| [config(salt, i, 0), config(salt, i, 1)]).collect();
     records.push(Record::Switch { switch: Some(switch) });
-    records.push(Record::Entry { name: name("callback-1"), entry: None });
+    records.push(gone(salt, 1));
     records.push(Record::Switch { switch: None });
     records
 }
@@ -226,7 +235,7 @@ async fn a_crash_between_renaming_and_emptying_loses_nothing_and_doubles_nothing
     let journal = fs::read(&place.journal).unwrap();
     let (file, mut state) = StateFile::open(&place.path).unwrap();
     // What the old journal says would be seen if it were taken again.
-    state.take(Record::Entry { name: name("callback-0"), entry: None });
+    state.take(gone(&state.salt.clone(), 0));
     assert_ne!(state, *states.last().unwrap());
     file.checkpoint(&state).unwrap();
     drop(file);
@@ -300,10 +309,12 @@ async fn no_key_is_ever_written_or_shown() {
     let (place, states) = noted().await;
     let journal = fs::read_to_string(&place.journal).unwrap();
     let (file, _) = StateFile::open(&place.path).unwrap();
-    file.checkpoint(&states[4]).unwrap();
+    // All configs, and none gone yet.
+    let state = &states[8];
+    file.checkpoint(state).unwrap();
     let snapshot = fs::read_to_string(&place.path).unwrap();
     assert!(snapshot.lines().any(|line| line.starts_with(r#""callback-3": [{"#)), "{snapshot}");
-    let shown = format!("{journal} {snapshot} {file:?} {:?}", states[4]);
+    let shown = format!("{journal} {snapshot} {file:?} {state:?}");
     assert!(!shown.contains(KEY), "{shown}");
 }
 
@@ -385,9 +396,9 @@ async fn twenty_thousand_callbacks_are_kept() {
     let place = place();
     let (file, mut state) = StateFile::open(&place.path).unwrap();
     // One for all: fingerprints are slow without optimisation.
-    let entry = Entry { configs: vec![owned(&state.salt, 0)] };
-    let entry = |i| Record::Entry { name: name(&format!("callback-{i}")), entry: Some(entry.clone()) };
-    let records: Vec<_> = (0..20_000).map(entry).collect();
+    let config = owned(&state.salt, 0);
+    let record = |i| Record::Config { name: name(&format!("callback-{i}")), config: config.clone() };
+    let records: Vec<_> = (0..20_000).map(record).collect();
     for appended in join_all(records.iter().map(|record| file.append(record))).await {
         appended.unwrap();
     }
