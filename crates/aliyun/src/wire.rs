@@ -34,6 +34,8 @@ pub(crate) mod header {
 }
 
 /// The one parameter that is a secret.
+const NOTIFY_URL: &str = "NotifyUrl";
+const ON_DEMAND_URL: &str = "OnDemandUrl";
 const AUTH_KEY: &str = "NotifyAuthKey";
 
 pub(crate) const ADD: &str = "AddLiveRecordNotifyConfig";
@@ -100,8 +102,13 @@ impl<'a> Params<'a> {
     /// What must not come back in an error.
     pub(crate) fn secrets(&self) -> Secrets {
         let mut secrets = Secrets::default();
-        let key = self.0.iter().find(|(name, _)| name == AUTH_KEY);
-        secrets.add(key.map(|(_, value)| value.as_ref()));
+        for (name, value) in &self.0 {
+            match name.as_ref() {
+                AUTH_KEY => secrets.add(Some(value)),
+                NOTIFY_URL | ON_DEMAND_URL => secrets.add_query(Some(value)),
+                _ => {}
+            }
+        }
         secrets
     }
 
@@ -167,8 +174,8 @@ impl RecordNotifyConfig {
     pub(crate) fn params(&self, style: BooleanStyle) -> Params<'_> {
         let mut params = Params::default();
         params.text("DomainName", &self.domain_name);
-        params.optional("NotifyUrl", self.notify_url.as_deref());
-        params.optional("OnDemandUrl", self.on_demand_url.as_deref());
+        params.optional(NOTIFY_URL, self.notify_url.as_deref());
+        params.optional(ON_DEMAND_URL, self.on_demand_url.as_deref());
         params.optional("NeedStatusNotify", self.need_status_notify.map(|on| style.write(on)));
         params.optional("NotifyReqAuth", self.notify_req_auth.map(|on| style.write(on)));
         params.optional(AUTH_KEY, self.notify_auth_key.as_ref().map(ExposeSecret::expose_secret));

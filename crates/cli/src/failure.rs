@@ -127,9 +127,14 @@ impl Failure {
 fn manifest(path: &Path, problems: &ManifestProblems) -> Vec<String> {
     let path = path.display();
     let one = |problem: &ManifestProblem| {
-        format!("  {path}:{}:{}: {}: {}", problem.line, problem.column, problem.path, problem.message)
+        let ManifestProblem { line, column, path: place, message } = problem;
+        let place = if place.is_empty() { String::new() } else { format!("{place}: ") };
+        format!("  {path}:{line}:{column}: {place}{message}")
     };
-    let head = format!("error: the manifest has {} problems", problems.problems().len());
+    let head = match problems.problems().len() {
+        1 => "error: the manifest has a problem".to_owned(),
+        count => format!("error: the manifest has {count} problems"),
+    };
     std::iter::once(head).chain(problems.problems().iter().map(one)).collect()
 }
 

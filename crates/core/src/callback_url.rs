@@ -12,7 +12,7 @@ const RULE: &str = "an absolute http or https URL with a host, no user info, no 
 /// Absolute `http` or `https` with a host; no user info, whitespace or control
 /// characters. The text is not normalised, so what was configured compares
 /// equal to what a cloud stored.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CallbackUrl(String);
 
 impl CallbackUrl {
@@ -70,6 +70,13 @@ pub(crate) fn without_query(url: &str) -> String {
 impl Serialize for CallbackUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+/// Without the query, which may hold a secret.
+impl fmt::Debug for CallbackUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CallbackUrl").field(&self.without_query()).finish()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::signing::{CallbackSigning, SigningKey, SigningScheme, scheme_name};
 ///
 /// Unlike [`RecordCallbackConfig`] it may be incomplete or break our rules: somebody
 /// else may have stored it. Serialises without the key, which is `known`, `hidden` or `not_set`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct StoredCallback {
     /// Domain and app.
     pub key: CallbackKey,
@@ -32,6 +32,24 @@ pub struct StoredCallback {
     pub created_at: Option<Timestamp>,
     /// When the config was last changed, where the vendor says.
     pub updated_at: Option<Timestamp>,
+}
+
+/// URLs without their query, which may hold a secret.
+impl fmt::Debug for StoredCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, id, notify_url, on_demand_url, events, signing, created_at, updated_at } = self;
+        let shown = |url: &Option<String>| url.as_deref().map(without_query);
+        f.debug_struct("StoredCallback")
+            .field("key", key)
+            .field("id", id)
+            .field("notify_url", &shown(notify_url))
+            .field("on_demand_url", &shown(on_demand_url))
+            .field("events", events)
+            .field("signing", signing)
+            .field("created_at", created_at)
+            .field("updated_at", updated_at)
+            .finish()
+    }
 }
 
 /// What a cloud reports about signing.

@@ -13,7 +13,6 @@ mod values;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use record_callback_core::{
     AppSelector, CallbackKey, CallbackSigning, CallbackUrl, DomainName, EventSet, Fidelity, Field,
@@ -58,7 +57,7 @@ pub struct Declaration {
 }
 
 /// What both `[[callbacks]]` and `[defaults]` can set; what a callback leaves out the defaults say.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Settings {
     /// The provider that has the callback.
@@ -91,25 +90,6 @@ pub struct Settings {
     pub fidelity: Option<Fidelity>,
 }
 
-/// URLs without their query, which may hold a secret.
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { provider, app, notify_url, on_demand_url, events, signing, fidelity } = self;
-        let shown = |urls: &Option<PerProvider<CallbackUrl>>| {
-            urls.as_ref().map(|urls| urls.map(CallbackUrl::without_query))
-        };
-        f.debug_struct("Settings")
-            .field("provider", provider)
-            .field("app", app)
-            .field("notify_url", &shown(notify_url))
-            .field("on_demand_url", &shown(on_demand_url))
-            .field("events", events)
-            .field("signing", signing)
-            .field("fidelity", fidelity)
-            .finish()
-    }
-}
-
 /// One value, or one for each provider by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
@@ -127,15 +107,6 @@ impl<T> PerProvider<T> {
         match self {
             Self::Same(value) => Some(value),
             Self::Each(values) => values.get(provider),
-        }
-    }
-
-    fn map<U>(&self, to: impl Fn(&T) -> U) -> PerProvider<U> {
-        match self {
-            Self::Same(value) => PerProvider::Same(to(value)),
-            Self::Each(values) => {
-                PerProvider::Each(values.iter().map(|(name, value)| (name.clone(), to(value))).collect())
-            }
         }
     }
 }
@@ -182,7 +153,7 @@ impl Scheme {
 }
 
 /// What one callback is to be on one provider.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// The provider, as the manifest calls it.
     pub provider: Name,
@@ -190,22 +161,6 @@ pub struct Wanted {
     pub config: RecordCallbackConfig,
     /// How far the cloud may stray from it.
     pub fidelity: Fidelity,
-}
-
-/// URLs without their query, which may hold a secret.
-impl fmt::Debug for Wanted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { provider, config, fidelity } = self;
-        f.debug_struct("Wanted")
-            .field("provider", provider)
-            .field("key", &config.key())
-            .field("notify_url", &config.notify_url().without_query())
-            .field("on_demand_url", &config.on_demand_url().map(CallbackUrl::without_query))
-            .field("events", config.events())
-            .field("signing", config.signing())
-            .field("fidelity", fidelity)
-            .finish()
-    }
 }
 
 impl Wanted {

@@ -1,7 +1,6 @@
 //! What the clouds show of a fleet, read in as few calls as they allow.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -190,7 +189,7 @@ pub struct Observed {
 }
 
 /// What one provider showed.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct View {
     pub(crate) vendor: Vendor,
     pub(crate) capabilities: Capabilities,
@@ -202,7 +201,7 @@ pub(crate) struct View {
 }
 
 /// What is in a slot.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub enum Sight<'a> {
     /// A config.
     Config(&'a StoredCallback),
@@ -212,31 +211,6 @@ pub enum Sight<'a> {
     Unreadable(&'a Error),
     /// The provider is not one of the manifest's.
     UnknownProvider,
-}
-
-/// Only where configs are: the queries of their URLs may hold secrets.
-impl fmt::Debug for View {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let found: Vec<_> = self.found.iter().map(|stored| &stored.key).collect();
-        f.debug_struct("View")
-            .field("vendor", &self.vendor)
-            .field("found", &found)
-            .field("failed", &self.failed)
-            .field("failed_as_a_whole", &self.failed_as_a_whole)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Likewise.
-impl fmt::Debug for Sight<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(stored) => f.debug_tuple("Config").field(&stored.key).finish(),
-            Self::Nothing => f.write_str("Nothing"),
-            Self::Unreadable(error) => f.debug_tuple("Unreadable").field(error).finish(),
-            Self::UnknownProvider => f.write_str("UnknownProvider"),
-        }
-    }
 }
 
 impl View {

@@ -36,6 +36,16 @@ impl Secrets {
         self.0.extend(secret.filter(|text| text.len() >= SHORTEST_SECRET).map(SecretString::from));
     }
 
+    /// Adds the query of a callback URL, if there is one, and what is in it: it may be what the receiver knows its sender
+    /// by.
+    pub fn add_query(&mut self, url: Option<&str>) {
+        let Some((_, query)) = url.and_then(|url| url.split_once('?')) else { return };
+        self.add(Some(query));
+        for pair in query.split('&') {
+            self.add(pair.split_once('=').map(|(_, value)| value));
+        }
+    }
+
     /// `text` without the secrets, whether as they are, percent-encoded or escaped for JSON.
     fn redact(&self, text: &str) -> String {
         self.0.iter().map(ExposeSecret::expose_secret).fold(text.to_owned(), |text, secret| {

@@ -9,7 +9,7 @@ use record_callback_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, Head
 use record_callback_http::{
     Answer, Body, Call, Endpoint, Method, Pipeline, Request, RetryPolicy, Safety, Secrets, Signed, sensitive,
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
@@ -71,7 +71,7 @@ impl HuaweicloudClient {
         config: &RecordCallbackConfigRequest,
     ) -> Result<RecordCallbackConfigAnswer> {
         let mut request = self.unsigned(Method::POST, None, String::new(), body(config)?).await?;
-        request.secret = config.key.as_ref();
+        request.secrets = config.secrets();
         self.call(wire::CREATE, Safety::Once, Some(&config.publish_domain), request, read_or_default).await
     }
 
@@ -97,7 +97,7 @@ impl HuaweicloudClient {
         config: &RecordCallbackConfigRequest,
     ) -> Result<RecordCallbackConfigAnswer> {
         let mut request = self.unsigned(Method::PUT, Some(id), String::new(), body(config)?).await?;
-        request.secret = config.key.as_ref();
+        request.secrets = config.secrets();
         self.call(wire::UPDATE, Safety::Repeatable, Some(&config.publish_domain), request, read_or_default)
             .await
     }
@@ -154,7 +154,7 @@ impl HuaweicloudClient {
             Some(id) => wire::callback_path(project_id, id),
             None => wire::callbacks_path(project_id),
         };
-        Ok(Unsigned { method, path, query, body, project_id: Some(project_id), secret: None })
+        Ok(Unsigned { method, path, query, body, project_id: Some(project_id), secrets: Secrets::default() })
     }
 
     async fn call<T>(
@@ -203,7 +203,7 @@ pub(crate) struct Unsigned<'a> {
     pub(crate) body: Body,
     pub(crate) project_id: Option<&'a str>,
     /// What of the body must not come back in an error.
-    pub(crate) secret: Option<&'a SecretString>,
+    pub(crate) secrets: Secrets,
 }
 
 impl Unsigned<'_> {
@@ -215,7 +215,7 @@ impl Unsigned<'_> {
         now: Timestamp,
     ) -> Result<Signed> {
         let mut request = self.to(endpoint);
-        let mut secrets = self.secrets();
+        let mut secrets = self.secrets.clone();
         match credential {
             Credential::Token(token) => {
                 let token = token.value.expose_secret();
@@ -255,13 +255,7 @@ impl Unsigned<'_> {
 
     /// The request to `endpoint`, which needs no authorisation.
     pub(crate) fn open(&self, endpoint: &Endpoint) -> Signed {
-        Signed { request: self.to(endpoint), secrets: self.secrets() }
-    }
-
-    fn secrets(&self) -> Secrets {
-        let mut secrets = Secrets::default();
-        secrets.add(self.secret.map(ExposeSecret::expose_secret));
-        secrets
+        Signed { request: self.to(endpoint), secrets: self.secrets.clone() }
     }
 
     fn to(&self, endpoint: &Endpoint) -> Request {

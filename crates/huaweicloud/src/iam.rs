@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
-use record_callback_http::{Answer, Body, Call, Endpoint, Method, Pipeline, Safety};
+use record_callback_http::{Answer, Body, Call, Endpoint, Method, Pipeline, Safety, Secrets};
+use secrecy::ExposeSecret;
 
 use crate::VENDOR;
 use crate::client::{Unsigned, read};
@@ -27,6 +28,8 @@ impl Iam {
             ProjectRef::Id(id) => Scope::ProjectId(id),
             ProjectRef::Region(name) => Scope::ProjectName(name),
         };
+        let mut secrets = Secrets::default();
+        secrets.add(Some(login.password.expose_secret()));
         let body = wire::token_request(&login.account, &login.user, &login.password, &scope);
         let request = Unsigned {
             method: Method::POST,
@@ -34,7 +37,7 @@ impl Iam {
             query: wire::TOKENS_QUERY.into(),
             body: body.into(),
             project_id: None,
-            secret: Some(&login.password),
+            secrets,
         };
         let prepare = || async { Ok(request.open(&self.endpoint)) };
         self.pipeline.send(call(wire::ISSUE_TOKEN), prepare, issued).await
@@ -48,7 +51,7 @@ impl Iam {
             query: crate::sign::canonical_query(&mut [("name", region)]),
             body: Body::default(),
             project_id: None,
-            secret: None,
+            secrets: Secrets::default(),
         };
         let sign = || async {
             let credential = credentials.current().await?;

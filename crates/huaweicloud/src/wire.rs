@@ -7,7 +7,7 @@
 pub(crate) mod callback;
 
 use jiff::Timestamp;
-use record_callback_http::{Failure, encode};
+use record_callback_http::{Failure, Secrets, encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -89,6 +89,17 @@ pub struct RecordCallbackConfigRequest {
     /// The key events are signed with: at least 32 letters and digits. Never shown again.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed")]
     pub key: Option<SecretString>,
+}
+
+impl RecordCallbackConfigRequest {
+    /// What must not come back in an error.
+    pub(crate) fn secrets(&self) -> Secrets {
+        let mut secrets = Secrets::default();
+        secrets.add(self.key.as_ref().map(ExposeSecret::expose_secret));
+        secrets.add_query(self.notify_callback_url.as_deref());
+        secrets.add_query(self.on_demand_callback_url.as_deref());
+        secrets
+    }
 }
 
 #[expect(clippy::ref_option, reason = "serde passes the field")]

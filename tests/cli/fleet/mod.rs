@@ -193,20 +193,15 @@ impl Fleet {
         self.tell(&format!("--- callbacks of the manifest\n{callbacks}"));
     }
 
-    /// The story is as in the snapshot of this name.
+    /// The story is as in the snapshot of this name, and shows no secret.
     #[track_caller]
     fn is(&self, name: &str) {
-        is(name, &self.story);
+        self.program.assert_secret(&self.story);
+        let mut settings = Settings::clone_current();
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| assert_snapshot!(name, self.story));
     }
-}
-
-/// `text` is as in the snapshot of this name.
-#[track_caller]
-fn is(name: &str, text: &str) {
-    let mut settings = Settings::clone_current();
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| assert_snapshot!(name, text));
 }
 
 /// A line of JSON as JSON for people; other text as it is.

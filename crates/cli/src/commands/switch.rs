@@ -158,7 +158,7 @@ impl Switching<'_> {
     fn refuse_blocked(&self, plan: &Plan) -> Result<ExitCode, Failure> {
         match self.format() {
             Format::Text => output::print(Format::Text, plan, show::plan)?,
-            Format::Json => writeln!(anstream::stderr(), "{}", show::plan(plan))?,
+            Format::Json => write!(anstream::stderr(), "{}", show::plan(plan))?,
         }
         let blocked = show::callbacks(plan.counts().blocked);
         let hint = "see above what is in the way, or leave them out";

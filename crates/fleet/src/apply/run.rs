@@ -146,7 +146,10 @@ impl Run<'_> {
     async fn wave(&self, tasks: Vec<Task>) {
         let written = self.each(tasks, |task| self.write(task)).await;
         let verified = self.verified(written).await;
-        let confirmed = self.each(verified, |task| self.confirm(task)).await;
+        // Who leaves nothing behind is done, even if no more is to be begun.
+        let (moving, done): (Vec<_>, Vec<_>) = verified.into_iter().partition(|task| !task.retire.is_empty());
+        self.gone(done).await;
+        let confirmed = self.each(moving, |task| self.confirm(task)).await;
         let retired = self.each(confirmed, |task| self.retire(task)).await;
         self.gone(retired).await;
     }

@@ -308,7 +308,11 @@ impl Planner<'_> {
             }
             let end = match self.input.observed.sight(&config.slot) {
                 Sight::UnknownProvider => {
-                    let reason = format!("its config in {} cannot be retired", config.slot);
+                    let provider = &config.slot.provider;
+                    let reason = format!(
+                        "its config in {} cannot be retired: the manifest has no provider `{provider}`",
+                        config.slot
+                    );
                     let hint = "declare that provider again until the config is gone";
                     return Err(Blocked::by(slot.cloned(), reason, hint));
                 }
