@@ -173,6 +173,8 @@ impl Model {
                 let mut shown = state.salt.of_config(config);
                 if !self.cloud(&slot.provider).capabilities().signing.key_readable {
                     shown.key = note.written.key;
+                    // Such a cloud may name a scheme although nothing is signed.
+                    shown.scheme = shown.scheme.filter(|_| note.written.scheme.is_some());
                 }
                 note.standing != Standing::Creating || shown == note.written
             })
