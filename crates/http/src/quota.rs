@@ -27,15 +27,15 @@ impl Quota {
         Self { calls, window: Duration::from_secs(60) }
     }
 
-    /// Pacing that keeps any window within the quota: a burst of a hundredth of it, and the rest
+    /// Pacing that keeps any window within the quota: a burst of a two-hundredth of it, and the rest
     /// spread evenly, because a burst plus a full window's refill must not exceed the quota.
     ///
     /// A call that comes late because timers are coarse is made up for by the next, at most [`LATE`]; so that this
-    /// keeps within the quota too, windows count as that much longer.
+    /// keeps within the quota too, and calls may come closer together where they arrive, windows count as longer.
     fn pacing(self) -> governor::Quota {
-        let burst = (self.calls.get() / 100).max(1);
+        let burst = (self.calls.get() / 200).max(1);
         let refills = self.calls.get() - burst + 1;
-        let interval = (self.window + LATE) / refills.max(1);
+        let interval = (self.window + MARGIN) / refills.max(1);
         let part = (interval / PARTS.get()).max(Duration::from_nanos(1));
         let late = u32::try_from(LATE.as_nanos() / part.as_nanos()).unwrap_or(u32::MAX);
         let burst = burst.saturating_mul(PARTS.get()).saturating_add(late);
@@ -47,6 +47,8 @@ impl Quota {
 
 /// How late timers wake, at most: they have milliseconds.
 const LATE: Duration = Duration::from_millis(2);
+/// How much longer windows count: [`LATE`], and what the way to the cloud takes now longer, now shorter.
+const MARGIN: Duration = Duration::from_millis(6);
 /// A call in the limiter, whose burst is in whole parts: small enough to tell milliseconds apart.
 const PARTS: NonZeroU32 = NonZeroU32::new(100).unwrap();
 

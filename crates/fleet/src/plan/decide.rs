@@ -241,7 +241,9 @@ impl Planner<'_> {
 
     /// Whether what is in an owned slot is ours. Of a create that may not have happened, only what it was to write is.
     fn is_ours(&self, owned: &OwnedConfig, stored: &StoredCallback) -> bool {
-        let as_written = || self.input.state.salt.changed(&owned.written, stored).is_empty();
+        // A cloud may have ignored what its documents do not promise, and nobody was left to note that.
+        let ignored = |field: &Field| *field == Field::OnDemandUrl && stored.on_demand_url.is_none();
+        let as_written = || self.input.state.salt.changed(&owned.written, stored).iter().all(ignored);
         !is_another(owned, stored) && (owned.standing != Standing::Creating || as_written())
     }
 
