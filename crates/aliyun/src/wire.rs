@@ -33,9 +33,9 @@ pub(crate) mod header {
     pub(crate) const RETRY_AFTER: &str = "x-acs-retry-after";
 }
 
-/// The one parameter that is a secret.
 const NOTIFY_URL: &str = "NotifyUrl";
 const ON_DEMAND_URL: &str = "OnDemandUrl";
+/// The one parameter that is a secret as a whole; the URLs may have one in their query.
 const AUTH_KEY: &str = "NotifyAuthKey";
 
 pub(crate) const ADD: &str = "AddLiveRecordNotifyConfig";

@@ -26,7 +26,7 @@ pub struct Drift {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "drift", rename_all = "snake_case")]
 pub enum DriftKind {
-    /// It is gone.
+    /// It is gone; somebody else's may be in its place.
     Missing,
     /// Fields of it changed.
     Changed {
@@ -66,6 +66,7 @@ pub fn drift(state: &State, observed: &Observed, targets: &Targets) -> Vec<Drift
 fn kind(state: &State, config: &OwnedConfig, sight: &Sight<'_>) -> Option<DriftKind> {
     match sight {
         Sight::Nothing => Some(DriftKind::Missing),
+        Sight::Config(stored) if config.is_replaced_by(stored) => Some(DriftKind::Missing),
         Sight::Unreadable(error) => Some(DriftKind::Unreadable { reason: error.to_string() }),
         Sight::UnknownProvider => Some(DriftKind::Unreadable {
             reason: format!("the manifest has no provider `{}`", config.slot.provider),

@@ -89,7 +89,7 @@ struct Importer<'a> {
     keys: &'a Keys,
     salt: Salt,
     request: &'a ImportRequest,
-    owned: BTreeSet<Slot>,
+    owned: BTreeMap<Slot, OwnedConfig>,
     declared: BTreeMap<Slot, &'a Declaration>,
     /// Of the manifest, and of what is added.
     names: BTreeSet<Name>,
@@ -110,7 +110,7 @@ impl<'a> Importer<'a> {
             keys,
             salt: state.salt,
             request,
-            owned: owned.map(|config| config.slot.clone()).collect(),
+            owned: owned.map(|config| (config.slot.clone(), config.clone())).collect(),
             declared: declared.collect(),
             names: manifest.callbacks().keys().cloned().collect(),
             import: Import::default(),
@@ -119,7 +119,7 @@ impl<'a> Importer<'a> {
 
     fn take(&mut self, provider: &Name, capabilities: &Capabilities, stored: &StoredCallback) {
         let slot = Slot { provider: provider.clone(), key: stored.key.clone() };
-        if self.owned.contains(&slot) {
+        if self.owned.get(&slot).is_some_and(|owned| !owned.is_replaced_by(stored)) {
             return;
         }
         let taken = match self.declared.get(&slot) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::{StreamExt, stream};
 use record_callback_core::{
@@ -28,6 +28,8 @@ struct Cloud {
     provider: Arc<dyn RecordCallbackProvider>,
     /// How many configs the last list of all had: what the next one will cost.
     listed: AtomicUsize,
+    /// Whether it said that it has more configs than it lists.
+    too_many: AtomicBool,
 }
 
 impl Clouds {
@@ -37,7 +39,8 @@ impl Clouds {
 
     /// Fleet operations on these providers.
     pub fn new(providers: BTreeMap<Name, Arc<dyn RecordCallbackProvider>>) -> Self {
-        let cloud = |provider| Cloud { provider, listed: AtomicUsize::new(0) };
+        let cloud =
+            |provider| Cloud { provider, listed: AtomicUsize::new(0), too_many: AtomicBool::new(false) };
         let clouds = providers.into_iter().map(|(name, provider)| (name, cloud(provider))).collect();
         Self { clouds, parallel: Self::PARALLEL }
     }
@@ -106,7 +109,8 @@ impl Cloud {
     async fn view(&self, keys: Vec<CallbackKey>, parallel: usize) -> View {
         let mut view = View::unread(&*self.provider);
         let domains: BTreeSet<&DomainName> = keys.iter().map(|key| &key.domain).collect();
-        let pages = self.provider.capabilities().list_page.map(|page| {
+        let lists = self.provider.capabilities().list_page.filter(|_| !self.too_many.load(Ordering::Relaxed));
+        let pages = lists.map(|page| {
             let configs = self.listed.load(Ordering::Relaxed).max(keys.len());
             configs.div_ceil(page.max(1) as usize)
         });
@@ -122,7 +126,9 @@ impl Cloud {
                         return view;
                     }
                     // More configs than the cloud lists at once: domain by domain they are all there.
-                    Err(error) if error.kind() == ErrorKind::Unsupported => {}
+                    Err(error) if error.kind() == ErrorKind::Unsupported => {
+                        self.too_many.store(true, Ordering::Relaxed);
+                    }
                     Err(error) => {
                         view.failed_as_a_whole = Some(Arc::new(error));
                         return view;

@@ -80,6 +80,9 @@ pub struct Change {
     /// The callback that has the slot until it has moved away itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Name>,
+    /// Where the config is noted, under another name of the same provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<Slot>,
     /// The callback that the config in the slot belonged to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taken_from: Option<Name>,

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use record_callback_core::{ConfigId, Fidelity, Field};
+use record_callback_core::{ConfigId, Fidelity, Field, StoredCallback};
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use file::{StateError, StateFile};
@@ -120,6 +120,13 @@ pub struct OwnedConfig {
     /// Fields of it that the cloud ignored, which was accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<Field>,
+}
+
+impl OwnedConfig {
+    /// Whether somebody deleted this config and created `stored` in its place, as far as the cloud's ids tell.
+    pub(crate) fn is_replaced_by(&self, stored: &StoredCallback) -> bool {
+        self.id.as_ref().zip(stored.id.as_ref()).is_some_and(|(ours, theirs)| ours != theirs)
+    }
 }
 
 /// How far writing a config has come.

@@ -16,7 +16,8 @@ pub(crate) struct FleetArguments {
     /// The manifest: TOML, or JSON in a file called so
     #[arg(long, value_name = "FILE", default_value = "fleet.toml")]
     pub(crate) manifest: PathBuf,
-    /// Where to note what is ours; default: record-callback.state.json beside the manifest
+    /// Where to note what is ours; default: record-callback.state.json beside
+    /// the manifest, with the manifest's name before it unless that is `fleet`
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
     /// How many calls may be under way at a time, for each provider; quotas are kept in any case
@@ -120,7 +121,8 @@ pub(crate) struct SwitchArguments {
     /// Leave the configs of the source in place, too
     #[arg(long)]
     pub(crate) keep_source: bool,
-    /// Before a source is retired, wait until the receiver whose /metrics these are has had a new event
+    /// Before a source is retired, wait until the receiver whose /metrics these are has had a new event, of
+    /// whichever callback
     #[arg(long, value_name = "URL", requires = "confirm_source", conflicts_with = "confirm_command")]
     pub(crate) confirm_url: Option<String>,
     /// The receiver's source that the new event has to come from

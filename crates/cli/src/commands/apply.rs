@@ -14,8 +14,7 @@ use crate::fleet::{Fleet, applying, show};
 const MAX_TARGETS: usize = 5;
 
 pub(crate) async fn run(arguments: ApplyArguments) -> Result<ExitCode, Failure> {
-    let fleet = Fleet::load(&arguments.fleet)?;
-    let (file, state) = fleet.open_state()?;
+    let (fleet, file, state) = Fleet::load_locked(&arguments.fleet)?;
     if let Some(switch) = &state.switch {
         return Err(Failure::Refused {
             problem: show::open_switch(switch),

@@ -47,6 +47,12 @@ async fn look(arguments: DriftArguments) -> Result<ExitCode, Failure> {
     // Before anything is said, so that whoever reads it can stop this.
     let stop = arguments.watch.map(|_| Stop::listen()).transpose()?;
     let fleet = Fleet::load(&arguments.fleet)?;
+    if !fleet.state_path().exists() {
+        // Nothing ever drifts from nothing: a path that is wrong would look fine forever.
+        let problem = format!("there is no state {}", fleet.state_path().display());
+        let hint = "`apply` or `import` makes one; or say with --state where it is".to_owned();
+        return Err(Failure::Refused { problem, hint });
+    }
     let looking = Looking { fleet, arguments };
     let state = looking.fleet.read_state()?;
     looking.fleet.check_targets(&looking.arguments.targets.targets(), &state)?;

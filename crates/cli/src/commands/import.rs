@@ -40,13 +40,14 @@ enum How {
 }
 
 pub(crate) async fn run(arguments: ImportArguments) -> Result<(), Failure> {
-    let fleet = Fleet::load(&arguments.fleet)?;
-    let request = request(&arguments, &fleet)?;
     let taken = if arguments.dry_run {
+        let fleet = Fleet::load(&arguments.fleet)?;
+        let request = request(&arguments, &fleet)?;
         let state = fleet.read_state()?;
         import(&fleet.manifest, &fleet.keys, &state, &fleet.clouds, &request).await?
     } else {
-        let (file, state) = fleet.open_state()?;
+        let (fleet, file, state) = Fleet::load_locked(&arguments.fleet)?;
+        let request = request(&arguments, &fleet)?;
         if let Some(switch) = &state.switch {
             // What it has begun to create is nobody else's.
             return Err(Failure::Refused {

@@ -18,8 +18,7 @@ use crate::fleet::{Fleet, applying, confirm, show};
 use crate::output;
 
 pub(crate) async fn run(arguments: SwitchArguments) -> Result<ExitCode, Failure> {
-    let fleet = Fleet::load(&arguments.fleet)?;
-    let (file, state) = fleet.open_state()?;
+    let (fleet, file, state) = Fleet::load_locked(&arguments.fleet)?;
     let open = state.switch.clone();
     let switching = Switching { fleet: &fleet, arguments: &arguments, file: &file };
     match open {

@@ -22,6 +22,8 @@ use crate::args::fleet::FleetArguments;
 use crate::failure::Failure;
 
 const STATE: &str = "record-callback.state.json";
+/// The manifest whose state is called only that.
+const MANIFEST: &str = "fleet";
 
 /// A fleet as its manifest declares it, connected.
 #[derive(Debug)]
@@ -50,18 +52,22 @@ impl Fleet {
         if let Some(parallel) = arguments.parallel {
             clouds = clouds.parallel(parallel.get());
         }
-        let state = arguments.state.clone().unwrap_or_else(|| directory.join(STATE));
+        let state = arguments.state.clone().unwrap_or_else(|| directory.join(state_name(&path)));
         Ok(Self { manifest: file.manifest, keys, clouds, path, format, text, state })
+    }
+
+    /// Reads the manifest and what is ours, locked: nobody else changes either until the file is dropped.
+    pub(crate) fn load_locked(arguments: &FleetArguments) -> Result<(Self, StateFile, State), Failure> {
+        // What is wrong with the manifest is said before a state is made for it.
+        let fleet = Self::load(arguments)?;
+        let (file, state) = StateFile::open(&fleet.state)?;
+        // Whoever had the lock until now may have written the manifest, too.
+        Ok((Self::load(arguments)?, file, state))
     }
 
     /// What is ours, without locking it.
     pub(crate) fn read_state(&self) -> Result<State, Failure> {
         Ok(StateFile::read(&self.state)?)
-    }
-
-    /// What is ours, locked: nobody else changes it until the file is dropped.
-    pub(crate) fn open_state(&self) -> Result<(StateFile, State), Failure> {
-        Ok(StateFile::open(&self.state)?)
     }
 
     pub(crate) fn state_path(&self) -> &Path {
@@ -116,6 +122,14 @@ impl Fleet {
         file.as_file().sync_all()?;
         file.persist(&path).map_err(|error| error.error)?;
         fs::File::open(directory)?.sync_all()
+    }
+}
+
+/// Manifests beside each other have a state each.
+fn state_name(manifest: &Path) -> String {
+    match manifest.file_stem().and_then(|stem| stem.to_str()) {
+        Some(stem) if stem != MANIFEST => format!("{stem}.{STATE}"),
+        _ => STATE.to_owned(),
     }
 }
 

@@ -138,7 +138,7 @@ fn block(text: &mut String, step: &Step, width: usize) {
         Action::Keep(_) => return,
         Action::Create(_) => (GREEN, "+", "create"),
         Action::Update(_) => (YELLOW, "~", "update"),
-        Action::Replace(_) => (CYAN, "-/+", "replace"),
+        Action::Replace(_) => (CYAN, "+/-", "replace"),
         Action::Delete(_) => (RED, "-", "delete"),
         Action::Blocked(_) => (RED, "!", "blocked"),
     };
@@ -193,6 +193,9 @@ fn fields(text: &mut String, change: &Change) {
     }
     if change.write == Write::Nothing && change.retire.is_empty() {
         field(text, "state", "the config is there already, only the note of it is corrected");
+    }
+    if let Some(place) = &change.renamed_from {
+        field(text, "is", &format!("the config in {place}: two names of one provider"));
     }
     if let Some(name) = &change.taken_from {
         field(text, "takes over", &format!("the config of `{name}`"));

@@ -200,7 +200,9 @@ impl Run<'_> {
         let provider = self.provider_of(&change.slot)?;
         let (config, fidelity) = (&change.wanted.config, change.wanted.fidelity);
         let effective = provider.capabilities().fit(config, fidelity)?.effective;
-        let before = self.owned(change.taken_from.as_ref().unwrap_or(name), &change.slot);
+        let holder = change.taken_from.as_ref().unwrap_or(name);
+        let before = self.owned(holder, change.renamed_from.as_ref().unwrap_or(&change.slot));
+        let before = before.map(|before| OwnedConfig { slot: change.slot.clone(), ..before });
         let salt = self.ledger.state().salt;
         // The id of a config that is gone would make the new one somebody else's.
         let known = before.as_ref().filter(|_| change.write != Write::Create);

@@ -139,6 +139,12 @@ impl Planner<'_> {
         if let Some(config) = self.entry(name).and_then(|entry| entry.in_slot(slot)) {
             return Ok(Some(Ours { config, taken_from: None, after: None }));
         }
+        let renamed = self
+            .other_names(slot)
+            .find_map(|place| self.entry(name)?.in_slot(&place).filter(|_| self.is_same(&place, slot)));
+        if let Some(config) = renamed {
+            return Ok(Some(Ours { config, taken_from: None, after: None }));
+        }
         let refuse = |reason: String, hint: &str| Err(Blocked::by(Some(slot.clone()), reason, hint));
         match self.holders.handover(name, slot) {
             None => Ok(None),
@@ -172,8 +178,8 @@ impl Planner<'_> {
         let deletes = retire.iter().any(|retirement| retirement.end == End::Delete);
         let mut not_owned = false;
         let sight = self.input.observed.sight(&slot);
-        let ours =
-            ours.filter(|ours| !matches!(&sight, Sight::Config(stored) if is_another(ours.config, stored)));
+        let ours = ours
+            .filter(|ours| !matches!(&sight, Sight::Config(stored) if ours.config.is_replaced_by(stored)));
         let (write, fields, unseen) = match sight {
             Sight::UnknownProvider => {
                 return Blocked::by(
@@ -211,14 +217,16 @@ impl Planner<'_> {
             let key_unseen = unseen.contains(&Field::SigningKey);
             return Action::Keep(Kept { key_unseen, not_owned, source_kept: self.source_kept(name, &slot) });
         }
+        let renamed_from = ours.map(|ours| &ours.config.slot).filter(|place| **place != slot);
         let change = Box::new(Change {
-            slot,
+            slot: slot.clone(),
             write,
             fields,
             deviations,
             unseen,
             retire,
             after: ours.and_then(|ours| ours.after).cloned(),
+            renamed_from: renamed_from.cloned(),
             taken_from: taken_from.cloned(),
             wanted,
         });
@@ -244,7 +252,7 @@ impl Planner<'_> {
         // A cloud may have ignored what its documents do not promise, and nobody was left to note that.
         let ignored = |field: &Field| *field == Field::OnDemandUrl && stored.on_demand_url.is_none();
         let as_written = || self.input.state.salt.changed(&owned.written, stored).iter().all(ignored);
-        !is_another(owned, stored) && (owned.standing != Standing::Creating || as_written())
+        !owned.is_replaced_by(stored) && (owned.standing != Standing::Creating || as_written())
     }
 
     /// Whether our note of a config that is as wanted says so too. One that does not has to be corrected: what it says
@@ -308,27 +316,64 @@ impl Planner<'_> {
             if kept || self.holders.wanting(&config.slot).is_some_and(|other| self.takes(other, name)) {
                 continue;
             }
-            let end = match self.input.observed.sight(&config.slot) {
-                Sight::UnknownProvider => {
-                    let provider = &config.slot.provider;
-                    let reason = format!(
-                        "its config in {} cannot be retired: the manifest has no provider `{provider}`",
-                        config.slot
-                    );
-                    let hint = "declare that provider again until the config is gone";
-                    return Err(Blocked::by(slot.cloned(), reason, hint));
-                }
-                Sight::Nothing => End::Forget,
-                Sight::Config(stored) if !self.is_ours(config, stored) => End::Forget,
-                // Whether it is ours shows only when it can be read.
-                Sight::Unreadable(error) if config.standing == Standing::Creating => {
-                    return Err(Blocked::error(config.slot.clone(), "it cannot be read: ", error));
-                }
-                Sight::Config(_) | Sight::Unreadable(_) => End::Delete,
-            };
+            let end = self.end(config).map_err(|(reason, hint)| Blocked::by(slot.cloned(), reason, hint))?;
             retire.push(Retirement { slot: config.slot.clone(), end });
         }
         Ok(retire)
+    }
+
+    /// What becomes of a config that goes.
+    fn end(&self, config: &OwnedConfig) -> Result<End, (String, &'static str)> {
+        let slot = &config.slot;
+        let wanting = [slot.clone()].into_iter().chain(self.other_names(slot)).find_map(|place| {
+            let other = self.holders.wanting(&place)?;
+            Some((other, place))
+        });
+        if let Some((other, _)) = wanting.as_ref().filter(|(other, _)| !self.input.targets.contains(other)) {
+            let reason =
+                format!("callback `{other}` is to have what is in {slot}, and is not among the targets");
+            return Err((reason, "plan both callbacks together"));
+        }
+        match self.input.observed.sight(slot) {
+            Sight::UnknownProvider => {
+                let provider = &slot.provider;
+                let reason = format!(
+                    "its config in {slot} cannot be retired: the manifest has no provider `{provider}`"
+                );
+                Err((reason, "declare that provider again until the config is gone"))
+            }
+            // Whether it is ours shows only when it can be read.
+            Sight::Unreadable(error) => {
+                let reason = format!("whether its config in {slot} is still ours cannot be read: {error}");
+                Err((reason, error.kind().hint()))
+            }
+            Sight::Nothing => Ok(End::Forget),
+            Sight::Config(stored) if !self.is_ours(config, stored) => Ok(End::Forget),
+            Sight::Config(_) if wanting.is_some_and(|(_, place)| self.is_same(slot, &place)) => {
+                Ok(End::Forget)
+            }
+            Sight::Config(_) => Ok(End::Delete),
+        }
+    }
+
+    /// The same domain and app on other providers of the same vendor.
+    fn other_names<'s>(&'s self, slot: &'s Slot) -> impl Iterator<Item = Slot> + 's {
+        let vendor = |name: &Name| self.input.observed.view(name).map(|view| view.vendor);
+        let others = self.input.manifest.providers().iter().filter(move |other| {
+            **other != slot.provider && vendor(other).is_some() && vendor(other) == vendor(&slot.provider)
+        });
+        others.map(|other| Slot { provider: other.clone(), key: slot.key.clone() })
+    }
+
+    /// Whether two slots on providers of one vendor show one config: the manifest has two names for one account.
+    ///
+    /// A cloud without ids has one config for a domain, whoever asks.
+    fn is_same(&self, one: &Slot, other: &Slot) -> bool {
+        let observed = self.input.observed;
+        match (observed.sight(one), observed.sight(other)) {
+            (Sight::Config(one), Sight::Config(other)) => one.key == other.key && one.id == other.id,
+            _ => false,
+        }
     }
 
     /// Whether a config of `name` goes to another callback once `name` has `slot`.
@@ -357,11 +402,6 @@ impl Planner<'_> {
 }
 
 const TAKE_OVER: &str = "take it over with `import`, or delete it";
-
-/// Whether somebody deleted our config and created this one, where the cloud's ids tell.
-fn is_another(owned: &OwnedConfig, stored: &StoredCallback) -> bool {
-    owned.id.as_ref().zip(stored.id.as_ref()).is_some_and(|(ours, theirs)| ours != theirs)
-}
 
 /// Why a config that is not ours is in the way, if it is.
 fn foreign(

@@ -10,6 +10,7 @@ use record_callback_core::{
 };
 use record_callback_fleet::{Name, Slot};
 
+use crate::wishes::PROVIDERS;
 use crate::world::{Fault, World};
 
 #[derive(Debug)]
@@ -60,7 +61,11 @@ impl Cloud {
 #[async_trait]
 impl RecordCallbackProvider for Cloud {
     fn vendor(&self) -> Vendor {
-        self.inner.vendor()
+        // Three clouds that have nothing to do with each other, whose ids may be the same.
+        PROVIDERS
+            .into_iter()
+            .find(|name| *name == self.name.as_str())
+            .map_or_else(|| self.inner.vendor(), Vendor::new)
     }
 
     fn capabilities(&self) -> &Capabilities {

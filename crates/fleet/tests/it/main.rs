@@ -9,6 +9,7 @@ mod engine;
 mod fleet;
 mod generate;
 mod model;
+mod names;
 mod plan;
 mod settled;
 mod wishes;

@@ -152,11 +152,21 @@ fn what_cannot_be_had_or_known_is_blocked() {
 }
 
 #[test]
-fn ours_is_deleted_though_unreadable_but_not_what_may_not_be_ours() {
+fn what_cannot_be_read_is_not_deleted() {
     let a = [callback("a", "full d.com/*", "")];
-    assert_eq!(Fleet::with(&a).unreadable().plans(&[]), ["a delete, delete full d.com/*"]);
+    let blocked =
+        "a blocked: whether its config in full d.com/* is still ours cannot be read: injected (unavailable)";
+    assert_eq!(Fleet::with(&a).unreadable().plans(&[]), [blocked]);
     let begun = Fleet::empty().after_fault(&a, 2, Fault::CrashBefore);
-    assert_eq!(begun.unreadable().plans(&[]), ["a blocked: it cannot be read: injected (unavailable)"]);
+    assert_eq!(begun.unreadable().plans(&[]), [blocked]);
+}
+
+#[test]
+fn what_another_callback_is_to_have_is_not_deleted_without_it() {
+    let mut fleet = Fleet::with(&[callback("old", "full d.com/*", "")]);
+    fleet.targets = Targets::Only([Name::new("old").unwrap()].into());
+    let [plan] = &fleet.plans(&[callback("new", "full d.com/*", "")])[..] else { panic!("one step") };
+    assert!(plan.contains("blocked: callback `new` is to have what is in full d.com/*"), "{plan}");
 }
 
 #[test]

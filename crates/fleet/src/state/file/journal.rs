@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! {"sum":"0f3a…","version":1,"serial":7}
-//! {"sum":"91c0…","synced":39,"is":{"record":"entry",…}}
+//! {"sum":"91c0…","synced":39,"is":{"record":"config",…}}
 //! ```
 //!
 //! `sum` is over all that follows it. `synced` is how much of the file was durable when the line was written: what a
