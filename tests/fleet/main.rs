@@ -2,6 +2,7 @@
 
 mod calls;
 mod crash;
+mod places;
 mod quota;
 mod simulated;
 mod support;

@@ -23,6 +23,8 @@ use crate::slot::Slot;
 pub struct State {
     /// What makes the fingerprints of this state like those of no other.
     pub salt: Salt,
+    /// Which cloud each provider was when it was written to, in the caller's words. No secret.
+    pub places: BTreeMap<Name, String>,
     /// The owned configs, by callback.
     pub entries: BTreeMap<Name, Entry>,
     /// The switch that is under way, if one is.
@@ -32,7 +34,7 @@ pub struct State {
 impl State {
     /// A state that owns nothing. Fails only when the operating system has no randomness to give.
     pub fn empty() -> io::Result<Self> {
-        Ok(Self { salt: Salt::random()?, entries: BTreeMap::new(), switch: None })
+        Ok(Self { salt: Salt::random()?, places: BTreeMap::new(), entries: BTreeMap::new(), switch: None })
     }
 
     /// Carries out what a journal says.
@@ -44,8 +46,19 @@ impl State {
                 self.own(name, config);
             }
             Record::Gone { name, slots } => self.disown(&name, &slots),
+            Record::Place { provider, place } => drop(self.places.insert(provider, place)),
             Record::Switch { switch } => self.switch = switch,
         }
+    }
+
+    /// A provider that is another cloud in `places` than the one that has configs of ours. In that other cloud nothing is
+    /// ours, whatever it is called.
+    pub fn misplaced<'a>(&'a self, places: &BTreeMap<Name, String>) -> Option<(&'a Name, &'a str)> {
+        let configs = self.entries.values().flat_map(|entry| &entry.configs);
+        configs.map(|config| &config.slot.provider).find_map(|provider| {
+            let (noted, now) = (self.places.get(provider)?, places.get(provider)?);
+            (noted != now).then_some((provider, noted.as_str()))
+        })
     }
 
     fn own(&mut self, name: Name, config: OwnedConfig) {
@@ -190,6 +203,13 @@ pub enum Record {
         name: Name,
         /// The config, as it is from now on.
         config: OwnedConfig,
+    },
+    /// Which cloud a provider is.
+    Place {
+        /// The provider.
+        provider: Name,
+        /// The cloud.
+        place: String,
     },
     /// The switch that is under way; none when it is over.
     Switch {

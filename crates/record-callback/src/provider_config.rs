@@ -173,6 +173,20 @@ impl ProviderConfig {
         }
     }
 
+    /// Which cloud it is, to tell one from another: vendor, address or region, and project. No secret.
+    pub fn place(&self) -> String {
+        let (vendor, endpoint, region, project_id) = match self {
+            Self::Aliyun(config) => ("aliyun", &config.endpoint, &config.region, None),
+            Self::Huaweicloud(config) => {
+                ("huaweicloud", &config.endpoint, &config.region, config.project_id.as_deref())
+            }
+        };
+        let address = endpoint.as_deref().or(region.as_deref()).unwrap_or("by default");
+        let address = address.split_once('?').map_or(address, |(before, _)| before);
+        let project = project_id.map(|id| format!(", project {id}")).unwrap_or_default();
+        format!("{vendor} {address}{project}")
+    }
+
     /// The quotas of the account.
     pub(crate) fn quotas(&self) -> Quotas {
         match self {

@@ -55,6 +55,7 @@ async fn look(arguments: DriftArguments) -> Result<ExitCode, Failure> {
     }
     let looking = Looking { fleet, arguments };
     let state = looking.fleet.read_state()?;
+    looking.fleet.check_places(&state)?;
     looking.fleet.check_targets(&looking.arguments.targets.targets(), &state)?;
     if let (Some(seconds), Some(stop)) = (looking.arguments.watch, stop) {
         looking.watch(Duration::from_secs(seconds.get().into()), stop).await?;

@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: ImportArguments) -> Result<(), Failure> {
             });
         }
         let taken = import(&fleet.manifest, &fleet.keys, &state, &fleet.clouds, &request).await?;
-        if !taken.owned.is_empty() {
+        if !taken.owned.is_empty() || fleet.check_places(&state).is_err() {
             write(&taken, &fleet, &file, &state)?;
         }
         taken
@@ -121,6 +121,9 @@ fn write(taken: &Import, fleet: &Fleet, file: &StateFile, state: &State) -> Resu
         .flat_map(|(name, entry)| entry.configs.iter().map(move |config| (&config.slot, name)))
         .collect();
     let mut noted = state.clone();
+    for place in fleet.places(state) {
+        noted.take(place);
+    }
     for (name, owned) in &taken.owned {
         // An interrupted run may have noted the place for another callback.
         let holder = holders.get(&owned.slot).filter(|holder| **holder != name);

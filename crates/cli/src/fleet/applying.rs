@@ -55,6 +55,10 @@ pub(crate) async fn carry_out(
     mut options: ApplyOptions,
 ) -> Result<Report, Failure> {
     let signals = stop::Stop::listen()?;
+    let places = fleet.places(&ledger.state());
+    for record in places {
+        ledger.note(record).await?;
+    }
     let (stopper, stop) = Stop::pair();
     options.stop = stop;
     options.max_failures = applying.max_failures.map(NonZeroUsize::get);

@@ -7,12 +7,14 @@ pub(crate) mod progress;
 pub(crate) mod show;
 pub(crate) mod watch;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use record_callback::fleet::{
-    Clouds, Keys, Manifest, ManifestFile, ManifestFormat, Plan, PlanInput, State, StateFile, Targets, plan,
+    Clouds, Keys, Manifest, ManifestFile, ManifestFormat, Name, Plan, PlanInput, Record, State, StateFile,
+    Targets, plan,
 };
 use record_callback::http::OsEnv;
 use record_callback::{InvalidConfig, ManifestKeys, ProviderConfig, connect_all};
@@ -36,6 +38,8 @@ pub(crate) struct Fleet {
     /// The manifest as it was read.
     pub(crate) text: String,
     state: PathBuf,
+    /// Which cloud each provider is.
+    places: BTreeMap<Name, String>,
 }
 
 impl Fleet {
@@ -53,7 +57,8 @@ impl Fleet {
             clouds = clouds.parallel(parallel.get());
         }
         let state = arguments.state.clone().unwrap_or_else(|| directory.join(state_name(&path)));
-        Ok(Self { manifest: file.manifest, keys, clouds, path, format, text, state })
+        let places = file.providers.iter().map(|(name, config)| (name.clone(), config.place())).collect();
+        Ok(Self { manifest: file.manifest, keys, clouds, path, format, text, state, places })
     }
 
     /// Reads the manifest and what is ours, locked: nobody else changes either until the file is dropped.
@@ -68,6 +73,23 @@ impl Fleet {
     /// What is ours, without locking it.
     pub(crate) fn read_state(&self) -> Result<State, Failure> {
         Ok(StateFile::read(&self.state)?)
+    }
+
+    /// Refuses providers that are other clouds than those the state is about.
+    pub(crate) fn check_places(&self, state: &State) -> Result<(), Failure> {
+        let Some((provider, noted)) = state.misplaced(&self.places) else { return Ok(()) };
+        let now = self.places.get(provider).map(String::as_str).unwrap_or_default();
+        Err(Failure::Refused {
+            problem: format!("provider `{provider}` is {now}, and what the state has of it is in {noted}"),
+            hint: "give another cloud another name, or another --state; if it is the same one, `import` notes it"
+                .to_owned(),
+        })
+    }
+
+    /// What has to be noted of which cloud is which.
+    pub(crate) fn places(&self, state: &State) -> Vec<Record> {
+        let new = self.places.iter().filter(|(name, place)| state.places.get(*name) != Some(*place));
+        new.map(|(name, place)| Record::Place { provider: name.clone(), place: place.clone() }).collect()
     }
 
     pub(crate) fn state_path(&self) -> &Path {

@@ -11,10 +11,12 @@ use crate::state::{Entry, OpenSwitch, Salt, State};
 
 /// Writes a snapshot: a line for each callback, in their order, so that two can be compared.
 pub(super) fn write(out: &mut dyn Write, serial: u64, state: &State) -> io::Result<()> {
-    let State { salt, entries, switch } = state;
+    let State { salt, places, entries, switch } = state;
     let mut out = BufWriter::new(out);
     write!(out, "{{\n\"version\": {VERSION},\n\"serial\": {serial},\n\"salt\": ")?;
     serde_json::to_writer(&mut out, salt)?;
+    out.write_all(b",\n\"providers\": ")?;
+    serde_json::to_writer(&mut out, places)?;
     out.write_all(b",\n\"switch\": ")?;
     serde_json::to_writer(&mut out, switch)?;
     out.write_all(b",\n\"callbacks\": {")?;
@@ -33,6 +35,7 @@ struct Snapshot {
     version: u32,
     serial: u64,
     salt: Salt,
+    providers: BTreeMap<Name, String>,
     switch: Option<OpenSwitch>,
     callbacks: BTreeMap<Name, Entry>,
 }
@@ -51,8 +54,8 @@ pub(super) fn read(path: &Path) -> Result<Option<(u64, State)>, StateError> {
         Err(error) => return Err(StateError::io(path, "read", error)),
     };
     let snapshot = match serde_json::from_reader(BufReader::new(file)) {
-        Ok(Snapshot { version: VERSION, serial, salt, switch, callbacks }) => {
-            return Ok(Some((serial, State { salt, entries: callbacks, switch })));
+        Ok(Snapshot { version: VERSION, serial, salt, providers, switch, callbacks }) => {
+            return Ok(Some((serial, State { salt, places: providers, entries: callbacks, switch })));
         }
         Ok(snapshot) => Ok(snapshot),
         Err(error) if error.is_io() => return Err(StateError::io(path, "read", error.into())),
