@@ -64,6 +64,8 @@ fn what_cannot_be_read_is_no_drift_and_no_success() {
 #[test]
 fn errors_exit_with_1_because_2_is_drift() {
     let mut fleet = Fleet::of(MATCHES);
+    assert_eq!(fleet.run(&["drift"]).code, Some(1), "nothing drifts from a state that is not there");
+    fleet.program.run(&["apply", "--yes"]).done();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let taken = listener.local_addr().expect("a bound port").to_string();
     for wrong in [
