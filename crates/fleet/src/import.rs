@@ -216,7 +216,10 @@ impl<'a> Importer<'a> {
             (StoredKey::Hidden, None, _) if self.request.hidden_is_unsigned => return Ok(unsigned()),
             (StoredKey::Hidden, None, _) => {
                 let reason = format!("the cloud names {scheme} and hides whether there is a key, and which");
-                return Err((reason, "say where the key is, or that there is none"));
+                return Err((
+                    reason,
+                    "say where the key is (--key-env, --key-file), or that there is none (--hidden-is-unsigned)",
+                ));
             }
             (StoredKey::Known(stored), Some((reference, key)), _) if stored == key => {
                 (reference.clone(), key.clone())
@@ -228,7 +231,7 @@ impl<'a> Importer<'a> {
                 let which = if given.is_some() { "another key than the given one" } else { "a key" };
                 return Err((
                     format!("it is signed with {which}"),
-                    "say where the key is, or where to put keys",
+                    "say where the key is (--key-env, --key-file), or where to put keys (--key-directory)",
                 ));
             }
         };

@@ -8,6 +8,7 @@ mod cloud;
 mod engine;
 mod fleet;
 mod generate;
+mod ignored;
 mod model;
 mod names;
 mod plan;
