@@ -12,7 +12,7 @@ use record_callback_core::{
 use super::verify::{Expected, Verified};
 use super::{ApplyOptions, Failure, Fate, Outcome, Progress, Report, Stage};
 use crate::name::Name;
-use crate::observe::Clouds;
+use crate::observe::{Clouds, Sight};
 use crate::plan::{Action, Change, End, Plan, Retirement, Write};
 use crate::slot::Slot;
 use crate::state::{Ledger, OwnedConfig, Standing};
@@ -302,8 +302,11 @@ impl Run<'_> {
         }
     }
 
-    async fn retire(&self, task: Task) -> (Task, Step<()>) {
+    async fn retire(&self, mut task: Task) -> (Task, Step<()>) {
         let mut result = Ok(());
+        if self.options.confirmation.is_some() {
+            self.look_again(&mut task).await;
+        }
         for retirement in &task.retire {
             result = self.retire_one(&task, retirement).await;
             if result.is_err() {
@@ -311,6 +314,19 @@ impl Run<'_> {
             }
         }
         (task, result.map_err(|error| Failure { stage: Stage::Retire, error }))
+    }
+
+    /// A confirmation may take long enough for somebody to replace what is to be deleted.
+    async fn look_again(&self, task: &mut Task) {
+        let observed = self.clouds.observe(task.retire.iter().map(|one| one.slot.clone())).await;
+        for retirement in &mut task.retire {
+            let owned = self.owned(&task.name, &retirement.slot);
+            if let (Some(owned), Sight::Config(stored)) = (owned, observed.sight(&retirement.slot))
+                && owned.is_replaced_by(stored)
+            {
+                retirement.end = End::Forget;
+            }
+        }
     }
 
     async fn retire_one(&self, task: &Task, retirement: &Retirement) -> Result<(), Error> {

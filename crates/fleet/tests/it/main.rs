@@ -5,12 +5,14 @@
 
 mod apply;
 mod cloud;
+mod confirm;
 mod engine;
 mod fleet;
 mod generate;
 mod ignored;
 mod model;
 mod names;
+mod nowhere;
 mod plan;
 mod settled;
 mod wishes;

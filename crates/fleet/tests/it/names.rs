@@ -3,24 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use record_callback_contract::{MemoryProvider, NoWait};
 use record_callback_core::{ReadBack, RecordCallbackProvider};
 use record_callback_fleet::{
-    ApplyOptions, Clouds, Journal, Keys, Ledger, ManifestFile, ManifestFormat, Name, Plan, PlanInput, Record,
-    State, Targets, apply, plan,
+    ApplyOptions, Clouds, Keys, Ledger, ManifestFile, ManifestFormat, Name, Plan, PlanInput, State, Targets,
+    apply, plan,
 };
 use serde::de::IgnoredAny;
 
-#[derive(Debug)]
-struct Nowhere;
-
-#[async_trait]
-impl Journal for Nowhere {
-    async fn append(&self, _record: &Record) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+use crate::nowhere::Nowhere;
 
 /// Plans and applies callback `a` on `provider`; the plan.
 async fn declare(cloud: &Arc<MemoryProvider>, state: &mut State, name: &str, provider: &str) -> Plan {
