@@ -124,8 +124,10 @@ impl Switching<'_> {
         // The manifest goes first, although it goes last on the way there: from now on it says where everything belongs,
         // so that after a crash a plan shows what is left to bring back, and nothing moves it forward again. If it
         // cannot be written, nothing was touched. The switch stays noted until the clouds have followed, and this can be
-        // run again: what is undone already is no edit and no step any more.
-        self.edit_manifest(&edits)?;
+        // run again: what is undone already is no edit and no step any more. What cannot go back is still where it was.
+        let stuck = blocked(&plan);
+        let back: Vec<Edit> = edits.into_iter().filter(|edit| !stuck.contains(edit.callback())).collect();
+        self.edit_manifest(&back)?;
         let mut done = kept(&plan);
         let options = ApplyOptions::new(ReadBack::new(TokioTimer));
         let report = applying::carry_out(plan, fleet, &ledger, &self.arguments.applying, options).await?;
@@ -248,6 +250,11 @@ fn not_edited(error: &EditError, hint: &str) -> Failure {
 fn kept(plan: &Plan) -> BTreeSet<Name> {
     let kept = plan.steps.iter().filter(|step| matches!(step.action, Action::Keep(_)));
     kept.map(|step| step.name.clone()).collect()
+}
+
+fn blocked(plan: &Plan) -> BTreeSet<Name> {
+    let blocked = plan.steps.iter().filter(|step| matches!(step.action, Action::Blocked(_)));
+    blocked.map(|step| step.name.clone()).collect()
 }
 
 fn successes(report: &Report) -> impl Iterator<Item = Name> {
