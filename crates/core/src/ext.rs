@@ -185,7 +185,7 @@ impl<P: RecordCallbackProvider + ?Sized> RecordCallbackProviderExt for P {
         let mut rounds = read_back.rounds();
         loop {
             let seen = self.get(&key).await.map_err(Error::with_maybe_applied)?;
-            let ignored = seen.as_ref().map(|stored| changed(stored, &effective));
+            let ignored = seen.as_ref().map(|stored| stored.changes(&effective));
             if ignored.as_ref().is_none_or(|fields| !fields.is_empty()) && rounds.another().await {
                 continue;
             }
@@ -239,13 +239,6 @@ fn hidden(stored: &StoredCallback, wanted: &RecordCallbackConfig, expected: &[Fi
     let unseen = differences.filter(|difference| difference.kind == DifferenceKind::CannotBeReadBack);
     let fields = unseen.map(|difference| difference.field);
     fields.filter(|field| expected.contains(field) || wanted.signing.key().is_some()).collect()
-}
-
-/// The fields the cloud shows and shows differently.
-fn changed(stored: &StoredCallback, wanted: &RecordCallbackConfig) -> Vec<Difference> {
-    let mut differences = stored.differences(wanted);
-    differences.retain(|difference| difference.kind == DifferenceKind::Changed);
-    differences
 }
 
 fn dropped_by_the_cloud(difference: Difference) -> Deviation {

@@ -147,9 +147,16 @@ impl StoredCallback {
         found
     }
 
+    /// The fields the cloud shows, and shows differently; what it hides is not counted.
+    pub fn changes(&self, wanted: &RecordCallbackConfig) -> Vec<Difference> {
+        let mut differences = self.differences(wanted);
+        differences.retain(|difference| difference.kind == DifferenceKind::Changed);
+        differences
+    }
+
     /// Whether everything the cloud shows is as `wanted`; what it hides is not counted.
     pub fn shows(&self, wanted: &RecordCallbackConfig) -> bool {
-        self.differences(wanted).iter().all(|difference| difference.kind != DifferenceKind::Changed)
+        self.changes(wanted).is_empty()
     }
 
     /// The config that would store the same, to write it back or move it to another vendor.

@@ -1,5 +1,7 @@
 //! What somebody else changed in the clouds since it was written.
 
+use std::collections::BTreeSet;
+
 use record_callback_core::{Field, StoredCallback};
 use serde::Serialize;
 
@@ -7,7 +9,7 @@ use crate::name::Name;
 use crate::observe::{Observed, Sight};
 use crate::plan::Targets;
 use crate::slot::Slot;
-use crate::state::{OwnedConfig, Standing, State};
+use crate::state::{OwnedConfig, State};
 
 /// A config of ours that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,14 +51,20 @@ pub struct DriftedField {
     pub now: String,
 }
 
+/// The places that [`drift`] needs to see.
+pub fn drift_slots(state: &State, targets: &Targets) -> BTreeSet<Slot> {
+    written(state, targets).map(|(_, config)| config.slot.clone()).collect()
+}
+
+fn written<'a>(state: &'a State, targets: &'a Targets) -> impl Iterator<Item = (&'a Name, &'a OwnedConfig)> {
+    state.configs().filter(|(name, config)| targets.contains(name) && config.is_written())
+}
+
 /// What drifted of the owned configs that `observed` shows, by callback.
 ///
 /// A signing key that the cloud hides is not compared. Neither is a config whose write was interrupted.
 pub fn drift(state: &State, observed: &Observed, targets: &Targets) -> Vec<Drift> {
-    let entries = state.entries.iter().filter(|(name, _)| targets.contains(name));
-    let configs = entries.flat_map(|(name, entry)| entry.configs.iter().map(move |config| (name, config)));
-    let written = configs.filter(|(_, config)| matches!(config.standing, Standing::Current | Standing::Kept));
-    let drifted = written.filter_map(|(name, config)| {
+    let drifted = written(state, targets).filter_map(|(name, config)| {
         let kind = kind(state, config, &observed.sight(&config.slot))?;
         Some(Drift { name: name.clone(), slot: config.slot.clone(), kind })
     });

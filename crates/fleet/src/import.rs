@@ -74,7 +74,7 @@ pub async fn import(
     let mut importer = Importer::new(manifest, keys, state, request);
     for (provider, cloud) in clouds.iter() {
         if request.providers.is_empty() || request.providers.contains(provider) {
-            let mut found = clouds.list(provider, request.domain.as_ref()).await?;
+            let mut found = cloud.list(request.domain.as_ref()).await?;
             found.sort_by(|one, other| one.key.cmp(&other.key));
             for stored in found {
                 importer.take(provider, cloud.capabilities(), &stored);
@@ -100,17 +100,17 @@ type Refusal = (String, &'static str);
 
 impl<'a> Importer<'a> {
     fn new(manifest: &'a Manifest, keys: &'a Keys, state: &State, request: &'a ImportRequest) -> Self {
-        let settled = |config: &&OwnedConfig| matches!(config.standing, Standing::Current | Standing::Kept);
-        let owned = state.entries.values().flat_map(|entry| entry.configs.iter().filter(settled));
-        let declared = manifest.callbacks().values().filter_map(|callback| {
-            Some((manifest.slot_on(callback, manifest.provider_of(callback)?)?, callback))
-        });
+        let owned = state.configs().filter(|(_, config)| config.is_written());
+        let declared = manifest
+            .callbacks()
+            .values()
+            .filter_map(|callback| Some((manifest.slot_of(callback)?, callback)));
         Self {
             manifest,
             keys,
             salt: state.salt,
             request,
-            owned: owned.map(|config| (config.slot.clone(), config.clone())).collect(),
+            owned: owned.map(|(_, config)| (config.slot.clone(), config.clone())).collect(),
             declared: declared.collect(),
             names: manifest.callbacks().keys().cloned().collect(),
             import: Import::default(),

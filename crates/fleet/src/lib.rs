@@ -61,7 +61,7 @@ mod state;
 mod switch;
 
 pub use apply::*;
-pub use drift::{Drift, DriftKind, DriftedField, drift};
+pub use drift::{Drift, DriftKind, DriftedField, drift, drift_slots};
 pub use import::{Import, ImportRequest, Skipped, import};
 pub use manifest::*;
 pub use name::Name;

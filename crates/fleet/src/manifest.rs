@@ -194,6 +194,11 @@ impl Manifest {
         Some(Slot { provider: provider.clone(), key: CallbackKey::new(domain, app) })
     }
 
+    /// Where `callback` belongs on the provider that has it.
+    pub fn slot_of(&self, callback: &Declaration) -> Option<Slot> {
+        self.slot_on(callback, self.provider_of(callback)?)
+    }
+
     /// What `callback` is to be on `provider`, with keys from `keys`.
     pub fn wanted(
         &self,

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::{StreamExt, stream};
 use record_callback_core::{
-    CallbackKey, Capabilities, DomainName, Error, ErrorKind, RecordCallbackProvider, Result, StoredCallback,
-    Vendor,
+    CallbackKey, Capabilities, DomainName, Error, ErrorKind, RecordCallbackProvider, StoredCallback, Vendor,
 };
 
 use crate::name::Name;
@@ -89,14 +88,6 @@ impl Clouds {
             observed.views.entry(name.clone()).or_insert_with(unread);
         }
         observed
-    }
-
-    /// Reads every config of the provider `name`, or of one domain of it.
-    pub(crate) async fn list(&self, name: &Name, domain: Option<&DomainName>) -> Result<Vec<StoredCallback>> {
-        match self.get(name) {
-            Some(provider) => provider.list(domain).await,
-            None => Err(Error::new(ErrorKind::NotFound, format!("provider `{name}` is not connected"))),
-        }
     }
 
     /// Whether configs are better verified many at a time than one by one.

@@ -51,11 +51,20 @@ impl State {
         }
     }
 
+    /// Every owned config, by callback.
+    pub fn configs(&self) -> impl Iterator<Item = (&Name, &OwnedConfig)> {
+        self.entries.iter().flat_map(|(name, entry)| entry.configs.iter().map(move |config| (name, config)))
+    }
+
+    /// The owned configs of one callback.
+    pub fn configs_of(&self, name: &Name) -> &[OwnedConfig] {
+        self.entries.get(name).map(|entry| entry.configs.as_slice()).unwrap_or_default()
+    }
+
     /// A provider that is another cloud in `places` than the one that has configs of ours. In that other cloud nothing is
     /// ours, whatever it is called.
     pub fn misplaced<'a>(&'a self, places: &BTreeMap<Name, String>) -> Option<(&'a Name, &'a str)> {
-        let configs = self.entries.values().flat_map(|entry| &entry.configs);
-        configs.map(|config| &config.slot.provider).find_map(|provider| {
+        self.configs().map(|(_, config)| &config.slot.provider).find_map(|provider| {
             let (noted, now) = (self.places.get(provider)?, places.get(provider)?);
             (noted != now).then_some((provider, noted.as_str()))
         })
@@ -136,6 +145,11 @@ pub struct OwnedConfig {
 }
 
 impl OwnedConfig {
+    /// Whether what was written is known: no write of it was interrupted.
+    pub fn is_written(&self) -> bool {
+        matches!(self.standing, Standing::Current | Standing::Kept)
+    }
+
     /// Whether somebody deleted this config and created `stored` in its place, as far as the cloud's ids tell.
     pub(crate) fn is_replaced_by(&self, stored: &StoredCallback) -> bool {
         self.id.as_ref().zip(stored.id.as_ref()).is_some_and(|(ours, theirs)| ours != theirs)

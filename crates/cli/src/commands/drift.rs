@@ -1,13 +1,12 @@
 //! `record-callback drift`
 
-use std::collections::BTreeSet;
 use std::future::pending;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use record_callback::fleet::{Drift, DriftKind, Slot, Standing, State, StateFile, drift};
+use record_callback::fleet::{Drift, DriftKind, State, StateFile, drift, drift_slots};
 use record_callback::http::{Clock, SystemClock};
 use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -79,10 +78,7 @@ struct Looking {
 impl Looking {
     async fn round(&self, state: &State) -> Round {
         let targets = self.arguments.targets.targets();
-        let entries = state.entries.iter().filter(|(name, _)| targets.contains(name));
-        let owned = entries.flat_map(|(_, entry)| &entry.configs);
-        let written = owned.filter(|config| matches!(config.standing, Standing::Current | Standing::Kept));
-        let slots: BTreeSet<Slot> = written.map(|config| config.slot.clone()).collect();
+        let slots = drift_slots(state, &targets);
         let checked = slots.len();
         let observed = self.fleet.clouds.observe(slots).await;
         Round { drift: drift(state, &observed, &targets), checked }

@@ -115,11 +115,7 @@ fn write(taken: &Import, fleet: &Fleet, file: &StateFile, state: &State) -> Resu
     if extended != text {
         fleet.rewrite(&extended)?;
     }
-    let holders: HashMap<&Slot, &Name> = state
-        .entries
-        .iter()
-        .flat_map(|(name, entry)| entry.configs.iter().map(move |config| (&config.slot, name)))
-        .collect();
+    let holders: HashMap<&Slot, &Name> = state.configs().map(|(name, config)| (&config.slot, name)).collect();
     let mut noted = state.clone();
     for place in fleet.places(state) {
         noted.take(place);

@@ -54,9 +54,8 @@ fn rows(manifest: &Manifest, state: &State) -> Vec<Row> {
     let mut rows = Vec::new();
     for name in names {
         let callback = manifest.callbacks().get(name);
-        let wanted =
-            callback.and_then(|callback| manifest.slot_on(callback, manifest.provider_of(callback)?));
-        let configs = state.entries.get(name).map(|entry| entry.configs.as_slice()).unwrap_or_default();
+        let wanted = callback.and_then(|callback| manifest.slot_of(callback));
+        let configs = state.configs_of(name);
         if callback.is_some() && !configs.iter().any(|config| Some(&config.slot) == wanted.as_ref()) {
             let slot = wanted.clone();
             rows.push(Row { name: name.clone(), slot, id: None, standing: None, declared: Declared::Here });

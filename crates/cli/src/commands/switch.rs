@@ -217,10 +217,8 @@ fn say(prepared: &PreparedSwitch, state: &State, targets: &Targets, keep_source:
         writeln!(stderr, "note: not moved: {}: {reason}", show::names(&names))?;
     }
     let moving = &prepared.switch.callbacks;
-    let owned = |name: &Name, from: &Name| {
-        let mut configs = state.entries.get(name).into_iter().flat_map(|entry| &entry.configs);
-        configs.any(|config| config.slot.provider == *from)
-    };
+    let owned =
+        |name: &Name, from: &Name| state.configs_of(name).iter().any(|config| config.slot.provider == *from);
     let foreign: Vec<_> =
         moving.iter().filter(|(name, from)| !owned(name, from)).map(|(name, _)| name).collect();
     // Of an open switch they may have left it behind already.
@@ -263,8 +261,7 @@ fn successes(report: &Report) -> impl Iterator<Item = Name> {
 }
 
 fn has_kept_source(state: &State, name: &Name) -> bool {
-    let mut configs = state.entries.get(name).into_iter().flat_map(|entry| &entry.configs);
-    configs.any(|config| config.standing == Standing::Kept)
+    state.configs_of(name).iter().any(|config| config.standing == Standing::Kept)
 }
 
 /// The plan as it is to be shown where the sources stay.

@@ -67,7 +67,8 @@ impl Fleet {
         let fleet = Self::load(arguments)?;
         let (file, state) = StateFile::open(&fleet.state)?;
         // Whoever had the lock until now may have written the manifest, too.
-        Ok((Self::load(arguments)?, file, state))
+        let fleet = if fleet.read_again()? == fleet.text { fleet } else { Self::load(arguments)? };
+        Ok((fleet, file, state))
     }
 
     /// What is ours, without locking it.

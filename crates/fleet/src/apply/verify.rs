@@ -1,8 +1,6 @@
 use std::collections::BTreeMap;
 
-use record_callback_core::{
-    Difference, DifferenceKind, Error, ErrorKind, Fidelity, RecordCallbackConfig, StoredCallback,
-};
+use record_callback_core::{Difference, Error, ErrorKind, Fidelity, RecordCallbackConfig};
 
 use super::run::Run;
 use crate::observe::{Observed, Sight};
@@ -67,7 +65,7 @@ impl Run<'_> {
         };
         match (observed.sight(slot), expected) {
             (Sight::Config(stored), Expected::Config(wanted, fidelity)) => {
-                let ignored = changed(stored, wanted);
+                let ignored = stored.changes(wanted);
                 if ignored.is_empty() || *fidelity == Fidelity::BestEffort {
                     return Verified::AsExpected(ignored);
                 }
@@ -91,11 +89,4 @@ impl Run<'_> {
             }
         }
     }
-}
-
-/// The fields the cloud shows, and shows differently.
-fn changed(stored: &StoredCallback, wanted: &RecordCallbackConfig) -> Vec<Difference> {
-    let mut differences = stored.differences(wanted);
-    differences.retain(|difference| difference.kind == DifferenceKind::Changed);
-    differences
 }

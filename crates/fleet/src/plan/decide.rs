@@ -12,7 +12,7 @@ use crate::manifest::{Declaration, Keys, Manifest, Wanted};
 use crate::name::Name;
 use crate::observe::{Observed, Sight};
 use crate::slot::Slot;
-use crate::state::{Entry, OwnedConfig, Standing, State};
+use crate::state::{Entry, OwnedConfig, Standing, State, Written};
 
 /// What a plan is made of.
 #[derive(Debug, Clone, Copy)]
@@ -38,15 +38,14 @@ impl PlanInput<'_> {
         state: &'s State,
         targets: &'s Targets,
     ) -> impl Iterator<Item = Slot> + use<'s> {
-        let wanted = |callback: &Declaration| manifest.slot_on(callback, manifest.provider_of(callback)?);
         let declared = manifest.callbacks().values().filter(|callback| targets.contains(&callback.name));
         let entries = state.entries.iter().filter(|(name, _)| targets.contains(name));
         let elsewhere = entries.flat_map(move |(name, entry)| {
-            let wanted = manifest.callbacks().get(name).and_then(wanted);
+            let wanted = manifest.callbacks().get(name).and_then(|callback| manifest.slot_of(callback));
             let slots = entry.configs.iter().map(|config| &config.slot);
             slots.filter(move |slot| Some(*slot) != wanted.as_ref()).cloned()
         });
-        declared.filter_map(wanted).chain(elsewhere)
+        declared.filter_map(|callback| manifest.slot_of(callback)).chain(elsewhere)
     }
 }
 
@@ -72,12 +71,20 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
 
 /// Who has moved already, in a run that was interrupted, does nothing more that could be waited for.
 fn wait_for_nobody_who_stays(steps: &mut [Step]) {
+    let waited_for: BTreeSet<Name> =
+        steps.iter_mut().filter_map(after).filter_map(|after| after.clone()).collect();
     let kept = steps.iter().filter(|step| matches!(step.action, Action::Keep(_)));
-    let kept: BTreeSet<Name> = kept.map(|step| step.name.clone()).collect();
-    for step in steps {
-        if let Action::Create(change) | Action::Update(change) | Action::Replace(change) = &mut step.action {
-            change.after.take_if(|holder| kept.contains(holder));
-        }
+    let kept: BTreeSet<Name> =
+        kept.map(|step| &step.name).filter(|name| waited_for.contains(*name)).cloned().collect();
+    for after in steps.iter_mut().filter_map(after) {
+        after.take_if(|holder| kept.contains(holder));
+    }
+}
+
+fn after(step: &mut Step) -> Option<&mut Option<Name>> {
+    match &mut step.action {
+        Action::Create(change) | Action::Update(change) | Action::Replace(change) => Some(&mut change.after),
+        Action::Keep(_) | Action::Delete(_) | Action::Blocked(_) => None,
     }
 }
 
@@ -177,6 +184,7 @@ impl Planner<'_> {
         let Fitted { effective, deviations } = fitted;
         let deletes = retire.iter().any(|retirement| retirement.end == End::Delete);
         let mut not_owned = false;
+        let written = self.input.state.salt.of_config(&effective);
         let sight = self.input.observed.sight(&slot);
         let ours = ours
             .filter(|ours| !matches!(&sight, Sight::Config(stored) if ours.config.is_replaced_by(stored)));
@@ -192,7 +200,7 @@ impl Planner<'_> {
             Sight::Nothing => (Write::Create, all_fields(&effective), self.unseen(&slot, &effective)),
             Sight::Config(stored) => match ours {
                 Some(ours) if self.is_ours(ours.config, stored) => {
-                    let (fields, unseen) = self.compare(stored, &effective, ours.config);
+                    let (fields, unseen) = compare(stored, &effective, &written, ours.config);
                     (if fields.is_empty() { Write::Nothing } else { Write::Update }, fields, unseen)
                 }
                 Some(_) => {
@@ -212,7 +220,7 @@ impl Planner<'_> {
             },
         };
         let taken_from = ours.and_then(|ours| ours.taken_from);
-        let noted = ours.is_none_or(|ours| self.is_noted(ours.config, &effective));
+        let noted = ours.is_none_or(|ours| is_noted(ours.config, &written));
         if write == Write::Nothing && retire.is_empty() && taken_from.is_none() && noted {
             let key_unseen = unseen.contains(&Field::SigningKey);
             return Action::Keep(Kept { key_unseen, not_owned, source_kept: self.source_kept(name, &slot) });
@@ -255,61 +263,9 @@ impl Planner<'_> {
         !owned.is_replaced_by(stored) && (owned.standing != Standing::Creating || as_written())
     }
 
-    /// Whether our note of a config that is as wanted says so too. One that does not has to be corrected: what it says
-    /// decides later whether a config is ours, stays, or drifted.
-    fn is_noted(&self, owned: &OwnedConfig, effective: &RecordCallbackConfig) -> bool {
-        owned.standing == Standing::Current && owned.written == self.input.state.salt.of_config(effective)
-    }
-
-    /// The fields to be written, and those that will not be seen again.
-    fn compare(
-        &self,
-        stored: &StoredCallback,
-        effective: &RecordCallbackConfig,
-        owned: &OwnedConfig,
-    ) -> (Vec<FieldChange>, Vec<Field>) {
-        let differences = stored.differences(effective);
-        let unseen: Vec<Field> =
-            hidden(&differences).filter(|_| effective.signing().key().is_some()).collect();
-        let salt = &self.input.state.salt;
-        let written = salt.of_config(effective);
-        let is_written = |field| match field {
-            Field::NotifyUrl => written.notify_url == owned.written.notify_url,
-            Field::OnDemandUrl => written.on_demand_url == owned.written.on_demand_url,
-            Field::Events => written.events == owned.written.events,
-            Field::Signing => written.scheme == owned.written.scheme,
-            _ => written.key == owned.written.key,
-        };
-        let key_known = match owned.standing {
-            Standing::Current | Standing::Kept => owned.written.key == written.key,
-            // What is shown was written together with the key; but who else may have written it?
-            Standing::Creating => owned.written.key.is_none() && written.key.is_none(),
-            Standing::Updating => false,
-        };
-        let fields = differences.into_iter().filter_map(|difference| {
-            let Difference { field, stored, wanted, kind } = difference;
-            // Asked for before, ignored by the cloud, and accepted so.
-            if owned.ignored.contains(&field) && is_written(field) {
-                return None;
-            }
-            let from = match kind {
-                DifferenceKind::Changed => stored,
-                DifferenceKind::CannotBeReadBack if key_known => return None,
-                DifferenceKind::CannotBeReadBack => match (owned.standing, owned.written.key) {
-                    (Standing::Creating | Standing::Updating, _) => "unknown, its last write was interrupted",
-                    (_, Some(_)) => "another key was written",
-                    (_, None) => "no key was written",
-                }
-                .to_owned(),
-            };
-            Some(FieldChange { field, from: Some(from), to: wanted })
-        });
-        (fields.collect(), unseen)
-    }
-
     /// What of a callback's goes once it has `slot`.
     fn retirements(&self, name: &Name, slot: Option<&Slot>) -> Result<Vec<Retirement>, Action> {
-        let configs = self.entry(name).map(|entry| entry.configs.as_slice()).unwrap_or_default();
+        let configs = self.input.state.configs_of(name);
         let mut retire = Vec::new();
         for config in configs.iter().filter(|config| Some(&config.slot) != slot) {
             let kept = config.standing == Standing::Kept && slot.is_some() && !self.input.drop_kept;
@@ -378,7 +334,7 @@ impl Planner<'_> {
 
     /// Whether a config of `name` goes to another callback once `name` has `slot`.
     fn hands_over(&self, name: &Name, slot: &Slot) -> bool {
-        let configs = self.entry(name).map(|entry| entry.configs.as_slice()).unwrap_or_default();
+        let configs = self.input.state.configs_of(name);
         configs.iter().any(|config| {
             let other = self.holders.wanting(&config.slot).filter(|_| config.slot != *slot);
             config.standing != Standing::Kept
@@ -393,7 +349,7 @@ impl Planner<'_> {
     }
 
     fn source_kept(&self, name: &Name, slot: &Slot) -> bool {
-        self.entry(name).is_some_and(|entry| entry.configs.iter().any(|config| config.slot != *slot))
+        self.input.state.configs_of(name).iter().any(|config| config.slot != *slot)
     }
 
     fn entry(&self, name: &Name) -> Option<&Entry> {
@@ -403,6 +359,55 @@ impl Planner<'_> {
 
 const TAKE_OVER: &str = "take it over with `import`, or delete it";
 
+/// Whether our note of a config that is as wanted says so too. One that does not has to be corrected: what it says
+/// decides later whether a config is ours, stays, or drifted.
+fn is_noted(owned: &OwnedConfig, written: &Written) -> bool {
+    owned.standing == Standing::Current && owned.written == *written
+}
+
+/// The fields to be written, and those that will not be seen again.
+fn compare(
+    stored: &StoredCallback,
+    effective: &RecordCallbackConfig,
+    written: &Written,
+    owned: &OwnedConfig,
+) -> (Vec<FieldChange>, Vec<Field>) {
+    let differences = stored.differences(effective);
+    let unseen: Vec<Field> = hidden(&differences).filter(|_| effective.signing().key().is_some()).collect();
+    let is_written = |field| match field {
+        Field::NotifyUrl => written.notify_url == owned.written.notify_url,
+        Field::OnDemandUrl => written.on_demand_url == owned.written.on_demand_url,
+        Field::Events => written.events == owned.written.events,
+        Field::Signing => written.scheme == owned.written.scheme,
+        _ => written.key == owned.written.key,
+    };
+    let key_known = match owned.standing {
+        Standing::Current | Standing::Kept => owned.written.key == written.key,
+        // What is shown was written together with the key; but who else may have written it?
+        Standing::Creating => owned.written.key.is_none() && written.key.is_none(),
+        Standing::Updating => false,
+    };
+    let fields = differences.into_iter().filter_map(|difference| {
+        let Difference { field, stored, wanted, kind } = difference;
+        // Asked for before, ignored by the cloud, and accepted so.
+        if owned.ignored.contains(&field) && is_written(field) {
+            return None;
+        }
+        let from = match kind {
+            DifferenceKind::Changed => stored,
+            DifferenceKind::CannotBeReadBack if key_known => return None,
+            DifferenceKind::CannotBeReadBack => match (owned.standing, owned.written.key) {
+                (Standing::Creating | Standing::Updating, _) => "unknown, its last write was interrupted",
+                (_, Some(_)) => "another key was written",
+                (_, None) => "no key was written",
+            }
+            .to_owned(),
+        };
+        Some(FieldChange { field, from: Some(from), to: wanted })
+    });
+    (fields.collect(), unseen)
+}
+
 /// Why a config that is not ours is in the way, if it is.
 fn foreign(
     slot: &Slot,
@@ -410,9 +415,9 @@ fn foreign(
     effective: &RecordCallbackConfig,
     leaves: bool,
 ) -> Option<Action> {
-    let differences = stored.differences(effective);
-    let changed: Vec<_> = differences.iter().filter(|d| d.kind == DifferenceKind::Changed).collect();
-    let unsure = leaves && effective.signing().key().is_some() && hidden(&differences).next().is_some();
+    let is_changed = |difference: &Difference| difference.kind == DifferenceKind::Changed;
+    let (changed, hidden): (Vec<_>, Vec<_>) = stored.differences(effective).into_iter().partition(is_changed);
+    let unsure = leaves && effective.signing().key().is_some() && !hidden.is_empty();
     if changed.is_empty() && !unsure {
         return None;
     }

@@ -29,17 +29,18 @@ pub(super) enum Handover<'a> {
 
 impl<'a> Holders<'a> {
     pub(super) fn new(manifest: &'a Manifest, state: &'a State) -> Self {
-        let owned = state
-            .entries
-            .iter()
-            .flat_map(|(name, entry)| entry.configs.iter().map(move |config| (&config.slot, name)));
-        let wanting = manifest.callbacks().values().filter_map(|callback| {
-            let slot = manifest.slot_on(callback, manifest.provider_of(callback)?)?;
-            Some((hash(&slot), callback))
-        });
+        let wanting = manifest
+            .callbacks()
+            .values()
+            .filter_map(|callback| Some((hash(&manifest.slot_of(callback)?), callback)));
         let mut wanting: Vec<_> = wanting.collect();
         wanting.sort_unstable_by_key(|(hash, _)| *hash);
-        Self { owners: owned.collect(), wanting, manifest, state }
+        Self {
+            owners: state.configs().map(|(name, config)| (&config.slot, name)).collect(),
+            wanting,
+            manifest,
+            state,
+        }
     }
 
     /// The callback that is to have `slot`.
@@ -82,8 +83,7 @@ impl<'a> Holders<'a> {
     }
 
     fn wanted_slot(&self, name: &Name) -> Option<Slot> {
-        let callback = self.manifest.callbacks().get(name)?;
-        self.manifest.slot_on(callback, self.manifest.provider_of(callback)?)
+        self.manifest.slot_of(self.manifest.callbacks().get(name)?)
     }
 }
 

@@ -98,7 +98,7 @@ impl Model {
     /// Where a callback is to be.
     pub(crate) fn place(&self, name: &Name) -> Option<Slot> {
         let callback = self.manifest.callbacks().get(name)?;
-        self.manifest.slot_on(callback, self.manifest.provider_of(callback)?)
+        self.manifest.slot_of(callback)
     }
 
     fn nth_name(&self, i: usize) -> Option<Name> {
