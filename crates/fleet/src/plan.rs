@@ -6,7 +6,7 @@ mod holders;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use record_callback_core::{Deviation, Error, Field, InvalidConfig};
+use record_callback_core::{Deviation, Error, Field, InvalidConfig, RecordCallbackConfig};
 use serde::Serialize;
 
 pub use decide::{PlanInput, plan};
@@ -86,9 +86,12 @@ pub struct Change {
     /// The callback that the config in the slot belonged to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taken_from: Option<Name>,
-    /// What to write.
+    /// What to ask for.
     #[serde(skip)]
     pub(crate) wanted: Wanted,
+    /// What the cloud will store of it.
+    #[serde(skip)]
+    pub(crate) effective: RecordCallbackConfig,
 }
 
 /// How a config is written.

@@ -5,9 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{Either, join_all, select};
 use futures_util::{StreamExt, stream};
-use record_callback_core::{
-    ConfigId, Error, ErrorKind, Fidelity, RecordCallbackConfig, RecordCallbackProvider,
-};
+use record_callback_core::{ConfigId, Error, ErrorKind, Fidelity, RecordCallbackProvider};
 
 use super::verify::{Expected, Verified};
 use super::{ApplyOptions, Failure, Fate, Outcome, Progress, Report, Stage};
@@ -65,7 +63,6 @@ struct Task {
     action: &'static str,
     change: Option<Box<Change>>,
     retire: Vec<Retirement>,
-    effective: Option<RecordCallbackConfig>,
 }
 
 type Step<T> = Result<T, Failure>;
@@ -83,7 +80,7 @@ impl Run<'_> {
                 }
                 Action::Delete(removal) => {
                     let (retire, name) = (removal.retire, step.name);
-                    removals.push(Task { name, action: "delete", change: None, retire, effective: None });
+                    removals.push(Task { name, action: "delete", change: None, retire });
                     continue;
                 }
                 Action::Create(change) => ("create", change),
@@ -91,7 +88,7 @@ impl Run<'_> {
                 Action::Replace(change) => ("replace", change),
             };
             let retire = std::mem::take(&mut change.retire);
-            changes.push(Task { name: step.name, action, change: Some(change), retire, effective: None });
+            changes.push(Task { name: step.name, action, change: Some(change), retire });
         }
         self.in_order(changes).await;
         // What is not declared any more goes last: nothing waits for it.
@@ -183,45 +180,39 @@ impl Run<'_> {
         }
     }
 
-    async fn write(&self, mut task: Task) -> (Task, Step<()>) {
-        let result = match task.change.take() {
+    async fn write(&self, task: Task) -> (Task, Step<()>) {
+        let result = match &task.change {
             None => Ok(()),
-            Some(change) => {
-                let result = self.write_change(&task.name, &change).await;
-                task.change = Some(change);
-                result.map(|effective| task.effective = Some(effective))
-            }
+            Some(change) => self.write_change(&task.name, change).await,
         };
         (task, result.map_err(|error| Failure { stage: Stage::Write, error }))
     }
 
-    /// Writes a config, noted before and after, and gives what the cloud was asked to store.
-    async fn write_change(&self, name: &Name, change: &Change) -> Result<RecordCallbackConfig, Error> {
+    /// Writes a config, noted before and after.
+    async fn write_change(&self, name: &Name, change: &Change) -> Result<(), Error> {
         let provider = self.provider_of(&change.slot)?;
         let (config, fidelity) = (&change.wanted.config, change.wanted.fidelity);
-        let effective = provider.capabilities().fit(config, fidelity)?.effective;
         let holder = change.taken_from.as_ref().unwrap_or(name);
         let before = self.owned(holder, change.renamed_from.as_ref().unwrap_or(&change.slot));
         let before = before.map(|before| OwnedConfig { slot: change.slot.clone(), ..before });
-        let salt = self.ledger.state().salt;
+        let written = self.ledger.state().salt.of_config(&change.effective);
         // The id of a config that is gone would make the new one somebody else's.
         let known = before.as_ref().filter(|_| change.write != Write::Create);
         let owned = |standing, id: Option<ConfigId>| OwnedConfig {
             slot: change.slot.clone(),
             id: id.or_else(|| known?.id.clone()),
             standing,
-            written: salt.of_config(&effective),
+            written,
             ignored: Vec::new(),
         };
         let applied = match change.write {
             Write::Nothing => {
                 // It is as wanted; whose it is and how it stands may not be noted yet.
                 if let Some(before) = before.clone() {
-                    let written = salt.of_config(&effective);
                     let current = OwnedConfig { standing: Standing::Current, written, ..before };
                     self.note(name, change, current).await?;
                 }
-                return Ok(effective);
+                return Ok(());
             }
             Write::Create => {
                 self.note(name, change, owned(Standing::Creating, None)).await?;
@@ -233,10 +224,7 @@ impl Run<'_> {
             }
         };
         match applied {
-            Ok(applied) => {
-                self.note(name, change, owned(Standing::Current, applied.id)).await?;
-                Ok(effective)
-            }
+            Ok(applied) => self.note(name, change, owned(Standing::Current, applied.id)).await,
             Err(error) => {
                 // What may have happened stays noted as begun; what certainly has not does not.
                 if !error.maybe_applied() {
@@ -249,12 +237,12 @@ impl Run<'_> {
 
     async fn verified(&self, tasks: Vec<Task>) -> Vec<Task> {
         let expected = tasks.iter().filter_map(|task| {
-            let (change, effective) = (task.change.as_ref()?, task.effective.as_ref()?);
+            let change = task.change.as_ref()?;
             // A cloud cannot ignore what was not written: what differs then, somebody else changed.
             let untouched = change.write == Write::Nothing
                 && self.owned(&task.name, &change.slot).is_none_or(|owned| owned.ignored.is_empty());
             let fidelity = if untouched { Fidelity::Exact } else { change.wanted.fidelity };
-            Some((change.slot.clone(), Expected::Config(effective, fidelity)))
+            Some((change.slot.clone(), Expected::Config(&change.effective, fidelity)))
         });
         let mut results = self.verify(expected.collect()).await;
         let mut through = Vec::new();

@@ -237,6 +237,7 @@ impl Planner<'_> {
             renamed_from: renamed_from.cloned(),
             taken_from: taken_from.cloned(),
             wanted,
+            effective,
         });
         match write {
             _ if deletes => Action::Replace(change),
