@@ -114,20 +114,12 @@ async fn applied() {
     let provider: Arc<dyn RecordCallbackProvider> = Arc::new(AliyunProvider::new(client));
     let clouds = Clouds::new(BTreeMap::from([(name("cloud"), provider)])).parallel(64);
     let manifest = manifest(APPLIED, "md5");
-    let keys = manifest.keys(&one_key);
+    let keys = &manifest.keys(&one_key);
     let directory = tempfile::tempdir().expect("a directory");
     let (file, state) = StateFile::open(directory.path().join("state.json")).expect("a state");
-    let targets = Targets::All;
-    let observed = clouds.observe(PlanInput::slots(&manifest, &state, &targets)).await;
-    let input = PlanInput {
-        manifest: &manifest,
-        keys: &keys,
-        observed: &observed,
-        state: &state,
-        targets: &targets,
-        drop_kept: false,
-    };
-    let plan = plan(&input);
+    let (manifest, state, targets) = (&manifest, &state, &Targets::All);
+    let observed = &clouds.observe(PlanInput::slots(manifest, state, targets)).await;
+    let plan = plan(&PlanInput { manifest, keys, observed, state, targets, drop_kept: false });
     let before = mock.requests().len();
     let ledger = Ledger::new(state.clone(), &file);
     let started = Instant::now();

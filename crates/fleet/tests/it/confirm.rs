@@ -8,13 +8,9 @@ use record_callback_contract::{MemoryProvider, NoWait};
 use record_callback_core::{
     CallbackKey, DomainName, Fidelity, ReadBack, RecordCallbackConfig, RecordCallbackProvider,
 };
-use record_callback_fleet::{
-    ApplyOptions, Clouds, Confirmation, Keys, Ledger, ManifestFile, ManifestFormat, Name, PlanInput, Slot,
-    State, Targets, apply, plan,
-};
-use serde::de::IgnoredAny;
+use record_callback_fleet::{ApplyOptions, Clouds, Confirmation, Ledger, Name, Slot, State, apply};
 
-use crate::nowhere::Nowhere;
+use crate::nowhere::{Nowhere, planned};
 
 /// Confirms, and meanwhile somebody puts a config of their own in the place of the source.
 #[derive(Debug)]
@@ -47,18 +43,7 @@ async fn a_source_that_somebody_replaced_meanwhile_stays() {
             "[providers.source]\n[providers.target]\n[[callbacks]]\nname = 'a'\nprovider = '{provider}'\n\
              domain = {{ source = 'd.com', target = 'e.com' }}\nnotify_url = 'https://cb.example.com'\n"
         );
-        let manifest = ManifestFile::<IgnoredAny>::parse(&text, ManifestFormat::Toml).unwrap().manifest;
-        let (keys, targets) = (Keys::default(), Targets::All);
-        let observed = clouds.observe(PlanInput::slots(&manifest, &state, &targets)).await;
-        let input = PlanInput {
-            manifest: &manifest,
-            keys: &keys,
-            observed: &observed,
-            state: &state,
-            targets: &targets,
-            drop_kept: false,
-        };
-        let planned = plan(&input);
+        let planned = planned(&text, &clouds, &state).await;
         let ledger = Ledger::new(state.clone(), &Nowhere);
         let report = apply(planned, &clouds, &ledger, &options, &()).await;
         assert!(report.is_done(), "{report:?}");

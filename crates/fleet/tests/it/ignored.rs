@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use record_callback_contract::MemoryProvider;
 use record_callback_core::{Fidelity, Field, RecordCallbackProvider};
-use record_callback_fleet::{
-    Action, Clouds, Keys, ManifestFile, ManifestFormat, Name, OwnedConfig, Plan, PlanInput, Record, Standing,
-    State, Targets, plan,
-};
-use serde::de::IgnoredAny;
+use record_callback_fleet::{Action, Clouds, Keys, Name, OwnedConfig, Plan, Record, Standing, State};
+
+use crate::nowhere::{manifest, planned};
 
 const MANIFEST: &str = "[providers.cloud]\n[[callbacks]]\nname = 'a'\nprovider = 'cloud'\ndomain = 'd.com'\n\
                         notify_url = 'https://cb.example.com'\non_demand_url = 'https://od.example.com'\n\
@@ -17,10 +15,9 @@ const MANIFEST: &str = "[providers.cloud]\n[[callbacks]]\nname = 'a'\nprovider =
 
 /// The plan after a run that died when the cloud had created the config, and before that was noted.
 async fn planned_after_a_crash(declared: &str) -> Plan {
-    let manifest = |text| ManifestFile::<IgnoredAny>::parse(text, ManifestFormat::Toml).unwrap().manifest;
-    let (before, keys, targets) = (manifest(MANIFEST), Keys::default(), Targets::All);
+    let before = manifest(MANIFEST);
     let (name, provider) = (Name::new("a").unwrap(), Name::new("cloud").unwrap());
-    let wanted = before.wanted(&before.callbacks()[&name], &provider, &keys).unwrap();
+    let wanted = before.wanted(&before.callbacks()[&name], &provider, &Keys::default()).unwrap();
     let mut state = State::empty().unwrap();
     let config = OwnedConfig {
         slot: wanted.slot(),
@@ -34,16 +31,7 @@ async fn planned_after_a_crash(declared: &str) -> Plan {
     cloud.create(&wanted.config, Fidelity::BestEffort).await.unwrap();
     let cloud: Arc<dyn RecordCallbackProvider> = Arc::new(cloud);
     let clouds = Clouds::new(BTreeMap::from([(provider, cloud)]));
-    let manifest = manifest(declared);
-    let observed = clouds.observe(PlanInput::slots(&manifest, &state, &targets)).await;
-    plan(&PlanInput {
-        manifest: &manifest,
-        keys: &keys,
-        observed: &observed,
-        state: &state,
-        targets: &targets,
-        drop_kept: false,
-    })
+    planned(declared, &clouds, &state).await
 }
 
 #[tokio::test]

@@ -5,13 +5,9 @@ use std::sync::Arc;
 
 use record_callback_contract::{MemoryProvider, NoWait};
 use record_callback_core::{ReadBack, RecordCallbackProvider};
-use record_callback_fleet::{
-    ApplyOptions, Clouds, Keys, Ledger, ManifestFile, ManifestFormat, Name, Plan, PlanInput, State, Targets,
-    apply, plan,
-};
-use serde::de::IgnoredAny;
+use record_callback_fleet::{ApplyOptions, Clouds, Ledger, Name, Plan, State, apply};
 
-use crate::nowhere::Nowhere;
+use crate::nowhere::{Nowhere, planned};
 
 /// Plans and applies callback `a` on `provider`; the plan.
 async fn declare(cloud: &Arc<MemoryProvider>, state: &mut State, name: &str, provider: &str) -> Plan {
@@ -19,20 +15,9 @@ async fn declare(cloud: &Arc<MemoryProvider>, state: &mut State, name: &str, pro
         "[providers.one]\n[providers.two]\n[[callbacks]]\nname = '{name}'\nprovider = '{provider}'\n\
          domain = 'd.com'\nnotify_url = 'https://cb.example.com'\n"
     );
-    let manifest = ManifestFile::<IgnoredAny>::parse(&text, ManifestFormat::Toml).unwrap().manifest;
     let account = |text| (Name::new(text).unwrap(), Arc::clone(cloud) as Arc<dyn RecordCallbackProvider>);
     let clouds = Clouds::new(BTreeMap::from(["one", "two"].map(account)));
-    let (keys, targets) = (Keys::default(), Targets::All);
-    let observed = clouds.observe(PlanInput::slots(&manifest, state, &targets)).await;
-    let input = PlanInput {
-        manifest: &manifest,
-        keys: &keys,
-        observed: &observed,
-        state,
-        targets: &targets,
-        drop_kept: false,
-    };
-    let planned = plan(&input);
+    let planned = planned(&text, &clouds, state).await;
     let ledger = Ledger::new(state.clone(), &Nowhere);
     let options = ApplyOptions::new(ReadBack::new(NoWait));
     let report = apply(planned.clone(), &clouds, &ledger, &options, &()).await;

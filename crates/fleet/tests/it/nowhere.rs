@@ -1,7 +1,11 @@
 //! For tests in which nothing crashes.
 
 use async_trait::async_trait;
-use record_callback_fleet::{Journal, Record};
+use record_callback_fleet::{
+    Clouds, Journal, Keys, Manifest, ManifestFile, ManifestFormat, Plan, PlanInput, Record, State, Targets,
+    plan,
+};
+use serde::de::IgnoredAny;
 
 /// A journal that keeps nothing.
 #[derive(Debug)]
@@ -12,4 +16,15 @@ impl Journal for Nowhere {
     async fn append(&self, _record: &Record) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+pub(crate) fn manifest(text: &str) -> Manifest {
+    ManifestFile::<IgnoredAny>::parse(text, ManifestFormat::Toml).unwrap().manifest
+}
+
+/// The plan for a manifest without keys.
+pub(crate) async fn planned(text: &str, clouds: &Clouds, state: &State) -> Plan {
+    let (manifest, keys, targets) = (&manifest(text), &Keys::default(), &Targets::All);
+    let observed = &clouds.observe(PlanInput::slots(manifest, state, targets)).await;
+    plan(&PlanInput { manifest, keys, observed, state, targets, drop_kept: false })
 }
