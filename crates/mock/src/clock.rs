@@ -69,6 +69,11 @@ impl Clock {
         *lock(&self.0) = Setting::Fixed(at);
     }
 
+    /// Lets the clock run, so far ahead of the computer's, or behind it when `by` is negative.
+    pub fn run_ahead(&self, by: SignedDuration) {
+        *lock(&self.0) = Setting::System { ahead: by };
+    }
+
     /// Moves the clock forward, or back when `by` is negative. A running clock keeps running.
     pub fn advance(&self, by: SignedDuration) {
         let mut setting = lock(&self.0);

@@ -32,6 +32,51 @@ pub(crate) struct AccessKey {
     pub(crate) token: Option<Secret>,
 }
 
+impl AccessKey {
+    pub(crate) fn permanent(id: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self { id: id.into(), secret: Secret::new(secret), token: None }
+    }
+
+    pub(crate) fn temporary(
+        id: impl Into<String>,
+        secret: impl Into<String>,
+        token: impl Into<String>,
+    ) -> Self {
+        Self { token: Some(Secret::new(token)), ..Self::permanent(id, secret) }
+    }
+}
+
+/// A temporary access key, as the clouds' token services issue them. `Debug` prints only the id.
+#[derive(Clone)]
+pub struct TemporaryAccessKey {
+    /// The id.
+    pub id: String,
+    /// The secret requests are signed with.
+    pub secret: String,
+    /// What every request has to carry besides.
+    pub security_token: String,
+}
+
+impl TemporaryAccessKey {
+    /// A new one whose id starts with `id_prefix`.
+    pub(crate) fn random(id_prefix: &str) -> Self {
+        let id = format!("{id_prefix}{:.16}", random_hex().to_uppercase());
+        Self { id, secret: random_hex(), security_token: random_hex() + &random_hex() }
+    }
+}
+
+impl fmt::Debug for TemporaryAccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TemporaryAccessKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl From<&TemporaryAccessKey> for AccessKey {
+    fn from(key: &TemporaryAccessKey) -> Self {
+        Self::temporary(&key.id, &key.secret, &key.security_token)
+    }
+}
+
 /// The access keys of the mock's account.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AccessKeys(Vec<AccessKey>);
@@ -43,8 +88,15 @@ impl AccessKeys {
         self.0.push(key);
     }
 
-    pub(crate) fn find(&self, id: &str) -> Option<&AccessKey> {
-        self.0.iter().find(|key| key.id == id)
+    pub(crate) fn find(&self, id: &str) -> Option<AccessKey> {
+        self.0.iter().find(|key| key.id == id).cloned()
+    }
+
+    /// Takes a key away; `false` when there is none with this id.
+    pub(crate) fn remove(&mut self, id: &str) -> bool {
+        let before = self.0.len();
+        self.0.retain(|key| key.id != id);
+        self.0.len() < before
     }
 
     /// The first permanent key; when there is none, one is made with an id that starts with `id_prefix`.

@@ -117,27 +117,32 @@
 //! operation, status and code only; the one for each attempt at a callback has vendor, event, attempt, status and
 //! outcome. The accessors of [`ReceivedRequest`] and of the configurations give tests everything.
 
+mod admin;
 mod aliyun;
 mod callback_url;
 mod canonical;
 mod clock;
 mod credentials;
 mod delivery;
+mod faults;
 mod huaweicloud;
 mod lock;
 mod quota;
 mod recorded;
 mod server;
 
+pub use admin::MockAdmin;
 pub use aliyun::{
     AliyunConfig, AliyunDialect, AliyunEvent, AliyunNotifyRecord, AliyunOperation, AliyunSender,
     BooleanAnswers, MockAliyun, MockAliyunBuilder, OnDemandDecision, OnDemandReply, OnDemandRequest,
     SignedHost,
 };
 pub use clock::Clock;
+pub use credentials::TemporaryAccessKey;
 pub use delivery::{
     Delivery, DeliveryAttempt, DeliveryPolicy, DeliveryReport, RetrySignature, TriggerOutcome,
 };
+pub use faults::{Fault, FaultKind, Faults, Moment};
 pub use huaweicloud::{
     AbsentUrls, AuthTimestamp, CreateAnswer, HuaweicloudConfig, HuaweicloudDialect, HuaweicloudEvent,
     HuaweicloudSender, MockHuaweicloud, MockHuaweicloudBuilder, OnDemandUrl, RecordStart, SignType,

@@ -17,14 +17,15 @@ use crate::lock::lock;
 
 /// One request a mock received, exactly as it came, with the outcome.
 ///
-/// `Debug` prints only method, path, operation, status and code: the query, the headers and the body hold signatures,
+/// `Debug` prints only method, path, operation, status, code and fault: the query, the headers and the body hold signatures,
 /// tokens and signing keys.
 #[derive(Clone)]
 pub struct ReceivedRequest {
     pub(crate) raw: Arc<RawRequest>,
     pub(crate) operation: Option<&'static str>,
-    pub(crate) status: StatusCode,
+    pub(crate) status: Option<StatusCode>,
     pub(crate) code: Option<String>,
+    pub(crate) fault: Option<&'static str>,
 }
 
 /// A request with nothing decoded yet: signatures cover the bytes as they were sent.
@@ -101,14 +102,19 @@ impl ReceivedRequest {
         self.operation
     }
 
-    /// The HTTP status the mock answered.
+    /// The HTTP status the mock answered; 0 when a fault left it without an answer.
     pub fn status(&self) -> u16 {
-        self.status.as_u16()
+        self.status.map_or(0, |status| status.as_u16())
     }
 
     /// The vendor's error code the mock answered; `None` on success.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
+    }
+
+    /// The name of the [fault](crate::Fault) that struck, as [`FaultKind::name`](crate::FaultKind::name) has it.
+    pub fn fault(&self) -> Option<&str> {
+        self.fault
     }
 }
 
@@ -120,6 +126,7 @@ impl fmt::Debug for ReceivedRequest {
             .field("operation", &self.operation)
             .field("status", &self.status())
             .field("code", &self.code)
+            .field("fault", &self.fault)
             .finish_non_exhaustive()
     }
 }

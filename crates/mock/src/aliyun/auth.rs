@@ -29,7 +29,7 @@ const SIGNED_BY_ACS3: [&str; 6] =
 
 #[derive(Debug)]
 pub(super) struct Authenticator {
-    keys: AccessKeys,
+    pub(super) keys: Mutex<AccessKeys>,
     window: SignedDuration,
     nonces: Mutex<Nonces>,
 }
@@ -59,7 +59,7 @@ struct Claims<'a> {
 
 impl Authenticator {
     pub(super) fn new(keys: AccessKeys, window: SignedDuration) -> Self {
-        Self { keys, window, nonces: Mutex::default() }
+        Self { keys: Mutex::new(keys), window, nonces: Mutex::default() }
     }
 
     pub(super) fn check(&self, request: &ApiRequest<'_>, now: Timestamp) -> Result<()> {
@@ -67,10 +67,10 @@ impl Authenticator {
             Style::Rpc => rpc_claims(request)?,
             Style::Acs3 => acs3_claims(request)?,
         };
-        let key = self.keys.find(claims.access_key_id).ok_or_else(ApiError::unknown_access_key)?;
-        check_token(key, claims.security_token)?;
+        let key = lock(&self.keys).find(claims.access_key_id).ok_or_else(ApiError::unknown_access_key)?;
+        check_token(&key, claims.security_token)?;
         self.check_time(claims.timestamp, now)?;
-        check_signature(request, &claims, key)?;
+        check_signature(request, &claims, &key)?;
         self.use_nonce(&claims, now)
     }
 

@@ -88,6 +88,21 @@ impl ApiError {
         Self::gateway(StatusCode::BAD_REQUEST, "Throttling.User", message)
     }
 
+    pub(super) fn denied() -> Self {
+        Self::service(StatusCode::BAD_REQUEST, "Forbidden", "Ram Permission is forbidden.")
+    }
+
+    pub(super) fn unavailable() -> Self {
+        let message = "The request has failed due to a temporary failure of the server.";
+        Self::gateway(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
+    }
+
+    /// The status is UNVERIFIED.
+    pub(super) fn expired_security_token() -> Self {
+        let message = "Specified SecurityToken is expired.";
+        Self::gateway(StatusCode::BAD_REQUEST, "InvalidSecurityToken.Expired", message)
+    }
+
     /// For values no vendor page assigns a code of its own.
     pub(super) fn invalid_parameter(parameter: &str, rule: &str) -> Self {
         let message = format!("Specified parameter {parameter} is not valid: {rule}.");

@@ -21,9 +21,11 @@ use super::{
     state::{AliyunConfig, AliyunNotifyRecord, DomainKind, State},
 };
 use crate::{
+    admin::Control,
     clock::Clock,
-    credentials::{AccessKey, AccessKeys, Secret},
+    credentials::{AccessKey, AccessKeys, TemporaryAccessKey},
     delivery::{DeliveryPolicy, Http},
+    faults::{Faults, Refusal},
     lock::lock,
     quota::{Counters, Quota},
     recorded::{RawRequest, ReceivedRequest},
@@ -95,6 +97,47 @@ impl MockAliyun {
         lock(&self.cloud.state).records.push(record);
     }
 
+    /// Adds a permanent access key, or gives the one with this id another secret.
+    pub fn put_access_key(&self, id: impl Into<String>, secret: impl Into<String>) {
+        lock(&self.cloud.authenticator.keys).add(AccessKey::permanent(id, secret));
+    }
+
+    /// A new temporary access key, as STS issues them.
+    pub fn issue_temporary_access_key(&self) -> TemporaryAccessKey {
+        let key = TemporaryAccessKey::random("STS.");
+        lock(&self.cloud.authenticator.keys).add(AccessKey::from(&key));
+        key
+    }
+
+    /// Takes an access key away, temporary ones too; `false` when there is none with this id.
+    pub fn remove_access_key(&self, id: &str) -> bool {
+        lock(&self.cloud.authenticator.keys).remove(id)
+    }
+
+    /// What is going to go wrong.
+    pub fn faults(&self) -> &Faults {
+        self.server.faults()
+    }
+
+    pub(crate) fn control(&self) -> Control {
+        self.server.control(Cloud::VENDOR, &self.cloud.clock)
+    }
+
+    /// The clock the mock lives by.
+    pub fn clock(&self) -> &Clock {
+        &self.cloud.clock
+    }
+
+    /// Refuses connections from now on, and ends those that are there. Fails if the port is lost to somebody else.
+    pub async fn refuse_connections(&self) -> io::Result<()> {
+        self.server.gate().set_open(false).await
+    }
+
+    /// Takes connections again.
+    pub async fn accept_connections(&self) -> io::Result<()> {
+        self.server.gate().set_open(true).await
+    }
+
     /// Every request received so far, refused ones included, in the order they were answered.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.server.requests()
@@ -144,7 +187,7 @@ impl MockAliyunBuilder {
 
     /// Adds a permanent access key to the account. Without any, the mock makes one up.
     pub fn access_key(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
-        self.keys.add(AccessKey { id: id.into(), secret: Secret::new(secret), token: None });
+        self.keys.add(AccessKey::permanent(id, secret));
         self
     }
 
@@ -155,8 +198,7 @@ impl MockAliyunBuilder {
         secret: impl Into<String>,
         token: impl Into<String>,
     ) -> Self {
-        let token = Some(Secret::new(token));
-        self.keys.add(AccessKey { id: id.into(), secret: Secret::new(secret), token });
+        self.keys.add(AccessKey::temporary(id, secret, token));
         self
     }
 
@@ -241,9 +283,27 @@ pub(super) struct Cloud {
 impl Service for Cloud {
     const VENDOR: &'static str = "aliyun";
 
+    fn operation(&self, raw: &RawRequest) -> Option<&'static str> {
+        ApiRequest::new(raw).action().and_then(AliyunOperation::named).map(AliyunOperation::as_str)
+    }
+
     fn answer(&self, raw: &RawRequest) -> Answer {
         let request = ApiRequest::new(raw);
         answer::write(&request, self.call(&request))
+    }
+
+    fn refuse(&self, raw: &RawRequest, refusal: Refusal) -> Answer {
+        let error = match refusal {
+            Refusal::Throttled => ApiError::throttled(),
+            Refusal::Denied => ApiError::denied(),
+            Refusal::Unavailable => ApiError::unavailable(),
+            Refusal::TokenExpired => ApiError::expired_security_token(),
+        };
+        answer::write(&ApiRequest::new(raw), Err(error))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 }
 

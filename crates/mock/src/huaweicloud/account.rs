@@ -38,7 +38,7 @@ pub(super) struct Token {
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) id: String,
-    pub(super) keys: AccessKeys,
+    pub(super) keys: Mutex<AccessKeys>,
     pub(super) users: Vec<User>,
     pub(super) projects: Vec<Project>,
     pub(super) token_lifetime: SignedDuration,

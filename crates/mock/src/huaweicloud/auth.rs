@@ -10,6 +10,7 @@ use super::{
 use crate::{
     canonical::{is_signed, same},
     clock,
+    lock::lock,
     recorded::RawRequest,
 };
 
@@ -67,7 +68,7 @@ fn by_signature(account: &Account, raw: &RawRequest, authorization: &str, now: T
                 "Authorization is not `SDK-HMAC-SHA256 Access=<ak>, SignedHeaders=<names>, Signature=<hex>`",
             )
         })?;
-    let key = account.keys.find(access_key).ok_or_else(|| ApiError::unknown_access_key(access_key))?;
+    let key = lock(&account.keys).find(access_key).ok_or_else(|| ApiError::unknown_access_key(access_key))?;
 
     let security_token = raw.header("x-security-token");
     let token_right = match (&key.token, security_token) {
@@ -98,7 +99,7 @@ fn by_signature(account: &Account, raw: &RawRequest, authorization: &str, now: T
     }
     let expected = verify::signature(&canonical_request, date, key.secret.expose());
     if same(&expected, signature) {
-        Ok(Caller { name: key.id.clone(), scope: Scope::Account })
+        Ok(Caller { name: key.id, scope: Scope::Account })
     } else {
         Err(ApiError::signature_mismatch(&canonical_request))
     }

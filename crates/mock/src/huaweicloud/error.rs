@@ -67,6 +67,15 @@ impl ApiError {
         Self::gateway(StatusCode::TOO_MANY_REQUESTS, "APIGW.0308", message)
     }
 
+    pub(super) fn denied() -> Self {
+        let message = "You do not have permission to access the API.";
+        Self::live(StatusCode::UNAUTHORIZED, "LIVE.100011003", message)
+    }
+
+    pub(super) fn unavailable() -> Self {
+        Self::live(StatusCode::INTERNAL_SERVER_ERROR, "LIVE.100011005", "Internal server error.")
+    }
+
     pub(super) fn wrong_project() -> Self {
         Self::live(StatusCode::UNAUTHORIZED, "LIVE.100011015", "Project ID verification failed.")
     }

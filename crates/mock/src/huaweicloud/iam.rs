@@ -16,9 +16,13 @@ use super::{
 use crate::{
     canonical::{Plus, decode_pairs},
     clock::{self, Clock},
+    faults,
     recorded::RawRequest,
     server::{Answer, Service},
 };
+
+const CREATE_TOKEN: &str = "KeystoneCreateUserTokenByPassword";
+const LIST_PROJECTS: &str = "KeystoneListProjects";
 
 /// Token times have microseconds.
 const TOKEN_TIME: &str = "%Y-%m-%dT%H:%M:%S.%6fZ";
@@ -43,14 +47,21 @@ impl From<ApiError> for Refusal {
 impl Service for Iam {
     const VENDOR: &'static str = "huaweicloud-iam";
 
+    fn operation(&self, raw: &RawRequest) -> Option<&'static str> {
+        match (&raw.method, raw.path.as_str()) {
+            (&Method::POST, "/v3/auth/tokens") => Some(CREATE_TOKEN),
+            (&Method::GET, "/v3/projects") => Some(LIST_PROJECTS),
+            _ => None,
+        }
+    }
+
     fn answer(&self, raw: &RawRequest) -> Answer {
         let now = self.clock.now();
-        let (operation, outcome) = match (&raw.method, raw.path.as_str()) {
-            (&Method::POST, "/v3/auth/tokens") => {
-                (Some("KeystoneCreateUserTokenByPassword"), self.create_token(raw, now))
-            }
-            (&Method::GET, "/v3/projects") => (Some("KeystoneListProjects"), self.list_projects(raw, now)),
-            _ => (None, Err(ApiError::unknown_api().into())),
+        let operation = self.operation(raw);
+        let outcome = match operation {
+            Some(CREATE_TOKEN) => self.create_token(raw, now),
+            Some(LIST_PROJECTS) => self.list_projects(raw, now),
+            _ => Err(ApiError::unknown_api().into()),
         };
         let mut answer = match outcome {
             Ok(answer) => answer,
@@ -59,6 +70,27 @@ impl Service for Iam {
         };
         answer.operation = operation;
         answer
+    }
+
+    fn refuse(&self, _: &RawRequest, refusal: faults::Refusal) -> Answer {
+        use faults::Refusal;
+        let (status, message) = match refusal {
+            Refusal::Throttled => {
+                (StatusCode::TOO_MANY_REQUESTS, "The throttling threshold has been reached.")
+            }
+            Refusal::Denied => {
+                (StatusCode::FORBIDDEN, "You are not authorized to perform the requested action.")
+            }
+            Refusal::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "The service is unavailable."),
+            Refusal::TokenExpired => {
+                (StatusCode::UNAUTHORIZED, "The request you have made requires authentication.")
+            }
+        };
+        refuse(status, message, self.now())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 }
 

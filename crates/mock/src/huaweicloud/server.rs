@@ -23,9 +23,11 @@ use super::{
     state::{HuaweicloudConfig, State},
 };
 use crate::{
+    admin::Control,
     clock::Clock,
-    credentials::{AccessKey, AccessKeys, Secret, random_hex},
+    credentials::{AccessKey, AccessKeys, Secret, TemporaryAccessKey, random_hex},
     delivery::{DeliveryPolicy, Http},
+    faults::{Faults, Refusal},
     lock::lock,
     quota::{Counters, Quota},
     recorded::{RawRequest, ReceivedRequest},
@@ -152,6 +154,56 @@ impl MockHuaweicloud {
         lock(&self.live.state).remove(&self.project.id, id)
     }
 
+    /// Adds a permanent access key, or gives the one with this id another secret.
+    pub fn put_access_key(&self, access_key: impl Into<String>, secret_key: impl Into<String>) {
+        lock(&self.live.account.keys).add(AccessKey::permanent(access_key, secret_key));
+    }
+
+    /// A new temporary access key, as IAM issues them.
+    pub fn issue_temporary_access_key(&self) -> TemporaryAccessKey {
+        let key = TemporaryAccessKey::random("HST");
+        lock(&self.live.account.keys).add(AccessKey::from(&key));
+        key
+    }
+
+    /// Takes an access key away, temporary ones too; `false` when there is none with this id.
+    pub fn remove_access_key(&self, access_key: &str) -> bool {
+        lock(&self.live.account.keys).remove(access_key)
+    }
+
+    /// What is going to go wrong with Live requests.
+    pub fn faults(&self) -> &Faults {
+        self.live_server.faults()
+    }
+
+    /// What is going to go wrong with IAM requests.
+    pub fn iam_faults(&self) -> &Faults {
+        self.iam_server.faults()
+    }
+
+    pub(crate) fn controls(&self) -> [Control; 2] {
+        let account = Arc::clone(&self.live.account);
+        let iam = self.iam_server.control(Iam::VENDOR, &self.live.clock);
+        let iam = Control { revoke_tokens: Some(Arc::new(move || account.revoke_tokens())), ..iam };
+        [self.live_server.control(Live::VENDOR, &self.live.clock), iam]
+    }
+
+    /// The clock the mock lives by, and IAM with it.
+    pub fn clock(&self) -> &Clock {
+        &self.live.clock
+    }
+
+    /// Refuses connections to the Live API from now on, and ends those that are there. Fails if the port is lost to
+    /// somebody else.
+    pub async fn refuse_connections(&self) -> io::Result<()> {
+        self.live_server.gate().set_open(false).await
+    }
+
+    /// Takes connections to the Live API again.
+    pub async fn accept_connections(&self) -> io::Result<()> {
+        self.live_server.gate().set_open(true).await
+    }
+
     /// Every Live request received so far, refused ones included, in the order they were answered.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.live_server.requests()
@@ -224,7 +276,7 @@ impl MockHuaweicloudBuilder {
 
     /// Adds a permanent access key to the account. Without any, the mock makes one up.
     pub fn access_key(mut self, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
-        self.keys.add(AccessKey { id: access_key.into(), secret: Secret::new(secret_key), token: None });
+        self.keys.add(AccessKey::permanent(access_key, secret_key));
         self
     }
 
@@ -235,8 +287,7 @@ impl MockHuaweicloudBuilder {
         secret_key: impl Into<String>,
         security_token: impl Into<String>,
     ) -> Self {
-        let token = Some(Secret::new(security_token));
-        self.keys.add(AccessKey { id: access_key.into(), secret: Secret::new(secret_key), token });
+        self.keys.add(AccessKey::temporary(access_key, secret_key, security_token));
         self
     }
 
@@ -327,7 +378,7 @@ impl MockHuaweicloudBuilder {
         projects.append(&mut self.more_projects);
         let account = Arc::new(Account {
             id: random_hex(),
-            keys: self.keys,
+            keys: Mutex::new(self.keys),
             users: self.users,
             projects,
             token_lifetime: self.token_lifetime,
@@ -376,6 +427,10 @@ pub(super) struct Live {
 impl Service for Live {
     const VENDOR: &'static str = "huaweicloud";
 
+    fn operation(&self, raw: &RawRequest) -> Option<&'static str> {
+        Route::of(&raw.path)?.operation(&raw.method).map(Operation::as_str)
+    }
+
     fn answer(&self, raw: &RawRequest) -> Answer {
         let now = self.clock.now();
         let route = Route::of(&raw.path);
@@ -386,6 +441,20 @@ impl Service for Live {
         };
         answer.operation = operation.map(Operation::as_str);
         answer
+    }
+
+    fn refuse(&self, _: &RawRequest, refusal: Refusal) -> Answer {
+        let error = match refusal {
+            Refusal::Throttled => ApiError::throttled(self.quota.unwrap_or(DOCUMENTED_QUOTA)),
+            Refusal::Denied => ApiError::denied(),
+            Refusal::Unavailable => ApiError::unavailable(),
+            Refusal::TokenExpired => ApiError::token_not_valid(),
+        };
+        answer::write_error(&error, self.now())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 }
 

@@ -103,6 +103,11 @@ impl<'a> Aliyun<'a> {
 
     /// A signed RPC call; `parameters` may replace a common parameter, or remove it by an empty value.
     pub(crate) async fn rpc(&self, action: &str, parameters: &[(&str, &str)]) -> Reply {
+        Reply::to(self.http.post(self.rpc_url(action, parameters))).await
+    }
+
+    /// The URL of a signed RPC call by `POST`.
+    pub(crate) fn rpc_url(&self, action: &str, parameters: &[(&str, &str)]) -> String {
         let nonce = self.nonce.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
         let common = [
             ("Action", action),
@@ -121,8 +126,7 @@ impl<'a> Aliyun<'a> {
         let string_to_sign = format!("POST&%2F&{}", encode(&sorted));
         let mac = Hmac::<Sha1>::new_from_slice(format!("{}&", self.secret).as_bytes()).unwrap();
         let signature = BASE64_STANDARD.encode(mac.chain_update(string_to_sign).finalize().into_bytes());
-        let url = format!("{}/?{sorted}&Signature={}", self.mock.endpoint(), encode(&signature));
-        Reply::to(self.http.post(url)).await
+        format!("{}/?{sorted}&Signature={}", self.mock.endpoint(), encode(&signature))
     }
 
     /// A signed ACS3 call; `headers` replace or add headers, and all headers are signed but those in `unsigned`.

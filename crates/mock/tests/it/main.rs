@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod admin;
 mod aliyun_configs;
 mod aliyun_deliveries;
 mod aliyun_gateway;
 mod aliyun_listings;
 mod client;
 mod deliveries;
+mod faults;
 mod huaweicloud_configs;
 mod huaweicloud_deliveries;
 mod huaweicloud_gateway;

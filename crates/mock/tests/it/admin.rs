@@ -1,0 +1,105 @@
+//! The admin port.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use record_callback_mock::{Fault, FaultKind, MockAdmin, MockAliyun, MockHuaweicloud};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::client::{Reply, http};
+
+struct Mocks {
+    aliyun: MockAliyun,
+    huaweicloud: MockHuaweicloud,
+    admin: MockAdmin,
+}
+
+impl Mocks {
+    async fn start() -> Self {
+        let aliyun = MockAliyun::builder().start().await.unwrap();
+        let huaweicloud = MockHuaweicloud::builder().start().await.unwrap();
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let admin = MockAdmin::start(any, &aliyun, &huaweicloud).await.unwrap();
+        Self { aliyun, huaweicloud, admin }
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Value) -> Reply {
+        let request = http().request(method, format!("{}{path}", self.admin.endpoint()));
+        Reply::to(request.body(body.to_string())).await
+    }
+}
+
+#[tokio::test]
+async fn faults_are_added_shown_and_forgotten() {
+    let mocks = Mocks::start().await;
+    let fault = json!({"fault": "status", "status": 503, "retry_after": "7", "times": 2});
+    let more = json!([{"fault": "reset", "when": "after", "operation": "AddLiveRecordNotifyConfig"}]);
+    for body in [fault, more] {
+        assert_eq!(mocks.send(Method::POST, "/aliyun/faults", body).await.status, 204);
+    }
+    let kind = FaultKind::Status { status: 503, retry_after: Some("7".to_owned()) };
+    let reset = Fault::new(FaultKind::Reset).after().operation("AddLiveRecordNotifyConfig");
+    assert_eq!(mocks.aliyun.faults().to_come(), [Fault::new(kind).times(2), reset]);
+    let shown = mocks.send(Method::GET, "/aliyun/faults", Value::Null).await;
+    assert_eq!(shown.json[0]["status"], 503);
+    assert_eq!(http().get(mocks.aliyun.endpoint()).send().await.unwrap().status(), 503);
+    assert_eq!(mocks.send(Method::DELETE, "/aliyun/faults", Value::Null).await.status, 204);
+    assert!(mocks.aliyun.faults().to_come().is_empty());
+    let requests = mocks.send(Method::GET, "/aliyun/requests", Value::Null).await;
+    let expected = json!({
+        "method": "GET", "path": "/", "operation": null, "status": 503, "code": null, "fault": "status",
+    });
+    assert_eq!(requests.json, json!([expected]));
+}
+
+#[tokio::test]
+async fn what_is_not_understood_changes_nothing_and_says_why() {
+    let mocks = Mocks::start().await;
+    for (body, problem) in [
+        (json!({"fault": "explode"}), "unknown variant `explode`"),
+        (json!({"fault": "reset", "opration": "Add"}), "unknown field `opration`"),
+        (json!({"fault": "status", "status": 42}), "status 42 is not 200 to 599"),
+        (json!([{"fault": "reset"}, {"fault": "reset", "rate": 2}]), "rate 2 is not 0 to 1"),
+        (json!("reset"), "invalid type"),
+    ] {
+        let reply = mocks.send(Method::POST, "/huaweicloud/faults", body).await;
+        assert_eq!(reply.status, 400);
+        assert!(reply.at("/error").contains(problem), "{}", reply.text);
+        assert!(mocks.huaweicloud.faults().to_come().is_empty());
+    }
+    let reply = mocks.send(Method::GET, "/tencent/faults", Value::Null).await;
+    let known = "there is no cloud `tencent`: there are aliyun, huaweicloud, huaweicloud-iam";
+    assert_eq!((reply.status, reply.at("/error")), (404, known));
+    assert_eq!(mocks.send(Method::DELETE, "/aliyun/tokens", Value::Null).await.status, 404);
+    let reply = mocks.send(Method::PUT, "/aliyun/clock", json!({"ahead": 1})).await;
+    assert_eq!(reply.status, 400);
+}
+
+#[tokio::test]
+async fn time_connections_and_tokens_are_in_its_hands() {
+    let mocks = Mocks::start().await;
+    let before = mocks.aliyun.clock().now();
+    let ahead = json!({"ahead_seconds": 3600});
+    assert_eq!(mocks.send(Method::PUT, "/aliyun/clock", ahead).await.status, 204);
+    assert!(mocks.aliyun.clock().now().duration_since(before).as_secs() >= 3600);
+
+    let refused = |refused: bool| json!({ "refused": refused });
+    assert_eq!(mocks.send(Method::PUT, "/huaweicloud/connections", refused(true)).await.status, 204);
+    assert!(http().get(mocks.huaweicloud.endpoint()).send().await.unwrap_err().is_connect());
+    assert_eq!(mocks.send(Method::PUT, "/huaweicloud/connections", refused(false)).await.status, 204);
+    assert_eq!(http().get(mocks.huaweicloud.endpoint()).send().await.unwrap().status(), 404);
+
+    let token = mocks.huaweicloud.issue_token();
+    let with_token = || {
+        let url = format!(
+            "{}/v1/{}/record/callbacks",
+            mocks.huaweicloud.endpoint(),
+            mocks.huaweicloud.project_id()
+        );
+        Reply::to(http().get(url).header("x-auth-token", &token))
+    };
+    assert_eq!(with_token().await.status, 200);
+    assert_eq!(mocks.send(Method::DELETE, "/huaweicloud-iam/tokens", Value::Null).await.status, 204);
+    assert_eq!(with_token().await.outcome(), (401, "APIGW.0307"));
+    mocks.admin.shutdown().await;
+}
