@@ -8,6 +8,8 @@ use crate::lock::lock;
 
 /// `2026-01-02T03:04:05Z`, what both clouds put into answers and Aliyun into requests.
 pub(crate) const EXTENDED: &str = "%Y-%m-%dT%H:%M:%SZ";
+/// `2026-01-02T03:04:05.678Z`.
+pub(crate) const EXTENDED_MILLISECONDS: &str = "%Y-%m-%dT%H:%M:%S%.3fZ";
 /// `20260102T030405Z`, the form of Huawei Cloud's `X-Sdk-Date`.
 pub(crate) const BASIC: &str = "%Y%m%dT%H%M%SZ";
 

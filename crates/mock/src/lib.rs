@@ -78,17 +78,17 @@
 //! # What is assumed
 //!
 //! The vendors' pages are silent or contradict each other here and there, and the real services were never asked. Where
-//! two readings are likely, [`AliyunDialect`] and [`HuaweicloudDialect`] choose. Elsewhere the mocks take the stricter
-//! reading:
+//! two readings are likely, [`AliyunDialect`] and [`HuaweicloudDialect`] choose; [`Dialect::questions`] lists every
+//! question with what speaks for each reading, and [`Dialect::pairwise`] makes the dialects a client should work with.
+//! Elsewhere the mocks take the stricter reading:
 //!
-//! - Aliyun: an update replaces the whole configuration. An authentication key without authentication is dropped.
-//!   Configurations without an on-demand URL or key are described with empty texts. `PageNumber` and `PageSize` are
-//!   required for listing deliveries, as the page marks them, and `EndTime` is inclusive. Unknown parameters are
-//!   ignored; one given twice is refused. An ACS3 call has to sign `host`, `content-type` if it has one, and all its
-//!   `x-acs-` headers.
-//! - Huawei Cloud: `PUT` replaces the whole configuration and cannot change domain or app. An empty or repeating event
-//!   list is refused. A signature has to cover `host`, and the query has to be encoded on the wire exactly as it is
-//!   signed (`%2A`, not `*`). A request with a signature and a token is judged by the signature.
+//! - Aliyun: configurations without an on-demand URL or key are described with empty texts. An empty `NotifyUrl` or
+//!   `NotifyAuthKey` counts as not given. `PageNumber` and `PageSize` are required for listing deliveries, as the page
+//!   marks them, and `EndTime` is inclusive. Unknown parameters are ignored; one given twice is refused. An ACS3 call
+//!   has to sign `host`, `content-type` if it has one, and all its `x-acs-` headers.
+//! - Huawei Cloud: `PUT` cannot change domain or app. An empty or repeating event list is refused, and an empty text
+//!   for a URL or key when creating. A signature has to cover `host`, and the query has to be encoded on the wire
+//!   exactly as it is signed (`%2A`, not `*`). A request with a signature and a token is judged by the signature.
 //! - Deliveries: an answer counts when its status is 200, whatever its body. An entry of Aliyun's log stands for a
 //!   delivery with all its attempts, dated by the first, and shows the last answer and no signature. Huawei Cloud's
 //!   callbacks have no signature without a key. What the vendors leave open about timeouts and retries is in
@@ -109,7 +109,7 @@
 //! system trusts.
 //!
 //! Never happening: permissions (every key may do everything), HTTPS being required, unsafe callback URLs, keys and
-//! users being disabled or locked, temporary keys expiring, changes becoming visible late.
+//! users being disabled or locked, temporary keys expiring.
 //!
 //! # Secrets
 //!
@@ -124,8 +124,11 @@ mod canonical;
 mod clock;
 mod credentials;
 mod delivery;
+mod dialect;
 mod faults;
+mod field_order;
 mod huaweicloud;
+mod lag;
 mod lock;
 mod quota;
 mod recorded;
@@ -133,19 +136,23 @@ mod server;
 
 pub use admin::MockAdmin;
 pub use aliyun::{
-    AliyunConfig, AliyunDialect, AliyunEvent, AliyunNotifyRecord, AliyunOperation, AliyunSender,
-    BooleanAnswers, MockAliyun, MockAliyunBuilder, OnDemandDecision, OnDemandReply, OnDemandRequest,
-    SignedHost,
+    AliyunConfig, AliyunDialect, AliyunEvent, AliyunNotifyRecord, AliyunOmitted, AliyunOperation,
+    AliyunSender, AliyunThrottling, BooleanAnswers, BooleanRequests, Denial, EmptyOnDemandUrl, ErrorFormat,
+    KeyWithoutAuth, MockAliyun, MockAliyunBuilder, NotFoundStatus, NotifyUrlOnUpdate, OnDemandDecision,
+    OnDemandReply, OnDemandRequest, RequestIds, RetryAfter, SignedHost, UnknownDomain,
 };
 pub use clock::Clock;
 pub use credentials::TemporaryAccessKey;
 pub use delivery::{
     Delivery, DeliveryAttempt, DeliveryPolicy, DeliveryReport, RetrySignature, TriggerOutcome,
 };
+pub use dialect::{Dialect, Question, Reading, UnknownReading};
 pub use faults::{Fault, FaultKind, Faults, Moment};
+pub use field_order::FieldOrder;
 pub use huaweicloud::{
-    AbsentUrls, AuthTimestamp, CreateAnswer, HuaweicloudConfig, HuaweicloudDialect, HuaweicloudEvent,
-    HuaweicloudSender, MockHuaweicloud, MockHuaweicloudBuilder, OnDemandUrl, RecordStart, SignType,
-    Uniqueness, UrlQuery,
+    AbsentUrls, AppWildcardFilter, AuthTimestamp, ConfigIds, CreateAnswer, DeleteOfMissing, DuplicateStatus,
+    HuaweicloudConfig, HuaweicloudDialect, HuaweicloudEvent, HuaweicloudOmitted, HuaweicloudSender,
+    HuaweicloudThrottling, ListOffset, ListOrder, MissingId, MockHuaweicloud, MockHuaweicloudBuilder,
+    OnDemandUrl, RecordStart, SignType, Times, Uniqueness, UpdateAnswer, UrlQuery,
 };
 pub use recorded::ReceivedRequest;

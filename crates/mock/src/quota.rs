@@ -41,6 +41,13 @@ impl<K: Eq + Hash> Counters<K> {
         window.used += u32::from(allowed);
         allowed
     }
+
+    /// How long the window stays open.
+    pub(crate) fn wait(&self, key: &K, quota: Quota, now: Timestamp) -> Duration {
+        let opened = lock(&self.0).get(key).map_or(now, |window| window.opened);
+        let age = Duration::try_from(now.duration_since(opened)).unwrap_or_default();
+        quota.window.saturating_sub(age)
+    }
 }
 
 #[cfg(test)]
@@ -58,5 +65,7 @@ mod tests {
             .collect();
         assert_eq!(taken, [true, true, false, true, true, false, true]);
         assert!(counters.take("b", quota, at(999)), "keys do not share a window");
+        assert_eq!(counters.wait(&"b", quota, at(1299)), Duration::from_millis(700));
+        assert_eq!(counters.wait(&"b", quota, at(2000)), Duration::ZERO);
     }
 }

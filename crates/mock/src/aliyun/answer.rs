@@ -6,32 +6,58 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{error::ApiError, operations::AliyunOperation, request::ApiRequest};
-use crate::server::Answer;
+use super::{
+    dialect::{AliyunDialect, ErrorFormat, RequestIds},
+    error::ApiError,
+    operations::AliyunOperation,
+    request::ApiRequest,
+};
+use crate::{field_order::FieldOrder, server::Answer};
 
 /// Writes the outcome of a call the way the call asked for.
-pub(super) fn write(request: &ApiRequest<'_>, outcome: Result<Map<String, Value>, ApiError>) -> Answer {
-    let request_id = Uuid::new_v4().to_string().to_uppercase();
+pub(super) fn write(
+    request: &ApiRequest<'_>,
+    outcome: Result<Map<String, Value>, ApiError>,
+    dialect: &AliyunDialect,
+) -> Answer {
+    let request_id = request_id(dialect.request_ids);
     let operation = request.action().and_then(AliyunOperation::named).map(AliyunOperation::as_str);
+    let mut retry_after = None;
     let (status, code, root, mut body) = match outcome {
         Ok(body) => (StatusCode::OK, None, format!("{}Response", operation.unwrap_or_default()), body),
         Err(error) => {
+            retry_after = error.retry_after;
             let body = error_body(&error, request.raw.header("host"), &request_id);
             (error.status, Some(error.code), "Error".to_owned(), body)
         }
     };
+    let json = request.wants_json() && (code.is_none() || dialect.error_format == ErrorFormat::AsAsked);
     body.insert("RequestId".to_owned(), json!(request_id));
 
-    let mut answer = if request.wants_json() {
-        Answer::with_body(status, "application/json;charset=utf-8", Value::Object(body).to_string())
+    let (order, body) = (dialect.field_order, Value::Object(body));
+    let mut answer = if json {
+        Answer::with_body(status, "application/json;charset=utf-8", order.json(&body))
     } else {
         let mut xml = r#"<?xml version="1.0" encoding="UTF-8"?>"#.to_owned();
-        push_xml(&mut xml, &root, &Value::Object(body));
+        push_xml(&mut xml, &root, &body, order);
         Answer::with_body(status, "text/xml;charset=utf-8", xml)
     };
     answer.operation = operation;
     answer.code = code;
+    if let Some(wait) = retry_after {
+        // Rounded up: who comes back a moment early is throttled again.
+        let milliseconds = wait.as_nanos().div_ceil(1_000_000);
+        answer = answer.header("x-acs-retry-after", &milliseconds.to_string());
+    }
     answer.header("x-acs-request-id", &request_id)
+}
+
+fn request_id(form: RequestIds) -> String {
+    let mut id = Uuid::new_v4().to_string().to_uppercase();
+    if form == RequestIds::Opaque {
+        id.pop();
+    }
+    id
 }
 
 fn error_body(error: &ApiError, host: Option<&str>, request_id: &str) -> Map<String, Value> {
@@ -49,18 +75,18 @@ fn error_body(error: &ApiError, host: Option<&str>, request_id: &str) -> Map<Str
 }
 
 /// Writes a value as an element; a list as one element for each item, as the vendor does.
-fn push_xml(xml: &mut String, name: &str, value: &Value) {
+fn push_xml(xml: &mut String, name: &str, value: &Value, order: FieldOrder) {
     if let Value::Array(items) = value {
         for item in items {
-            push_xml(xml, name, item);
+            push_xml(xml, name, item, order);
         }
         return;
     }
     let _ = write!(xml, "<{name}>");
     match value {
         Value::Object(fields) => {
-            for (name, value) in fields {
-                push_xml(xml, name, value);
+            for (name, value) in order.of(fields) {
+                push_xml(xml, name, value, order);
             }
         }
         Value::String(text) => {
@@ -78,7 +104,7 @@ mod tests {
     #[test]
     fn xml_repeats_an_element_for_each_item_of_a_list_and_escapes_text() {
         let mut xml = String::new();
-        push_xml(&mut xml, "R", &json!({"A": {"B": [1, true]}, "C": "<&>"}));
+        push_xml(&mut xml, "R", &json!({"A": {"B": [1, true]}, "C": "<&>"}), FieldOrder::Fixed);
         assert_eq!(xml, "<R><A><B>1</B><B>true</B></A><C>&lt;&amp;&gt;</C></R>");
     }
 }

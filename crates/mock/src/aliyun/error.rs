@@ -1,6 +1,10 @@
 //! Refusals, with the codes, messages and statuses of the vendor's error tables.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
+
+use super::dialect::{AliyunDialect, AliyunThrottling, Denial, NotFoundStatus, RetryAfter, UnknownDomain};
 
 /// An error answer before it is written as JSON or XML.
 #[derive(Debug)]
@@ -10,13 +14,15 @@ pub(super) struct ApiError {
     pub(super) message: String,
     /// Errors of the gateway in front of the service carry a `Recommend` link.
     pub(super) from_gateway: bool,
+    /// For the header `x-acs-retry-after`.
+    pub(super) retry_after: Option<Duration>,
 }
 
 pub(super) type Result<T> = std::result::Result<T, ApiError>;
 
 impl ApiError {
     fn gateway(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into(), from_gateway: true }
+        Self { status, code: code.to_owned(), message: message.into(), from_gateway: true, retry_after: None }
     }
 
     fn service(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
@@ -83,13 +89,33 @@ impl ApiError {
         Self::gateway(StatusCode::BAD_REQUEST, "SignatureNonceUsed", message)
     }
 
-    pub(super) fn throttled() -> Self {
+    /// `wait` is how long the quota stays used up.
+    pub(super) fn throttled(dialect: &AliyunDialect, wait: Duration) -> Self {
+        let status = match dialect.throttling {
+            AliyunThrottling::BadRequest => StatusCode::BAD_REQUEST,
+            AliyunThrottling::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            AliyunThrottling::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        };
         let message = "Request was denied due to user flow control.";
-        Self::gateway(StatusCode::BAD_REQUEST, "Throttling.User", message)
+        let retry_after = (dialect.retry_after == RetryAfter::Sent).then_some(wait);
+        Self { retry_after, ..Self::gateway(status, "Throttling.User", message) }
     }
 
-    pub(super) fn denied() -> Self {
-        Self::service(StatusCode::BAD_REQUEST, "Forbidden", "Ram Permission is forbidden.")
+    /// The caller lacks the permission.
+    pub(super) fn denied(dialect: &AliyunDialect) -> Self {
+        match dialect.denial {
+            Denial::BadRequest => {
+                Self::service(StatusCode::BAD_REQUEST, "Forbidden", "Ram Permission is forbidden.")
+            }
+            Denial::Unauthorized => {
+                let message = "User not authorized to operate on the specified resource.";
+                Self::service(StatusCode::UNAUTHORIZED, "Forbidden", message)
+            }
+            Denial::ForbiddenRam => {
+                let message = "User not authorized to operate on the specified resource, or this API doesn't support RAM.";
+                Self::gateway(StatusCode::FORBIDDEN, "Forbidden.RAM", message)
+            }
+        }
     }
 
     pub(super) fn unavailable() -> Self {
@@ -124,12 +150,25 @@ impl ApiError {
         Self::service(StatusCode::BAD_REQUEST, "ConfigAlreadyExists", "Config has already exist.")
     }
 
-    pub(super) fn config_not_found() -> Self {
-        Self::service(StatusCode::NOT_FOUND, "InvalidConfig.NotFound", "Config does not exist.")
+    pub(super) fn config_not_found(dialect: &AliyunDialect) -> Self {
+        let status = match dialect.not_found_status {
+            NotFoundStatus::NotFound => StatusCode::NOT_FOUND,
+            NotFoundStatus::BadRequest => StatusCode::BAD_REQUEST,
+        };
+        Self::service(status, "InvalidConfig.NotFound", "Config does not exist.")
+    }
+
+    /// The domain is not in the account.
+    pub(super) fn unknown_domain(dialect: &AliyunDialect) -> Self {
+        match dialect.unknown_domain {
+            UnknownDomain::DomainNotFound => Self::domain_not_found(),
+            UnknownDomain::ConfigNotFound => Self::config_not_found(dialect),
+            UnknownDomain::Forbidden => Self::denied(dialect),
+        }
     }
 
     /// As the table of codes common to the Live API has it.
-    pub(super) fn domain_not_found() -> Self {
+    fn domain_not_found() -> Self {
         let message = "The domain provided does not exist in our records.";
         Self::service(StatusCode::NOT_FOUND, "InvalidDomain.NotFound", message)
     }

@@ -5,6 +5,7 @@ mod auth;
 mod dialect;
 mod error;
 mod event;
+mod given;
 mod on_demand;
 mod operations;
 mod request;
@@ -14,7 +15,11 @@ mod state;
 mod trigger;
 mod verify;
 
-pub use dialect::{AliyunDialect, BooleanAnswers, SignedHost};
+pub use dialect::{
+    AliyunDialect, AliyunOmitted, AliyunThrottling, BooleanAnswers, BooleanRequests, Denial,
+    EmptyOnDemandUrl, ErrorFormat, KeyWithoutAuth, NotFoundStatus, NotifyUrlOnUpdate, RequestIds, RetryAfter,
+    SignedHost, UnknownDomain,
+};
 pub use event::AliyunEvent;
 pub use on_demand::{OnDemandDecision, OnDemandReply, OnDemandRequest};
 pub use operations::AliyunOperation;

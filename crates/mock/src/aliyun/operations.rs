@@ -6,12 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{
-    dialect::{AliyunDialect, BooleanAnswers},
+    dialect::{AliyunDialect, AliyunOmitted, BooleanAnswers},
     error::{ApiError, Result},
+    given::Given,
     request::ApiRequest,
     state::{AliyunConfig, AliyunNotifyRecord, DomainKind, State},
 };
-use crate::{callback_url, clock, quota::Quota};
+use crate::{clock, quota::Quota};
 
 /// The region the mock reports for every domain.
 const REGION: &str = "cn-shanghai";
@@ -93,32 +94,42 @@ impl Context<'_> {
     }
 
     fn add(&mut self, request: &ApiRequest<'_>) -> Result<Fields> {
-        let config = requested_config(request)?;
+        let given = Given::by(request, AliyunOperation::AddLiveRecordNotifyConfig, self.dialect)?;
+        let config = given.alone(self.dialect)?;
         self.check_domain(&config.domain_name)?;
         if self.state.configs.contains_key(&config.domain_name) {
             return Err(ApiError::config_exists());
         }
-        self.state.configs.insert(config.domain_name.clone(), config);
+        self.put(config);
         Ok(Fields::new())
     }
 
-    /// Replaces the whole configuration; what the request leaves out goes back to its default. The pages do not say
-    /// whether it is kept instead.
     fn update(&mut self, request: &ApiRequest<'_>) -> Result<Fields> {
-        let config = requested_config(request)?;
-        if !self.state.has_streaming_domain(&config.domain_name) {
+        let given = Given::by(request, AliyunOperation::UpdateLiveRecordNotifyConfig, self.dialect)?;
+        let stored = self.state.configs.get(given.domain_name);
+        let config = match (self.dialect.omitted_on_update, stored) {
+            (AliyunOmitted::Kept, Some(stored)) => given.over(stored.clone(), self.dialect)?,
+            _ => given.alone(self.dialect)?,
+        };
+        if !self.state.has_streaming_domain(given.domain_name) {
             return Err(ApiError::domain_not_found_on_update());
         }
-        let stored =
-            self.state.configs.get_mut(&config.domain_name).ok_or_else(ApiError::config_not_found)?;
-        *stored = config;
+        if stored.is_none() {
+            return Err(ApiError::config_not_found(self.dialect));
+        }
+        self.put(config);
         Ok(Fields::new())
+    }
+
+    fn put(&mut self, config: AliyunConfig) {
+        self.state.configs.change(self.now).insert(config.domain_name.clone(), config);
     }
 
     fn describe(&self, request: &ApiRequest<'_>) -> Result<Fields> {
         let domain = request.required("DomainName")?;
         self.check_domain(domain)?;
-        let config = self.state.configs.get(domain).ok_or_else(ApiError::config_not_found)?;
+        let configs = self.state.configs.seen(self.now);
+        let config = configs.get(domain).ok_or_else(|| ApiError::config_not_found(self.dialect))?;
         let body = json!({
             "DomainName": config.domain_name,
             "NotifyUrl": config.notify_url,
@@ -133,8 +144,8 @@ impl Context<'_> {
     fn delete(&mut self, request: &ApiRequest<'_>) -> Result<Fields> {
         let domain = request.required("DomainName")?;
         self.check_domain(domain)?;
-        self.state.configs.remove(domain).ok_or_else(ApiError::config_not_found)?;
-        Ok(Fields::new())
+        let removed = self.state.configs.change(self.now).remove(domain);
+        removed.map(|_| Fields::new()).ok_or_else(|| ApiError::config_not_found(self.dialect))
     }
 
     fn describe_records(&self, request: &ApiRequest<'_>) -> Result<Fields> {
@@ -234,7 +245,11 @@ impl Context<'_> {
     }
 
     fn check_domain(&self, name: &str) -> Result<()> {
-        if self.state.has_streaming_domain(name) { Ok(()) } else { Err(ApiError::domain_not_found()) }
+        if self.state.has_streaming_domain(name) {
+            Ok(())
+        } else {
+            Err(ApiError::unknown_domain(self.dialect))
+        }
     }
 
     fn boolean(&self, value: bool) -> Value {
@@ -244,38 +259,6 @@ impl Context<'_> {
             BooleanAnswers::YesNo => json!(if value { "yes" } else { "no" }),
         }
     }
-}
-
-/// The configuration an Add or Update asks for.
-fn requested_config(request: &ApiRequest<'_>) -> Result<AliyunConfig> {
-    let domain_name = request.required("DomainName")?;
-    let notify_url = request.required("NotifyUrl")?;
-    let on_demand_url = request.text("OnDemandUrl");
-    for (name, url) in [("NotifyUrl", Some(notify_url)), ("OnDemandUrl", on_demand_url)] {
-        if !url.is_none_or(callback_url::is_well_formed) {
-            return Err(ApiError::malformed_url(name));
-        }
-    }
-    let need_status_notify = request.flag("NeedStatusNotify")?;
-    let notify_req_auth = request.flag("NotifyReqAuth")?;
-    let key = request.text("NotifyAuthKey");
-    let valid =
-        |key: &str| (16..=32).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if key.is_some_and(|key| !valid(key)) {
-        return Err(ApiError::invalid_parameter("NotifyAuthKey", "it is not 16 to 32 letters and digits"));
-    }
-    if notify_req_auth && key.is_none() {
-        return Err(ApiError::invalid_parameter("NotifyAuthKey", "it is required when NotifyReqAuth is on"));
-    }
-    Ok(AliyunConfig {
-        domain_name: domain_name.to_owned(),
-        notify_url: notify_url.to_owned(),
-        on_demand_url: on_demand_url.map(str::to_owned),
-        need_status_notify,
-        notify_req_auth,
-        // Whether the cloud keeps the key of a switched-off authentication is an open question.
-        notify_auth_key: key.filter(|_| notify_req_auth).map(str::to_owned),
-    })
 }
 
 struct Page {

@@ -6,6 +6,7 @@ use axum::http::Method;
 use jiff::Timestamp;
 
 use super::{
+    dialect::BooleanRequests,
     error::{ApiError, Result},
     operations::AliyunOperation,
 };
@@ -95,7 +96,8 @@ impl<'a> ApiRequest<'a> {
         self.raw.header(name).filter(|value| !value.is_empty())
     }
 
-    fn find(&self, name: &str) -> Option<&str> {
+    /// A parameter, even an empty one.
+    pub(super) fn find(&self, name: &str) -> Option<&str> {
         self.parameters().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
@@ -108,12 +110,15 @@ impl<'a> ApiRequest<'a> {
         self.text(name).ok_or_else(|| ApiError::missing(name))
     }
 
-    /// A boolean, off when missing. The pages use `true`/`false` and `yes`/`no`; the Python SDKs send capitals.
-    pub(super) fn flag(&self, name: &str) -> Result<bool> {
-        match self.find(name) {
-            None | Some("false" | "False" | "no") => Ok(false),
-            Some("true" | "True" | "yes") => Ok(true),
-            Some(_) => Err(ApiError::invalid_parameter(name, "it is neither true nor false")),
+    /// A boolean; `None` when missing. The Python SDKs write capitals.
+    pub(super) fn flag(&self, name: &str, form: BooleanRequests) -> Result<Option<bool>> {
+        match (self.find(name), form) {
+            (None, _) => Ok(None),
+            (Some("false" | "False"), BooleanRequests::Lenient | BooleanRequests::TrueFalse)
+            | (Some("no"), BooleanRequests::Lenient | BooleanRequests::YesNo) => Ok(Some(false)),
+            (Some("true" | "True"), BooleanRequests::Lenient | BooleanRequests::TrueFalse)
+            | (Some("yes"), BooleanRequests::Lenient | BooleanRequests::YesNo) => Ok(Some(true)),
+            (Some(_), _) => Err(ApiError::invalid_parameter(name, "it is neither true nor false")),
         }
     }
 

@@ -32,6 +32,9 @@ use crate::{
     server::{Answer, Server, Service},
 };
 
+/// How long who is throttled by a script is asked to wait, where the dialect asks at all.
+const SCRIPTED_WAIT: Duration = Duration::from_millis(20);
+
 /// A mock of the Aliyun Live API, listening until it is dropped or shut down.
 ///
 /// See the [crate documentation](crate) for what it checks and what it refuses.
@@ -83,13 +86,16 @@ impl MockAliyun {
     }
 
     /// Stores a configuration as if somebody else had called the API, unchecked. Replaces one of the same domain.
+    /// Calls that read see it as late as they see other changes.
     pub fn put_config(&self, config: AliyunConfig) {
-        lock(&self.cloud.state).configs.insert(config.domain_name.clone(), config);
+        let now = self.cloud.clock.now();
+        lock(&self.cloud.state).configs.change(now).insert(config.domain_name.clone(), config);
     }
 
     /// Removes a configuration as if somebody else had called the API.
     pub fn remove_config(&self, domain_name: &str) -> Option<AliyunConfig> {
-        lock(&self.cloud.state).configs.remove(domain_name)
+        let now = self.cloud.clock.now();
+        lock(&self.cloud.state).configs.change(now).remove(domain_name)
     }
 
     /// Adds a delivery to what `DescribeLiveRecordNotifyRecords` lists.
@@ -248,6 +254,7 @@ impl MockAliyunBuilder {
     /// Starts to listen.
     pub async fn start(mut self) -> io::Result<MockAliyun> {
         let access_key = self.keys.permanent_or_new("LTAI5t");
+        let state = State::new(self.domains, self.dialect.read_lag_milliseconds);
         let window = SignedDuration::from_mins(self.dialect.timestamp_window_minutes.into());
         let cloud = Arc::new(Cloud {
             authenticator: Authenticator::new(self.keys, window),
@@ -259,7 +266,7 @@ impl MockAliyunBuilder {
             clock: self.clock,
             http: AliyunSender::http(),
             delivery: self.delivery,
-            state: Mutex::new(State { domains: self.domains.into_iter().collect(), ..State::default() }),
+            state: Mutex::new(state),
         });
         let server = Server::start(self.addr, Arc::clone(&cloud)).await?;
         Ok(MockAliyun { endpoint: server.endpoint(), cloud, server, access_key })
@@ -289,17 +296,17 @@ impl Service for Cloud {
 
     fn answer(&self, raw: &RawRequest) -> Answer {
         let request = ApiRequest::new(raw);
-        answer::write(&request, self.call(&request))
+        answer::write(&request, self.call(&request), &self.dialect)
     }
 
     fn refuse(&self, raw: &RawRequest, refusal: Refusal) -> Answer {
         let error = match refusal {
-            Refusal::Throttled => ApiError::throttled(),
-            Refusal::Denied => ApiError::denied(),
+            Refusal::Throttled => ApiError::throttled(&self.dialect, SCRIPTED_WAIT),
+            Refusal::Denied => ApiError::denied(&self.dialect),
             Refusal::Unavailable => ApiError::unavailable(),
             Refusal::TokenExpired => ApiError::expired_security_token(),
         };
-        answer::write(&ApiRequest::new(raw), Err(error))
+        answer::write(&ApiRequest::new(raw), Err(error), &self.dialect)
     }
 
     fn now(&self) -> Timestamp {
@@ -312,8 +319,10 @@ impl Cloud {
         let operation = request.operation()?;
         let now = self.clock.now();
         self.authenticator.check(request, now)?;
-        if self.quota_of(operation).is_some_and(|quota| !self.counters.take(operation, quota, now)) {
-            return Err(ApiError::throttled());
+        if let Some(quota) = self.quota_of(operation)
+            && !self.counters.take(operation, quota, now)
+        {
+            return Err(ApiError::throttled(&self.dialect, self.counters.wait(&operation, quota, now)));
         }
         let mut state = lock(&self.state);
         let (dialect, started) = (&self.dialect, self.started);

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 
+use crate::lag::Lagging;
+
 /// The recording-callback configuration of one streaming domain, as the mock stores it.
 ///
 /// `Debug` does not print the authentication key.
@@ -112,15 +114,23 @@ pub(super) enum DomainKind {
     Ingest,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
     /// Registered domains; while there are none, every domain is taken for a streaming domain of the account.
     pub(super) domains: BTreeMap<String, DomainKind>,
-    pub(super) configs: BTreeMap<String, AliyunConfig>,
+    pub(super) configs: Lagging<BTreeMap<String, AliyunConfig>>,
     pub(super) records: Vec<AliyunNotifyRecord>,
 }
 
 impl State {
+    pub(super) fn new(domains: Vec<(String, DomainKind)>, lag_milliseconds: u32) -> Self {
+        Self {
+            domains: domains.into_iter().collect(),
+            configs: Lagging::new(BTreeMap::new(), lag_milliseconds),
+            records: Vec::new(),
+        }
+    }
+
     pub(super) fn has_streaming_domain(&self, name: &str) -> bool {
         self.domains.is_empty() || self.domains.get(name) == Some(&DomainKind::Streaming)
     }

@@ -1,31 +1,56 @@
-//! Where the vendor's pages leave a question open, the mock can take either side.
+//! Where the vendor's pages leave a question open, the mock can take any side.
 
-use crate::delivery::RetrySignature;
+use crate::{delivery::RetrySignature, field_order::FieldOrder};
+
+mod questions;
 
 /// The reading of Huawei Cloud's documentation a mock follows. No answer here was checked against the real service.
 ///
-/// Fields are added as more questions come up: construct it with `..Default::default()`.
+/// What speaks for each reading is in [`Dialect::questions`](crate::Dialect::questions). Fields are added as more
+/// questions come up: construct it with `..Default::default()`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HuaweicloudDialect {
-    /// What does a successful create answer? Current pages show the whole object; those of 2021 show none, and early
-    /// clients had to list to learn the id.
+    /// What does a successful create answer?
     pub create_answer: CreateAnswer,
-    /// What may exist only once? The pages set no limit; matching prefers an exact app, which speaks for several
-    /// configurations of a domain, while the Terraform provider documents one for each domain.
+    /// What does a successful update answer?
+    pub update_answer: UpdateAnswer,
+    /// What becomes of the fields an update leaves out, and what do empty texts mean in one?
+    pub omitted_on_update: HuaweicloudOmitted,
+    /// What may exist only once?
     pub uniqueness: Uniqueness,
-    /// Do answers contain `key`? The response schema has no such field; examples of 2021 do.
+    /// Which HTTP status has the refusal of a second one?
+    pub duplicate_status: DuplicateStatus,
+    /// How are show, update and delete answered for an id that is not there?
+    pub missing_id: MissingId,
+    /// Does deleting what is not there fail?
+    pub delete_of_missing: DeleteOfMissing,
+    /// What does the list filter `app=*` find?
+    pub app_wildcard_filter: AppWildcardFilter,
+    /// In which order are configurations listed?
+    pub list_order: ListOrder,
+    /// What does a list's `offset` count?
+    pub list_offset: ListOffset,
+    /// How are `create_time` and `update_time` written?
+    pub times: Times,
+    /// What do ids of configurations look like? Those that a test stores stay as they are.
+    pub ids: ConfigIds,
+    /// Do answers contain `key`?
     pub key_in_answers: bool,
-    /// What becomes of `on_demand_callback_url`? Only pages of 2021 have it; later ones do not mention it.
+    /// What becomes of `on_demand_callback_url`?
     pub on_demand_url: OnDemandUrl,
-    /// Is `RECORD_START` an event to subscribe to? The console offers it and a FAQ uses it; the API pages do not
-    /// list it.
+    /// Is `RECORD_START` an event to subscribe to?
     pub record_start: RecordStart,
-    /// May a callback URL have a query? The console says no; the API pages say nothing.
+    /// May a callback URL have a query?
     pub url_query: UrlQuery,
-    /// Which JSON type has a callback's `auth_timestamp`? Samples of 2021 show text, later ones a number.
+    /// How is a caller throttled?
+    pub throttling: HuaweicloudThrottling,
+    /// Do the fields of an answer always come in the same order? IAM's always do.
+    pub field_order: FieldOrder,
+    /// How many milliseconds late do show and list see a change, by the mock's clock?
+    pub read_lag_milliseconds: u32,
+    /// Which JSON type has a callback's `auth_timestamp`?
     pub auth_timestamp: AuthTimestamp,
-    /// How many seconds after sending does `auth_timestamp` lie? The text calls it the moment the signature expires,
-    /// without a lifetime; in the samples it is the moment of sending.
+    /// How many seconds after sending does `auth_timestamp` lie?
     pub auth_lifetime_seconds: u32,
     /// What stands in an HMAC for `download_url` and `play_url` when a callback has none?
     pub absent_urls: AbsentUrls,
@@ -37,11 +62,24 @@ impl Default for HuaweicloudDialect {
     fn default() -> Self {
         Self {
             create_answer: CreateAnswer::Object,
+            update_answer: UpdateAnswer::Object,
+            omitted_on_update: HuaweicloudOmitted::Reset,
             uniqueness: Uniqueness::PerDomainAndApp,
+            duplicate_status: DuplicateStatus::BadRequest,
+            missing_id: MissingId::NotFound,
+            delete_of_missing: DeleteOfMissing::AsMissing,
+            app_wildcard_filter: AppWildcardFilter::Literal,
+            list_order: ListOrder::Created,
+            list_offset: ListOffset::Records,
+            times: Times::Seconds,
+            ids: ConfigIds::Hex,
             key_in_answers: false,
             on_demand_url: OnDemandUrl::Kept,
             record_start: RecordStart::Accepted,
             url_query: UrlQuery::Accepted,
+            throttling: HuaweicloudThrottling::Gateway,
+            field_order: FieldOrder::Fixed,
+            read_lag_milliseconds: 0,
             auth_timestamp: AuthTimestamp::Number,
             auth_lifetime_seconds: 0,
             absent_urls: AbsentUrls::Empty,
@@ -61,6 +99,26 @@ pub enum CreateAnswer {
     Empty,
 }
 
+/// The body of an update's 200 answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpdateAnswer {
+    /// The whole configuration.
+    Object,
+    /// No body.
+    Empty,
+}
+
+/// What an update does with a field that is not given, and with empty texts for a URL or the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HuaweicloudOmitted {
+    /// It goes back to its default. An empty text is an invalid parameter.
+    Reset,
+    /// It goes back to its default. An empty text means none.
+    ResetEmptyClears,
+    /// It stays as it is. An empty text means none.
+    Kept,
+}
+
 /// What a second configuration must differ in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Uniqueness {
@@ -68,6 +126,82 @@ pub enum Uniqueness {
     PerDomainAndApp,
     /// In the domain.
     PerDomain,
+}
+
+/// The status of `LIVE.103011018`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DuplicateStatus {
+    /// 400.
+    BadRequest,
+    /// 409.
+    Conflict,
+}
+
+/// What an unknown id is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingId {
+    /// 404 `LIVE.103011019`.
+    NotFound,
+    /// 400 `LIVE.103011019`.
+    BadRequest,
+    /// 400 `LIVE.100011001`, `Request Illegal`.
+    Illegal,
+}
+
+/// What deleting an unknown id is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeleteOfMissing {
+    /// What [`MissingId`] says.
+    AsMissing,
+    /// 204, as if it had been there.
+    NoContent,
+}
+
+/// The meaning of the list filter `app=*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppWildcardFilter {
+    /// Configurations whose app is `*`.
+    Literal,
+    /// All configurations.
+    AnyApp,
+}
+
+/// The order of lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListOrder {
+    /// The oldest first.
+    Created,
+    /// Another one for each request, so that pages may overlap.
+    Unstable,
+}
+
+/// The unit of a list's `offset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListOffset {
+    /// Configurations to skip.
+    Records,
+    /// Pages to skip, each of `limit` configurations.
+    Pages,
+}
+
+/// The form of `create_time` and `update_time`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// `2020-03-02T08:59:45Z`.
+    Seconds,
+    /// `2020-03-02T08:59:45.123Z`.
+    Milliseconds,
+    /// Neither is there.
+    Absent,
+}
+
+/// The form of the ids that creating gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigIds {
+    /// 32 hexadecimal digits.
+    Hex,
+    /// A UUID with hyphens.
+    Uuid,
 }
 
 /// The fate of `on_demand_callback_url`.
@@ -95,6 +229,15 @@ pub enum UrlQuery {
     Accepted,
     /// An invalid parameter.
     Refused,
+}
+
+/// What a throttled call is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HuaweicloudThrottling {
+    /// 429 `APIGW.0308`.
+    Gateway,
+    /// 500 `LIVE.100011007`.
+    Service,
 }
 
 /// The JSON type of `auth_timestamp`.

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use jiff::Timestamp;
 
+use super::dialect::{DuplicateStatus, HuaweicloudDialect, HuaweicloudThrottling, MissingId};
 use crate::{clock, quota::Quota};
 
 /// An error answer of the Live service or of the API gateway in front of it.
@@ -56,7 +57,11 @@ impl ApiError {
         Self::gateway(StatusCode::UNAUTHORIZED, "APIGW.0307", "The token must be updated")
     }
 
-    pub(super) fn throttled(Quota { limit, window }: Quota) -> Self {
+    pub(super) fn throttled(dialect: &HuaweicloudDialect, Quota { limit, window }: Quota) -> Self {
+        if dialect.throttling == HuaweicloudThrottling::Service {
+            let message = "The number of concurrent API requests exceeds the upper limit.";
+            return Self::live(StatusCode::INTERNAL_SERVER_ERROR, "LIVE.100011007", message);
+        }
         let time = match window.as_secs() {
             seconds if seconds % 60 == 0 => format!("{} minute", seconds / 60),
             seconds => format!("{seconds} second"),
@@ -67,6 +72,7 @@ impl ApiError {
         Self::gateway(StatusCode::TOO_MANY_REQUESTS, "APIGW.0308", message)
     }
 
+    /// The caller lacks the permission.
     pub(super) fn denied() -> Self {
         let message = "You do not have permission to access the API.";
         Self::live(StatusCode::UNAUTHORIZED, "LIVE.100011003", message)
@@ -94,16 +100,39 @@ impl ApiError {
         Self::live(StatusCode::BAD_REQUEST, "LIVE.100011001", message)
     }
 
-    pub(super) fn already_exists() -> Self {
-        Self::live(StatusCode::BAD_REQUEST, "LIVE.103011018", "The resource already exists.")
+    pub(super) fn already_exists(dialect: &HuaweicloudDialect) -> Self {
+        let status = match dialect.duplicate_status {
+            DuplicateStatus::BadRequest => StatusCode::BAD_REQUEST,
+            DuplicateStatus::Conflict => StatusCode::CONFLICT,
+        };
+        Self::live(status, "LIVE.103011018", "The resource already exists.")
     }
 
-    pub(super) fn not_found() -> Self {
-        Self::live(StatusCode::NOT_FOUND, "LIVE.103011019", "The resource does not exist.")
+    pub(super) fn missing_id(dialect: &HuaweicloudDialect) -> Self {
+        match dialect.missing_id {
+            MissingId::NotFound => Self::not_found(StatusCode::NOT_FOUND),
+            MissingId::BadRequest => Self::not_found(StatusCode::BAD_REQUEST),
+            MissingId::Illegal => Self::live(StatusCode::BAD_REQUEST, "LIVE.100011001", "Request Illegal"),
+        }
     }
 
     /// The table of codes has 404; the Terraform provider meets 400 for domains.
     pub(super) fn domain_not_found() -> Self {
-        Self { status: StatusCode::BAD_REQUEST, ..Self::not_found() }
+        Self::not_found(StatusCode::BAD_REQUEST)
+    }
+
+    fn not_found(status: StatusCode) -> Self {
+        Self::live(status, "LIVE.103011019", "The resource does not exist.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_permission_has_a_code_of_its_own() {
+        let ApiError { status, code, .. } = ApiError::denied();
+        assert_eq!((status, code), (StatusCode::UNAUTHORIZED, "LIVE.100011003"));
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     canonical::{Plus, decode_pairs},
     clock::{self, Clock},
     faults,
+    field_order::FieldOrder,
     recorded::RawRequest,
     server::{Answer, Service},
 };
@@ -65,7 +66,7 @@ impl Service for Iam {
         };
         let mut answer = match outcome {
             Ok(answer) => answer,
-            Err(Refusal::Gateway(error)) => answer::write_error(&error, now),
+            Err(Refusal::Gateway(error)) => answer::write_error(&error, FieldOrder::Fixed, now),
             Err(Refusal::Iam(status, message)) => refuse(status, &message, now),
         };
         answer.operation = operation;
@@ -118,7 +119,8 @@ impl Iam {
 
         let (text, token) = self.account.issue_token(user, project, now);
         let body = self.token_body(user, project, now, token.expires_at);
-        Ok(answer::write(StatusCode::CREATED, Some(&body), now).header("x-subject-token", &text))
+        Ok(answer::write(StatusCode::CREATED, Some(&body), FieldOrder::Fixed, now)
+            .header("x-subject-token", &text))
     }
 
     fn find_project(&self, wanted: &ProjectScope) -> Result<&Project, Refusal> {
@@ -186,14 +188,14 @@ impl Iam {
             .collect();
         let links = json!({ "self": link("/v3/projects"), "previous": null, "next": null });
         let body = json!({ "projects": projects, "links": links });
-        Ok(answer::write(StatusCode::OK, Some(&body), now))
+        Ok(answer::write(StatusCode::OK, Some(&body), FieldOrder::Fixed, now))
     }
 }
 
 fn refuse(status: StatusCode, message: &str, now: Timestamp) -> Answer {
     let title = status.canonical_reason().unwrap_or_default();
     let body = json!({ "error": { "code": status.as_u16(), "message": message, "title": title } });
-    let mut answer = answer::write(status, Some(&body), now);
+    let mut answer = answer::write(status, Some(&body), FieldOrder::Fixed, now);
     answer.code = Some(status.as_u16().to_string());
     answer
 }

@@ -6,6 +6,7 @@ mod auth;
 mod dialect;
 mod error;
 mod event;
+mod given;
 mod iam;
 mod operations;
 mod request;
@@ -16,8 +17,9 @@ mod trigger;
 mod verify;
 
 pub use dialect::{
-    AbsentUrls, AuthTimestamp, CreateAnswer, HuaweicloudDialect, OnDemandUrl, RecordStart, Uniqueness,
-    UrlQuery,
+    AbsentUrls, AppWildcardFilter, AuthTimestamp, ConfigIds, CreateAnswer, DeleteOfMissing, DuplicateStatus,
+    HuaweicloudDialect, HuaweicloudOmitted, HuaweicloudThrottling, ListOffset, ListOrder, MissingId,
+    OnDemandUrl, RecordStart, Times, Uniqueness, UpdateAnswer, UrlQuery,
 };
 pub use event::HuaweicloudEvent;
 pub use sender::{HuaweicloudSender, SignType};

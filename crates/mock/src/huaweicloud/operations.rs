@@ -5,18 +5,23 @@ use std::collections::HashSet;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{
-    dialect::{CreateAnswer, HuaweicloudDialect, Uniqueness},
+    dialect::{
+        AppWildcardFilter, ConfigIds, CreateAnswer, DeleteOfMissing, HuaweicloudDialect, HuaweicloudOmitted,
+        ListOffset, ListOrder, Times, Uniqueness, UpdateAnswer,
+    },
     error::{ApiError, Result},
-    request::{ListQuery, Operation, Route, requested_config},
+    given::{EmptyText, Given},
+    request::{ListQuery, Operation, Route},
     state::{HuaweicloudConfig, State},
 };
-use crate::{clock, recorded::RawRequest};
+use crate::{clock, field_order::shuffle, lag::Lagging, recorded::RawRequest};
 
 /// The world an operation runs in.
 pub(super) struct Context<'a> {
-    pub(super) state: &'a mut State,
+    pub(super) state: &'a mut Lagging<State>,
     /// Registered domains; while there are none, every domain exists.
     pub(super) domains: &'a HashSet<String>,
     pub(super) dialect: &'a HuaweicloudDialect,
@@ -33,17 +38,23 @@ impl Context<'_> {
         match operation {
             Operation::Create => self.create(project, raw),
             Operation::List => self.list(project, &raw.query),
-            Operation::Show => Ok((StatusCode::OK, Some(self.body(self.find(project, id)?)))),
+            Operation::Show => {
+                let config = self.find(self.state.seen(self.now), project, id)?;
+                Ok((StatusCode::OK, Some(self.body(config))))
+            }
             Operation::Update => self.update(project, id, raw),
             Operation::Delete => {
-                self.state.remove(project, id).ok_or_else(ApiError::not_found)?;
+                let removed = self.state.change(self.now).remove(project, id);
+                if removed.is_none() && self.dialect.delete_of_missing == DeleteOfMissing::AsMissing {
+                    return Err(ApiError::missing_id(self.dialect));
+                }
                 Ok((StatusCode::NO_CONTENT, None))
             }
         }
     }
 
     fn create(&mut self, project: &str, raw: &RawRequest) -> Result<Success> {
-        let config = requested_config(raw, self.dialect)?;
+        let mut config = Given::by(raw)?.alone(EmptyText::Invalid, self.dialect)?;
         if !self.domains.is_empty() && !self.domains.contains(&config.publish_domain) {
             return Err(ApiError::domain_not_found());
         }
@@ -52,9 +63,12 @@ impl Context<'_> {
                 && (self.dialect.uniqueness == Uniqueness::PerDomain || other.app == config.app)
         };
         if self.state.project(project).iter().any(taken) {
-            return Err(ApiError::already_exists());
+            return Err(ApiError::already_exists(self.dialect));
         }
-        let config = self.state.put(project, config, self.now).clone();
+        if self.dialect.ids == ConfigIds::Uuid {
+            config.id = Uuid::new_v4().to_string();
+        }
+        let config = self.state.change(self.now).put(project, config, self.now).clone();
         let body = match self.dialect.create_answer {
             CreateAnswer::Object => Some(self.body(&config)),
             CreateAnswer::IdOnly => Some(json!({ "id": config.id })),
@@ -67,23 +81,40 @@ impl Context<'_> {
         let query = ListQuery::parse(query)?;
         let wanted =
             |filter: &Option<String>, value: &str| filter.as_deref().is_none_or(|filter| filter == value);
-        let found: Vec<&HuaweicloudConfig> = self
+        let any_app = self.dialect.app_wildcard_filter == AppWildcardFilter::AnyApp
+            && query.app.as_deref() == Some("*");
+        let mut found: Vec<&HuaweicloudConfig> = self
             .state
+            .seen(self.now)
             .project(project)
             .iter()
             .filter(|config| wanted(&query.publish_domain, &config.publish_domain))
-            .filter(|config| wanted(&query.app, &config.app))
+            .filter(|config| any_app || wanted(&query.app, &config.app))
             .collect();
+        if self.dialect.list_order == ListOrder::Unstable {
+            shuffle(&mut found);
+        }
+        let skipped = match self.dialect.list_offset {
+            ListOffset::Records => query.offset,
+            ListOffset::Pages => query.offset * query.limit,
+        };
         let page: Vec<Value> =
-            found.iter().skip(query.offset).take(query.limit).map(|config| self.body(config)).collect();
+            found.iter().skip(skipped).take(query.limit).map(|config| self.body(config)).collect();
         Ok((StatusCode::OK, Some(json!({ "total": found.len(), "callback_config": page }))))
     }
 
-    /// Replaces the whole configuration; what the request leaves out goes back to its default, and the pair of domain
-    /// and app cannot change. Neither is documented.
+    /// The pair of domain and app cannot change, which is not documented.
     fn update(&mut self, project: &str, id: &str, raw: &RawRequest) -> Result<Success> {
-        let mut config = requested_config(raw, self.dialect)?;
-        let stored = self.find(project, id)?;
+        let given = Given::by(raw)?;
+        let stored = self.find(self.state, project, id);
+        let mut config = match (self.dialect.omitted_on_update, &stored) {
+            (HuaweicloudOmitted::Kept, Ok(stored)) => {
+                given.over((*stored).clone(), EmptyText::Nothing, self.dialect)?
+            }
+            (HuaweicloudOmitted::Reset, _) => given.alone(EmptyText::Invalid, self.dialect)?,
+            _ => given.alone(EmptyText::Nothing, self.dialect)?,
+        };
+        let stored = stored?;
         if stored.publish_domain != config.publish_domain {
             return Err(ApiError::invalid_parameter("publish_domain"));
         }
@@ -91,12 +122,14 @@ impl Context<'_> {
             return Err(ApiError::invalid_parameter("app"));
         }
         id.clone_into(&mut config.id);
-        let config = self.state.put(project, config, self.now).clone();
-        Ok((StatusCode::OK, Some(self.body(&config))))
+        let config = self.state.change(self.now).put(project, config, self.now).clone();
+        let body = (self.dialect.update_answer == UpdateAnswer::Object).then(|| self.body(&config));
+        Ok((StatusCode::OK, body))
     }
 
-    fn find(&self, project: &str, id: &str) -> Result<&HuaweicloudConfig> {
-        self.state.project(project).iter().find(|config| config.id == id).ok_or_else(ApiError::not_found)
+    fn find<'s>(&self, state: &'s State, project: &str, id: &str) -> Result<&'s HuaweicloudConfig> {
+        let found = state.project(project).iter().find(|config| config.id == id);
+        found.ok_or_else(|| ApiError::missing_id(self.dialect))
     }
 
     fn body(&self, config: &HuaweicloudConfig) -> Value {
@@ -106,9 +139,17 @@ impl Context<'_> {
             "app": config.app,
             "notify_event_subscription": config.notify_event_subscription,
             "sign_type": config.sign_type,
-            "create_time": clock::format(config.create_time, clock::EXTENDED),
-            "update_time": clock::format(config.update_time, clock::EXTENDED),
         });
+        let time_format = match self.dialect.times {
+            Times::Seconds => Some(clock::EXTENDED),
+            Times::Milliseconds => Some(clock::EXTENDED_MILLISECONDS),
+            Times::Absent => None,
+        };
+        for (name, at) in [("create_time", config.create_time), ("update_time", config.update_time)] {
+            if let Some(format) = time_format {
+                body[name] = json!(clock::format(at, format));
+            }
+        }
         let optional = [
             ("notify_callback_url", &config.notify_callback_url),
             ("on_demand_callback_url", &config.on_demand_callback_url),

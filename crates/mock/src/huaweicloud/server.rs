@@ -28,6 +28,7 @@ use crate::{
     credentials::{AccessKey, AccessKeys, Secret, TemporaryAccessKey, random_hex},
     delivery::{DeliveryPolicy, Http},
     faults::{Faults, Refusal},
+    lag::Lagging,
     lock::lock,
     quota::{Counters, Quota},
     recorded::{RawRequest, ReceivedRequest},
@@ -143,15 +144,17 @@ impl MockHuaweicloud {
     }
 
     /// Stores a configuration in the default project as if somebody else had called the API, unchecked. Replaces one
-    /// of the same id. The times are set by the mock's clock.
+    /// of the same id. The times are set by the mock's clock. Calls that read see it as late as they see other
+    /// changes.
     pub fn put_config(&self, config: HuaweicloudConfig) {
         let now = self.live.clock.now();
-        lock(&self.live.state).put(&self.project.id, config, now);
+        lock(&self.live.state).change(now).put(&self.project.id, config, now);
     }
 
     /// Removes a configuration of the default project as if somebody else had called the API.
     pub fn remove_config(&self, id: &str) -> Option<HuaweicloudConfig> {
-        lock(&self.live.state).remove(&self.project.id, id)
+        let now = self.live.clock.now();
+        lock(&self.live.state).change(now).remove(&self.project.id, id)
     }
 
     /// Adds a permanent access key, or gives the one with this id another secret.
@@ -385,6 +388,7 @@ impl MockHuaweicloudBuilder {
             tokens: Mutex::default(),
         });
         let iam = Arc::new(Iam { account: Arc::clone(&account), clock: self.clock.clone() });
+        let state = Lagging::new(State::default(), self.dialect.read_lag_milliseconds);
         let live = Arc::new(Live {
             account,
             domains: self.domains,
@@ -394,7 +398,7 @@ impl MockHuaweicloudBuilder {
             clock: self.clock,
             http: HuaweicloudSender::http(),
             delivery: self.delivery,
-            state: Mutex::default(),
+            state: Mutex::new(state),
         });
         let live_server = Server::start(self.addr, Arc::clone(&live)).await?;
         let iam_server = Server::start(self.iam_addr, iam).await?;
@@ -421,7 +425,7 @@ pub(super) struct Live {
     /// What callbacks are sent with.
     pub(super) http: Http,
     pub(super) delivery: DeliveryPolicy,
-    pub(super) state: Mutex<State>,
+    pub(super) state: Mutex<Lagging<State>>,
 }
 
 impl Service for Live {
@@ -432,12 +436,12 @@ impl Service for Live {
     }
 
     fn answer(&self, raw: &RawRequest) -> Answer {
-        let now = self.clock.now();
+        let (now, order) = (self.clock.now(), self.dialect.field_order);
         let route = Route::of(&raw.path);
         let operation = route.as_ref().and_then(|route| route.operation(&raw.method));
         let mut answer = match self.call(raw, route.as_ref(), operation, now) {
-            Ok((status, body)) => answer::write(status, body.as_ref(), now),
-            Err(error) => answer::write_error(&error, now),
+            Ok((status, body)) => answer::write(status, body.as_ref(), order, now),
+            Err(error) => answer::write_error(&error, order, now),
         };
         answer.operation = operation.map(Operation::as_str);
         answer
@@ -445,12 +449,12 @@ impl Service for Live {
 
     fn refuse(&self, _: &RawRequest, refusal: Refusal) -> Answer {
         let error = match refusal {
-            Refusal::Throttled => ApiError::throttled(self.quota.unwrap_or(DOCUMENTED_QUOTA)),
+            Refusal::Throttled => ApiError::throttled(&self.dialect, self.quota.unwrap_or(DOCUMENTED_QUOTA)),
             Refusal::Denied => ApiError::denied(),
             Refusal::Unavailable => ApiError::unavailable(),
             Refusal::TokenExpired => ApiError::token_not_valid(),
         };
-        answer::write_error(&error, self.now())
+        answer::write_error(&error, self.dialect.field_order, self.now())
     }
 
     fn now(&self) -> Timestamp {
@@ -472,7 +476,7 @@ impl Live {
         if let Some(quota) = self.quota
             && !self.counters.take(caller.name, quota, now)
         {
-            return Err(ApiError::throttled(quota));
+            return Err(ApiError::throttled(&self.dialect, quota));
         }
         let operation = operation.ok_or_else(ApiError::method_not_supported)?;
         let mut state = lock(&self.state);

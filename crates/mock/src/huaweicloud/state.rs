@@ -11,7 +11,7 @@ use crate::credentials::random_hex;
 /// `Debug` does not print the key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HuaweicloudConfig {
-    /// The configuration's id, 32 hexadecimal digits.
+    /// The configuration's id.
     pub id: String,
     /// The ingest domain.
     pub publish_domain: String,
@@ -69,7 +69,7 @@ impl fmt::Debug for HuaweicloudConfig {
 }
 
 /// The configurations of each project, in the order they were created.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct State(HashMap<String, Vec<HuaweicloudConfig>>);
 
 impl State {

@@ -5,6 +5,7 @@
 mod admin;
 mod aliyun_configs;
 mod aliyun_deliveries;
+mod aliyun_dialect;
 mod aliyun_gateway;
 mod aliyun_listings;
 mod client;
@@ -12,6 +13,7 @@ mod deliveries;
 mod faults;
 mod huaweicloud_configs;
 mod huaweicloud_deliveries;
+mod huaweicloud_dialect;
 mod huaweicloud_gateway;
 mod huaweicloud_iam;
 mod receiver;
