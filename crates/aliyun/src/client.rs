@@ -26,7 +26,7 @@ const JSON: &str = "application/json";
 
 /// A client of Aliyun Live's recording-callback operations, version 2016-11-01.
 ///
-/// Clones share connections and quotas.
+/// Clones share connections, quotas and what was learnt about the cloud's time.
 #[derive(Clone)]
 pub struct AliyunClient {
     pub(crate) pipeline: Pipeline,
@@ -115,7 +115,8 @@ impl AliyunClient {
         params: Params<'_>,
         read: impl Fn(&Answer) -> Result<T>,
     ) -> Result<T> {
-        let call = Call { vendor: VENDOR, operation: action, quota: action, domain, safety };
+        let time_refused = error::time_refused;
+        let call = Call { vendor: VENDOR, operation: action, quota: action, domain, safety, time_refused };
         let sign = || async {
             let key = self.credentials.access_key().await?;
             self.request(action, &params, &key)
@@ -125,7 +126,7 @@ impl AliyunClient {
 
     /// A request signed for now.
     fn request(&self, action: &'static str, params: &Params<'_>, key: &AccessKey) -> Result<Signed> {
-        let timestamp = wire::seconds(self.pipeline.clock().now());
+        let timestamp = wire::seconds(self.pipeline.now());
         let nonce = self.nonce.nonce();
         let mut secrets = params.secrets();
         secrets.add(key.expose_security_token());

@@ -63,6 +63,23 @@ pub(crate) fn described(answer: &Answer, failure: &Failure) -> Error {
     answer.failed(failure, ECHO, kind)
 }
 
+/// Whether a request may have been refused for its time.
+pub(crate) fn time_refused(error: &Error) -> bool {
+    matches!(error.code(), Some("InvalidTimeStamp.Expired" | "IllegalTimestamp"))
+}
+
+/// Whether an update may have been refused for an empty parameter, in words we understand or not. No page says with
+/// which code that would be.
+pub(crate) fn empty_refused(error: &Error) -> bool {
+    let codes = ["InvalidOnDemandUrl", "Missing", "InvalidParameter"];
+    match error.code() {
+        Some(code) => {
+            error.kind() == ErrorKind::InvalidConfig && codes.iter().any(|prefix| code.starts_with(prefix))
+        }
+        None => error.kind() == ErrorKind::Protocol && error.status() == Some(400),
+    }
+}
+
 fn kind(code: &str) -> Option<ErrorKind> {
     let matches = |pattern: &str| match pattern.strip_suffix('*') {
         Some(prefix) => code.starts_with(prefix),
@@ -137,15 +154,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_vendors_is_a_protocol_error_that_says_so() {
+    fn what_is_not_the_vendors_says_so_and_is_judged_by_few_statuses() {
         let error = classify(&answer(502, "<html><body>Bad Gateway</body></html>"));
-        assert_eq!(error.kind(), ErrorKind::Protocol);
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(error.message().starts_with("answered 502 with 37 bytes of"), "{error}");
         assert_eq!(
             classify(&answer(503, "")).message(),
             "answered 503 with an empty body instead of a JSON or XML error"
         );
-        assert_eq!(classify(&answer(500, r#"{"Message":"no code"}"#)).kind(), ErrorKind::Protocol);
+        for (status, kind) in [
+            (404, ErrorKind::Protocol),
+            (403, ErrorKind::Protocol),
+            (302, ErrorKind::Protocol),
+            (429, ErrorKind::Throttled),
+            (500, ErrorKind::Unavailable),
+        ] {
+            assert_eq!(classify(&answer(status, r#"{"Message":"no code"}"#)).kind(), kind, "{status}");
+        }
     }
 
     #[test]

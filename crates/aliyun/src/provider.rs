@@ -1,6 +1,8 @@
 //! The neutral trait on top of the client.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -8,12 +10,13 @@ use record_callback_core::{
     Applied, CallbackKey, Capabilities, DomainName, Error, ErrorKind, Fidelity, Fitted, RecordCallbackConfig,
     RecordCallbackProvider, Result, StoredCallback, Vendor,
 };
-use record_callback_http::{Seen, create_settled};
+use record_callback_http::{Seen, confirm_dropped, create_settled};
 
 use crate::VENDOR;
 use crate::client::AliyunClient;
+use crate::error;
 use crate::translate::{CAPABILITIES, stored, translate};
-use crate::wire::{STREAMING, UserDomainsQuery};
+use crate::wire::{self, RecordNotifyConfig, STREAMING, UserDomainsQuery};
 
 /// Largest page of `DescribeLiveUserDomains`.
 const PAGE_SIZE: u32 = 50;
@@ -21,15 +24,19 @@ const PAGE_SIZE: u32 = 50;
 const CONCURRENT_READS: usize = 8;
 
 /// Aliyun Live as a [`RecordCallbackProvider`]: one config for each streaming domain.
+///
+/// Clones share what was learnt about the cloud.
 #[derive(Debug, Clone)]
 pub struct AliyunProvider {
     client: AliyunClient,
+    /// The cloud refuses an empty on-demand URL.
+    refuses_empty: Arc<AtomicBool>,
 }
 
 impl AliyunProvider {
     /// A provider that uses `client`.
     pub fn new(client: AliyunClient) -> Self {
-        Self { client }
+        Self { client, refuses_empty: Arc::default() }
     }
 
     /// The client, for operations the neutral trait does not have.
@@ -44,6 +51,28 @@ impl AliyunProvider {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Updates to a config without on-demand URL; true if an earlier one may have stayed.
+    ///
+    /// Whether a parameter that is not given is cleared is UNVERIFIED; both official SDKs send an empty one.
+    async fn update_clearing(&self, request: &RecordNotifyConfig) -> Result<bool> {
+        let mut refused = None;
+        if !self.refuses_empty.load(Ordering::Relaxed) {
+            let empty = RecordNotifyConfig { on_demand_url: Some(String::new()), ..request.clone() };
+            match self.client.update_live_record_notify_config(&empty).await {
+                Err(error) if error::empty_refused(&error) => refused = Some(error),
+                result => return result.map(|_| false),
+            }
+        }
+        let maybe_applied = refused.as_ref().is_some_and(Error::maybe_applied);
+        let result = self.client.update_live_record_notify_config(request).await;
+        result.map_err(|error| if maybe_applied { error.with_maybe_applied() } else { error })?;
+        // Only now is it certain what the refusal was for.
+        if refused.is_some() {
+            self.refuses_empty.store(true, Ordering::Relaxed);
+        }
+        Ok(true)
     }
 
     async fn streaming_domains(&self) -> Result<BTreeSet<DomainName>> {
@@ -121,15 +150,18 @@ impl RecordCallbackProvider for AliyunProvider {
     }
 
     async fn update(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
-        let (mut request, Fitted { effective, deviations }) =
-            translate(config, fidelity).map_err(of_vendor)?;
-        let current = self.client.describe_live_record_notify_config(config.domain().as_str()).await?;
-        // Whether a field that is not sent is cleared is UNVERIFIED; both official SDKs send an empty one.
-        if request.on_demand_url.is_none() && current.on_demand_url.is_some_and(|url| !url.is_empty()) {
-            request.on_demand_url = Some(String::new());
-        }
-        self.client.update_live_record_notify_config(&request).await?;
-        Ok(Applied { id: None, effective, deviations, unconfirmed: Vec::new() })
+        let (request, Fitted { effective, deviations }) = translate(config, fidelity).map_err(of_vendor)?;
+        let unconfirmed = if request.on_demand_url.is_some() {
+            self.client.update_live_record_notify_config(&request).await?;
+            Vec::new()
+        } else if self.update_clearing(&request).await? {
+            confirm_dropped(self.client.retry(), || self.read(config.domain()), &effective)
+                .await
+                .map_err(|error| of_vendor(error).with_operation(wire::UPDATE))?
+        } else {
+            Vec::new()
+        };
+        Ok(Applied { id: None, effective, deviations, unconfirmed })
     }
 
     async fn delete(&self, key: &CallbackKey) -> Result<()> {

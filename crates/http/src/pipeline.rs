@@ -1,6 +1,8 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use record_callback_core::{Error, ErrorKind, Result, Vendor};
 use reqwest::Client;
 use tokio::time::{Instant, timeout_at};
@@ -9,7 +11,7 @@ use tracing::{Instrument, Span, field, info, info_span};
 use crate::effects::Clock;
 use crate::endpoint::Endpoint;
 use crate::quota::Quotas;
-use crate::retry::{RetryPolicy, after};
+use crate::retry::{RetryPolicy, after, is_transient};
 use crate::transport::{self, Answer, Signed};
 
 /// The headers vendors send the request id in, in success as in failure.
@@ -28,6 +30,9 @@ pub struct Call<'a> {
     pub domain: Option<&'a str>,
     /// Whether it may be sent again.
     pub safety: Safety,
+    /// Whether this refusal may be because the time in the request is wrong. If the answer's `Date` says so too, the
+    /// call goes on at once with the cloud's time; see [`Pipeline::now`].
+    pub time_refused: fn(&Error) -> bool,
 }
 
 /// Whether a call may be sent again after the cloud may have carried it out.
@@ -40,15 +45,34 @@ pub enum Safety {
     Once,
 }
 
+/// Seconds by which the cloud's time must differ from ours to be why a request was refused: vendors allow a quarter of
+/// an hour, and a `Date` is never exact.
+const SKEW: i64 = 60;
+
+/// An attempt that failed.
+struct Failed {
+    error: Error,
+    /// The cloud's time, if it answered and said it.
+    date: Option<Timestamp>,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error, date: None }
+    }
+}
+
 /// The way every request takes: `retry(quota → sign → send → classify)`.
 ///
-/// Clones share connections and quotas.
+/// Clones share connections, quotas and what was learnt about the cloud's time.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     client: Client,
     quotas: Quotas,
     retry: RetryPolicy,
     clock: Arc<dyn Clock>,
+    /// Seconds the cloud's time is ahead of the clock.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Pipeline {
@@ -59,7 +83,8 @@ impl Pipeline {
         retry: RetryPolicy,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        Ok(Self { client: transport::client(endpoint.is_loopback())?, quotas, retry, clock })
+        let client = transport::client(endpoint.is_loopback())?;
+        Ok(Self { client, quotas, retry, clock, ahead: Arc::default() })
     }
 
     /// The same connections and policy with other quotas, for a vendor's second service.
@@ -68,9 +93,11 @@ impl Pipeline {
         Self { quotas, ..self.clone() }
     }
 
-    /// The clock requests are signed by.
-    pub fn clock(&self) -> &dyn Clock {
-        &*self.clock
+    /// The time to sign requests with: the clock's, corrected by what was learnt from refusals of the cloud.
+    pub fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        let ahead = SignedDuration::from_secs(self.ahead.load(Ordering::Relaxed));
+        now.checked_add(ahead).unwrap_or(now)
     }
 
     /// The policy calls are tried by.
@@ -83,6 +110,8 @@ impl Pipeline {
     ///
     /// `sign` is asked for a fresh request before every attempt. `classify` turns an answer into
     /// a value or an error, and is the only judge of what an answer means.
+    ///
+    /// A request refused for its time is signed and sent once more with the cloud's, besides the policy's attempts.
     pub async fn send<T, F>(
         &self,
         call: Call<'_>,
@@ -117,6 +146,7 @@ impl Pipeline {
         let mut delays = self.retry.backoff();
         let mut maybe_applied = false;
         let mut attempt = 0_u32;
+        let mut learnt = None;
         loop {
             attempt += 1;
             let span = info_span!(
@@ -130,22 +160,40 @@ impl Pipeline {
             );
             // Who cannot sign now will not sign better a moment later: credentials retry on their own.
             let prepared = self.prepare(call, deadline, &sign).instrument(span.clone()).await;
-            let signed = prepared.is_ok();
-            let result = match prepared {
-                Ok(request) => self.attempt(request, deadline, &classify).instrument(span).await,
-                Err(error) => Err(error),
+            let (ahead, result) = match prepared {
+                Ok((request, ahead)) => {
+                    (Some(ahead), self.attempt(request, deadline, &classify).instrument(span).await)
+                }
+                Err(error) => (None, Err(error.into())),
             };
-            let error = match result {
+            let Failed { error, date } = match result {
                 Ok(value) => return Ok(value),
-                Err(error) => error,
+                Err(failed) => failed,
             };
             maybe_applied |= error.maybe_applied();
             let error = if maybe_applied { error.with_maybe_applied() } else { error };
             let may_repeat = call.safety == Safety::Repeatable || !error.maybe_applied();
-            let delay = delays.next().filter(|_| signed && may_repeat && is_transient(&error)).map(|delay| {
-                let asked = error.retry_after().unwrap_or_default();
-                delay.max(asked)
-            });
+            if let Some(ahead) = ahead.filter(|_| (call.time_refused)(&error)) {
+                match learnt {
+                    None if may_repeat => {
+                        if let Some(now_ahead) = date.and_then(|date| self.skew(ahead, date)) {
+                            learnt = Some((ahead, now_ahead));
+                            self.ahead.store(now_ahead, Ordering::Relaxed);
+                            info!(parent: call_span, difference_s = now_ahead - ahead, "took the cloud's time");
+                            continue;
+                        }
+                    }
+                    // It was not for the time, or the answer's time was wrong too.
+                    Some((before, now_ahead)) => self.unlearn(now_ahead, before),
+                    None => {}
+                }
+            }
+            let delay = delays.next().filter(|_| ahead.is_some() && may_repeat && is_transient(&error)).map(
+                |delay| {
+                    let asked = error.retry_after().unwrap_or_default();
+                    delay.max(asked)
+                },
+            );
             match delay {
                 Some(delay) if after(delay) < deadline => {
                     info!(parent: call_span, attempt, delay_ms = millis(delay), kind = %error.kind(), "trying again");
@@ -156,8 +204,24 @@ impl Pipeline {
         }
     }
 
-    /// Waits for the call's turn in the quota, then signs.
-    async fn prepare<F>(&self, call: Call<'_>, deadline: Instant, sign: impl Fn() -> F) -> Result<Signed>
+    /// How far the cloud is ahead by its `date`, if that is why it refused what was signed `ahead` of the clock.
+    fn skew(&self, ahead: i64, date: Timestamp) -> Option<i64> {
+        let found = date.duration_since(self.clock.now()).as_secs();
+        (found.abs_diff(ahead) > SKEW.unsigned_abs()).then_some(found)
+    }
+
+    /// Takes back what was learnt, unless another call has learnt something else.
+    fn unlearn(&self, learnt: i64, before: i64) {
+        let _ = self.ahead.compare_exchange(learnt, before, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Waits for the call's turn in the quota, then signs; with how far ahead of the clock that was.
+    async fn prepare<F>(
+        &self,
+        call: Call<'_>,
+        deadline: Instant,
+        sign: impl Fn() -> F,
+    ) -> Result<(Signed, i64)>
     where
         F: Future<Output = Result<Signed>>,
     {
@@ -165,9 +229,11 @@ impl Pipeline {
             |what: &str| Error::new(ErrorKind::Timeout, format!("the deadline was over before {what}"));
         let turn = timeout_at(deadline, self.quotas.turn(call.quota)).await;
         turn.map_err(|_| late("the call's turn in the quota"))?;
-        timeout_at(deadline, sign())
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        let signed = timeout_at(deadline, sign())
             .await
-            .unwrap_or_else(|_| Err(late("there were credentials to sign with")))
+            .unwrap_or_else(|_| Err(late("there were credentials to sign with")))?;
+        Ok((signed, ahead))
     }
 
     async fn attempt<T>(
@@ -175,7 +241,7 @@ impl Pipeline {
         request: Signed,
         deadline: Instant,
         classify: impl Fn(&Answer) -> Result<T>,
-    ) -> Result<T> {
+    ) -> Result<T, Failed> {
         let sent = Instant::now();
         let until = deadline.min(self.retry.attempt_until());
         let answer = timeout_at(until, transport::exchange(&self.client, request)).await;
@@ -186,12 +252,12 @@ impl Pipeline {
         });
         let span = Span::current();
         span.record("elapsed_ms", millis(sent.elapsed()));
-        let result = answer.and_then(|answer| {
+        let result = answer.map_err(Failed::from).and_then(|answer| {
             span.record("status", answer.status.as_u16());
             span.record("request_id", REQUEST_ID.iter().find_map(|name| answer.harmless_header(name)));
             classify(&answer).map_err(|error| self.complete(error, &answer))
         });
-        if let Err(error) = &result {
+        if let Err(Failed { error, .. }) = &result {
             // An answer that broke off has a status too.
             span.record("status", error.status());
             span.record("code", error.code());
@@ -206,24 +272,20 @@ impl Pipeline {
     }
 
     /// Adds to a classified error what the answer says regardless of vendor.
-    fn complete(&self, error: Error, answer: &Answer) -> Error {
+    fn complete(&self, error: Error, answer: &Answer) -> Failed {
         let status = answer.status;
+        let date = answer.date();
         let mut error = error.with_status(status.as_u16());
         if error.retry_after().is_none()
-            && let Some(wait) = answer.retry_after(self.clock.now())
+            && let Some(wait) = answer.retry_after(date.unwrap_or_else(|| self.now()))
         {
             error = error.with_retry_after(wait);
         }
-        // A refusal was not carried out; a server's failure or a success nobody understands may have been.
+        // A refusal was not carried out; a server's failure or a success nobody understands may have been. So may
+        // what is answered with a redirect: proxies send to a page of theirs when they lose the cloud's answer.
         let refused = status.is_client_error() || error.kind() == ErrorKind::Throttled;
-        if refused { error } else { error.with_maybe_applied() }
+        Failed { error: if refused { error } else { error.with_maybe_applied() }, date }
     }
-}
-
-/// Whether a further attempt can end differently.
-fn is_transient(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Timeout)
-        || error.status().is_some_and(|status| status == 429 || status >= 500)
 }
 
 fn millis(duration: Duration) -> u64 {

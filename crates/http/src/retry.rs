@@ -1,7 +1,11 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use record_callback_core::{Error, ErrorKind};
 use tokio::time::Instant;
+
+/// How often to look for what the cloud says is there.
+const LOOKS: usize = 16;
 
 /// How often and how long a call is tried.
 ///
@@ -82,12 +86,37 @@ impl RetryPolicy {
 
     /// The delays before each further attempt.
     pub(crate) fn backoff(&self) -> ExponentialBackoff {
+        self.delaying(self.attempts as usize - 1)
+    }
+
+    /// The delays before each further look for what the cloud says is there; none when the policy has one attempt.
+    pub(crate) fn looks(&self) -> ExponentialBackoff {
+        self.delaying(if self.attempts == 1 { 0 } else { LOOKS - 1 })
+    }
+
+    fn delaying(&self, times: usize) -> ExponentialBackoff {
         ExponentialBuilder::new()
             .with_jitter()
             .with_min_delay(self.first_delay)
             .with_max_delay(self.max_delay)
-            .with_max_times(self.attempts as usize - 1)
+            .with_max_times(times)
             .build()
+    }
+
+    /// When the last attempt of a call that starts now must end, if it may begin until the deadline.
+    pub(crate) fn end(&self) -> Instant {
+        after(self.deadline.saturating_add(self.attempt_timeout))
+    }
+}
+
+/// Whether a further attempt can end differently.
+pub(crate) fn is_transient(error: &Error) -> bool {
+    let status = error.status().unwrap_or_default();
+    match error.kind() {
+        ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Timeout => true,
+        // A success nobody understands: a proxy's page, or a body cut short. With a code, the cloud said no.
+        ErrorKind::Protocol if (200..300).contains(&status) => error.code().is_none(),
+        _ => status == 429 || status >= 500,
     }
 }
 

@@ -1,7 +1,7 @@
-use record_callback_core::{Error, ErrorKind, Result};
-use tokio::time::Instant;
+use record_callback_core::{Error, ErrorKind, Field, RecordCallbackConfig, Result, StoredCallback};
+use tokio::time::{Instant, timeout_at};
 
-use crate::retry::{RetryPolicy, after};
+use crate::retry::{RetryPolicy, after, is_transient};
 
 /// What reading back after a create shows.
 #[derive(Debug)]
@@ -18,8 +18,9 @@ pub enum Seen<T> {
 ///
 /// When a create may have been carried out, `read` decides: what is there counts as created, and
 /// only when nothing shows after the policy's delays is `create` called again, as often as the policy has
-/// attempts and not after its deadline. Each call and each read has the policy's deadline of its own. A create that is
-/// then refused because something exists is settled by `read` too.
+/// attempts, not before the cloud allows it and not after the deadline. What comes of a create after one that may have been carried out is settled by
+/// `read` too; when it was refused because something exists, reads go on longer, for those lag. Nothing begins after
+/// the deadline but one read of what used it up, and all ends one attempt after it.
 pub async fn create_settled<T, C, R>(
     policy: &RetryPolicy,
     create: impl Fn() -> C,
@@ -29,43 +30,99 @@ where
     C: Future<Output = Result<T>>,
     R: Future<Output = Result<Seen<T>>>,
 {
-    let until = policy.until();
-    let mut maybe_created = false;
+    let (until, end) = (policy.until(), policy.end());
+    let mut unsettled: Option<Error> = None;
     let mut tries = 0;
     loop {
         tries += 1;
-        let error = match create().await {
-            Ok(created) => return Ok(created),
-            Err(error) => error,
+        let error = match timeout_at(end, create()).await {
+            Ok(Ok(created)) => return Ok(created),
+            Ok(Err(error)) if unsettled.is_some() => error.with_maybe_applied(),
+            Ok(Err(error)) => error,
+            Err(_) => return Err(unsettled.unwrap_or_else(late)),
         };
+        if !error.maybe_applied() {
+            return Err(error);
+        }
         let exists = error.kind() == ErrorKind::AlreadyExists;
-        let unsettled = error.maybe_applied() || (exists && maybe_created);
-        let error = if maybe_created { error.with_maybe_applied() } else { error };
-        if !unsettled {
-            return Err(error);
-        }
-        maybe_created = true;
-        // Reads may lag behind writes: look more than once before calling it lost.
-        let mut delays = policy.backoff();
+        let not_before = after(error.retry_after().unwrap_or_default());
+        // Reads may lag behind writes: look more than once before calling it lost, or another's.
+        let mut delays = if exists { policy.looks() } else { policy.backoff() };
         loop {
-            match read().await {
-                Ok(Seen::Wanted(found)) => return Ok(found),
-                Ok(Seen::Other) => return Err(taken(error)),
-                Ok(Seen::Nothing) => {}
+            let seen = match timeout_at(end, read()).await {
+                Ok(Ok(Seen::Wanted(found))) => return Ok(found),
+                Ok(Err(failed)) if !is_transient(&failed) => return Err(error),
+                Ok(seen) => seen,
                 Err(_) => return Err(error),
-            }
-            match delays.next() {
-                Some(delay) if after(delay) < until => tokio::time::sleep(delay).await,
-                Some(_) => return Err(error),
-                None if exists => return Err(error),
-                None => break,
+            };
+            match (delays.next(), seen) {
+                (Some(delay), _) if after(delay) < until => tokio::time::sleep(delay).await,
+                (_, Ok(Seen::Other)) => return Err(taken(error)),
+                (None, Ok(_)) if !exists => break,
+                _ => return Err(error),
             }
         }
-        let worth_another = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
-        if !worth_another || tries >= policy.in_all() || Instant::now() >= until {
+        let next = not_before.max(Instant::now());
+        if !is_transient(&error) || tries >= policy.in_all() || next >= until {
             return Err(error);
+        }
+        tokio::time::sleep_until(next).await;
+        unsettled = Some(error);
+    }
+}
+
+/// Reads until `settled` holds for what is there, again after each of the policy's delays, for reads may lag behind
+/// writes. What the last read found if it never holds; no read begins after the policy's deadline.
+pub async fn read_settled<T, R>(
+    policy: &RetryPolicy,
+    read: impl Fn() -> R,
+    settled: impl Fn(&T) -> bool,
+) -> Result<T>
+where
+    R: Future<Output = Result<T>>,
+{
+    let until = policy.until();
+    let mut delays = policy.backoff();
+    loop {
+        let found = read().await?;
+        match delays.next() {
+            Some(delay) if !settled(&found) && after(delay) < until => tokio::time::sleep(delay).await,
+            _ => return Ok(found),
         }
     }
+}
+
+/// Reads back whether an update dropped the on-demand URL `wanted` does not have, where it could not be cleared with an
+/// empty text. The fields of which nobody can tell: the update itself was accepted, whatever becomes of the reads.
+///
+/// `NotApplied` when the earlier URL still shows after the policy's delays.
+pub async fn confirm_dropped<R>(
+    policy: &RetryPolicy,
+    read: impl Fn() -> R,
+    wanted: &RecordCallbackConfig,
+) -> Result<Vec<Field>>
+where
+    R: Future<Output = Result<Option<StoredCallback>>>,
+{
+    let field = Field::OnDemandUrl;
+    let dropped =
+        |found: &Option<StoredCallback>| found.as_ref().is_some_and(|found| found.on_demand_url.is_none());
+    let Ok(Some(found)) = read_settled(policy, read, dropped).await else { return Ok(vec![field]) };
+    let mut differences = found.changes(wanted);
+    differences.retain(|difference| difference.field == field);
+    if differences.is_empty() {
+        return Ok(Vec::new());
+    }
+    let message = format!(
+        "the cloud refuses an empty `{field}` and keeps the earlier one when none is given; to drop it, delete the config and create it anew"
+    );
+    Err(Error::new(ErrorKind::NotApplied, message)
+        .with_domain(wanted.domain().as_str())
+        .with_differences(differences))
+}
+
+fn late() -> Error {
+    Error::new(ErrorKind::Timeout, "the deadline was over before the create ended").with_maybe_applied()
 }
 
 fn taken(cause: Error) -> Error {

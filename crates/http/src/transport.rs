@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use record_callback_core::{Error, ErrorKind, Result};
-use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Request, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -143,7 +143,9 @@ impl Answer {
         })
     }
 
-    /// The error for a body that is not what the vendor sends.
+    /// The error for a body that is not what the vendor sends: a failure of something between us and the cloud by
+    /// statuses 429 (`Throttled`) and 5xx (`Unavailable`), else `Protocol`. Where a redirect leads is not said: the address
+    /// may repeat the signed query.
     pub fn not_understood(&self, expected: &str) -> Error {
         let media_type =
             self.header("content-type").and_then(|value| value.split(';').next()).unwrap_or_default();
@@ -155,8 +157,20 @@ impl Answer {
             length if plain => format!("{length} bytes of {media_type}"),
             length => format!("{length} bytes of no known type"),
         };
-        let message = format!("answered {} with {what} instead of {expected}", self.status.as_u16());
-        Error::new(ErrorKind::Protocol, message)
+        let status = self.status.as_u16();
+        let message = if self.status.is_redirection() {
+            format!("answered {status}, a redirect, which is not followed, instead of {expected}")
+        } else {
+            format!("answered {status} with {what} instead of {expected}")
+        };
+        let kind = match status {
+            429 => ErrorKind::Throttled,
+            500..=599 => ErrorKind::Unavailable,
+            _ => ErrorKind::Protocol,
+        };
+        let error = Error::new(kind, message);
+        // Not the cloud's words: something in between may throttle answers as well as requests.
+        if kind == ErrorKind::Throttled { error.with_maybe_applied() } else { error }
     }
 
     /// The error for a failure the cloud describes. `kind` judges by code, the status where that says nothing.
@@ -208,6 +222,11 @@ impl Answer {
         self.header(name)?.trim().parse().ok().map(Duration::from_millis)
     }
 
+    /// When the cloud answered, by its `Date` header.
+    pub(crate) fn date(&self) -> Option<Timestamp> {
+        http_date(self.header(DATE)?)
+    }
+
     /// How long the standard `Retry-After` header asks to wait: seconds, or an HTTP date compared
     /// with `now`.
     pub(crate) fn retry_after(&self, now: Timestamp) -> Option<Duration> {
@@ -215,9 +234,12 @@ impl Answer {
         if let Ok(seconds) = value.parse::<u64>() {
             return Some(Duration::from_secs(seconds));
         }
-        let date = rfc2822::parse(value).ok()?.timestamp();
-        Some(Duration::try_from(date - now).unwrap_or(Duration::ZERO))
+        Some(Duration::try_from(http_date(value)? - now).unwrap_or(Duration::ZERO))
     }
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    Some(rfc2822::parse(text.trim()).ok()?.timestamp())
 }
 
 /// A header value that `Debug` does not show.

@@ -10,7 +10,7 @@ use record_callback_http::{
     Answer, Body, Call, Endpoint, Method, Pipeline, Request, RetryPolicy, Safety, Secrets, Signed, sensitive,
 };
 use secrecy::ExposeSecret;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::sync::OnceCell;
 
 use crate::VENDOR;
@@ -25,7 +25,7 @@ use crate::wire::{
 
 /// A client of Huawei Cloud Live's recording-callback operations, v1.
 ///
-/// Clones share connections, quotas, tokens and what was learnt about the project.
+/// Clones share connections, quotas, tokens and what was learnt about the project and the cloud's time.
 #[derive(Clone)]
 pub struct HuaweicloudClient(Arc<Inner>);
 
@@ -105,7 +105,6 @@ impl HuaweicloudClient {
     /// `DELETE /v1/{project_id}/record/callbacks/{id}`
     pub async fn delete_record_callback_config(&self, id: &str) -> Result<()> {
         let request = self.unsigned(Method::DELETE, Some(id), String::new(), Body::default()).await?;
-        let done = |answer: &Answer| success(answer);
         self.call(wire::DELETE, Safety::Repeatable, None, request, done).await
     }
 
@@ -166,11 +165,12 @@ impl HuaweicloudClient {
         classify: impl Fn(&Answer) -> Result<T>,
     ) -> Result<T> {
         let Inner { pipeline, endpoint, credentials, .. } = &*self.0;
-        let call = Call { vendor: VENDOR, operation, quota: QUOTA, domain, safety };
+        let time_refused = credentials.time_refused();
+        let call = Call { vendor: VENDOR, operation, quota: QUOTA, domain, safety, time_refused };
         let used = Mutex::new(None);
         let sign = || async {
             let credential = credentials.current().await?;
-            let request = request.signed(endpoint, &credential, pipeline.clock().now());
+            let request = request.signed(endpoint, &credential, pipeline.now());
             *used.lock().unwrap_or_else(PoisonError::into_inner) = Some(credential);
             request
         };
@@ -279,6 +279,12 @@ fn body(config: &RecordCallbackConfigRequest) -> Result<Body> {
 
 fn success(answer: &Answer) -> Result<()> {
     if answer.status.is_success() { Ok(()) } else { Err(error::classify(answer)) }
+}
+
+/// For answers that have no body: a proxy's page with a success in its status is none.
+fn done(answer: &Answer) -> Result<()> {
+    success(answer)?;
+    if answer.body.is_empty() { Ok(()) } else { answer.json::<IgnoredAny>().map(drop) }
 }
 
 pub(crate) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T> {

@@ -9,6 +9,7 @@ use record_callback_core::{Error, ErrorKind, Result};
 use record_callback_http::{AccessKey, CredentialProvider, Env, EnvCredentials};
 use secrecy::SecretString;
 
+use crate::error;
 use crate::iam::Iam;
 
 const KEY: &str = "HUAWEICLOUD_SDK_AK";
@@ -89,6 +90,14 @@ impl Credentials {
             Self::Token(token) => Credential::Token(Arc::clone(token)),
             Self::Login(tokens) => Credential::Token(tokens.current().await?),
         })
+    }
+
+    /// Which errors may mean that a request's time is wrong: with a token, it has none.
+    pub(crate) fn time_refused(&self) -> fn(&Error) -> bool {
+        match self {
+            Self::AccessKey(_) => error::time_refused,
+            Self::Token(_) | Self::Login(_) => |_| false,
+        }
     }
 
     /// Drops a refused token; true when another can be had.

@@ -65,6 +65,17 @@ pub(crate) fn classify(answer: &Answer) -> Error {
     }
 }
 
+/// Whether a signed request may have been refused for its time: all refused signatures have this code.
+pub(crate) fn time_refused(error: &Error) -> bool {
+    error.code() == Some("APIGW.0301")
+}
+
+/// Whether an update may have been refused for an empty text, in words we understand or not.
+pub(crate) fn empty_refused(error: &Error) -> bool {
+    let not_understood = error.kind() == ErrorKind::Protocol && error.code().is_none();
+    error.kind() == ErrorKind::InvalidConfig || (not_understood && error.status() == Some(400))
+}
+
 fn kind(code: &str) -> Option<ErrorKind> {
     KINDS.iter().find(|(known, _)| *known == code).map(|(_, kind)| *kind)
 }
@@ -116,10 +127,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_vendors_is_a_protocol_error_that_says_so() {
+    fn what_is_not_the_vendors_says_so_and_is_judged_by_few_statuses() {
         for body in ["", "<html>502</html>", r#"{"hello":"world"}"#] {
             let error = classify(&answer(502, body));
-            assert_eq!(error.kind(), ErrorKind::Protocol, "{body}");
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{body}");
+            assert_eq!(classify(&answer(404, body)).kind(), ErrorKind::Protocol, "{body}");
+            assert_eq!(classify(&answer(429, body)).kind(), ErrorKind::Throttled, "{body}");
             assert!(error.message().starts_with("answered 502 with "), "{error}");
             assert_eq!(error.request_id(), Some("id-1"));
         }

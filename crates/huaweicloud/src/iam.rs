@@ -19,7 +19,7 @@ pub(crate) struct Iam {
 
 impl Iam {
     pub(crate) fn now(&self) -> Timestamp {
-        self.pipeline.clock().now()
+        self.pipeline.now()
     }
 
     /// `POST /v3/auth/tokens`: a token for one project, valid for 24 hours.
@@ -40,7 +40,7 @@ impl Iam {
             secrets,
         };
         let prepare = || async { Ok(request.open(&self.endpoint)) };
-        self.pipeline.send(call(wire::ISSUE_TOKEN), prepare, issued).await
+        self.pipeline.send(call(wire::ISSUE_TOKEN, |_| false), prepare, issued).await
     }
 
     /// `GET /v3/projects?name=…`: the id of the region's main project.
@@ -57,7 +57,8 @@ impl Iam {
             let credential = credentials.current().await?;
             request.signed(&self.endpoint, &credential, self.now())
         };
-        let Projects { projects } = self.pipeline.send(call(wire::LIST_PROJECTS), sign, read).await?;
+        let call = call(wire::LIST_PROJECTS, credentials.time_refused());
+        let Projects { projects } = self.pipeline.send(call, sign, read).await?;
         match projects.as_slice() {
             [project] => Ok(project.id.clone()),
             found => {
@@ -70,8 +71,9 @@ impl Iam {
     }
 }
 
-fn call(operation: &'static str) -> Call<'static> {
-    Call { vendor: VENDOR, operation, quota: operation, domain: None, safety: Safety::Repeatable }
+fn call(operation: &'static str, time_refused: fn(&Error) -> bool) -> Call<'static> {
+    let safety = Safety::Repeatable;
+    Call { vendor: VENDOR, operation, quota: operation, domain: None, safety, time_refused }
 }
 
 fn issued(answer: &Answer) -> Result<Token> {

@@ -4,8 +4,8 @@
 //! File by file, the same as in `record-callback-aliyun`: `config` (endpoints, region, options),
 //! `credential`, `sign` (pure), `wire` (the vendor's words), `translate` (neutral ↔ wire), `client` (one
 //! method per operation), `error` (codes → kinds), `provider` (the trait), `callback` (verifies and reads what
-//! the vendor sends; its words are in `wire/callback`, their meaning in `translate/callback`); and `iam`, because
-//! tokens and projects come from another service.
+//! the vendor sends; its words are in `wire/callback`, their meaning in `translate/callback`); `listing` (all pages of a
+//! list); and `iam`, because tokens and projects come from another service.
 //!
 //! ```
 //! use record_callback_core::{CallbackKey, DomainName, RecordCallbackProvider};
@@ -33,6 +33,7 @@ mod config;
 mod credential;
 mod error;
 mod iam;
+mod listing;
 mod provider;
 pub mod sign;
 mod translate;

@@ -1,6 +1,7 @@
 //! The neutral trait on top of the client.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -8,29 +9,37 @@ use record_callback_core::{
     Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind, Fidelity, Field, Fitted,
     RecordCallbackConfig, RecordCallbackProvider, Result, StoredCallback, Vendor,
 };
-use record_callback_http::{Seen, create_settled};
+use record_callback_http::{Seen, confirm_dropped, create_settled, read_settled};
 
 use crate::VENDOR;
 use crate::client::HuaweicloudClient;
-use crate::translate::{CAPABILITIES, PAGE_SIZE, stored, translate};
-use crate::wire::ListQuery;
-
-/// Largest offset of a list.
-const MAX_OFFSET: u32 = 4096;
+use crate::error;
+use crate::listing::Listing;
+use crate::translate::{CAPABILITIES, stored, translate};
+use crate::wire::{self, Cleared, ListQuery, RecordCallbackConfigRequest};
 
 /// Huawei Cloud Live as a [`RecordCallbackProvider`]: one config for each ingest domain and app.
 ///
-/// Clones share the ids that were learnt.
+/// Clones share the ids that were learnt, and what else was learnt about the cloud.
 #[derive(Debug, Clone)]
 pub struct HuaweicloudProvider {
     client: HuaweicloudClient,
-    ids: Arc<Mutex<HashMap<CallbackKey, ConfigId>>>,
+    learnt: Arc<Learnt>,
+}
+
+#[derive(Debug, Default)]
+struct Learnt {
+    ids: Mutex<HashMap<CallbackKey, ConfigId>>,
+    /// Offsets of lists count pages.
+    counts_pages: AtomicBool,
+    refuses_empty_url: AtomicBool,
+    refuses_empty_key: AtomicBool,
 }
 
 impl HuaweicloudProvider {
     /// A provider that uses `client`.
     pub fn new(client: HuaweicloudClient) -> Self {
-        Self { client, ids: Arc::default() }
+        Self { client, learnt: Arc::default() }
     }
 
     /// The client, for operations the neutral trait does not have.
@@ -39,7 +48,7 @@ impl HuaweicloudProvider {
     }
 
     fn ids(&self) -> MutexGuard<'_, HashMap<CallbackKey, ConfigId>> {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+        self.learnt.ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn learn(&self, found: &StoredCallback) {
@@ -55,7 +64,11 @@ impl HuaweicloudProvider {
             app: Some(key.app.as_str().to_owned()),
             ..ListQuery::default()
         };
-        let found = self.pages(query).await?.into_iter().find(|stored| stored.key == *key);
+        let found = self
+            .pages(query, |stored| stored.key == *key)
+            .await?
+            .into_iter()
+            .find(|stored| stored.key == *key);
         match &found {
             Some(found) => self.learn(found),
             None => drop(self.ids().remove(key)),
@@ -63,53 +76,140 @@ impl HuaweicloudProvider {
         Ok(found)
     }
 
-    async fn pages(&self, mut query: ListQuery) -> Result<Vec<StoredCallback>> {
-        let mut seen = HashSet::new();
-        let mut configs = Vec::new();
-        let mut offset = 0;
-        loop {
+    /// The configs `query` lists, or, once one of them is `wanted`, those listed until then.
+    async fn pages(
+        &self,
+        mut query: ListQuery,
+        wanted: impl Fn(&StoredCallback) -> bool,
+    ) -> Result<Vec<StoredCallback>> {
+        let mut listing = Listing::new(self.learnt.counts_pages.load(Ordering::Relaxed));
+        while let Some((offset, limit)) = listing.next().map_err(of_vendor)? {
             query.offset = Some(offset);
-            query.limit = Some(PAGE_SIZE);
+            query.limit = Some(limit);
             let page = self.client.list_record_callback_configs(&query).await?;
             let total = page.total;
-            let page = page.into_configs();
-            let length = u32::try_from(page.len()).unwrap_or(u32::MAX);
-            // A config created meanwhile may shift the pages.
-            let new =
-                page.into_iter().filter(|config| config.id.as_ref().is_none_or(|id| seen.insert(id.clone())));
-            configs.extend(new.map(stored));
-            offset += length;
-            if length == 0 || total.map_or(length < PAGE_SIZE, |total| offset >= total) {
-                return Ok(configs);
-            }
-            if offset > MAX_OFFSET {
-                let message = format!(
-                    "there are more configs than the first {offset}, which are all the cloud lists; list domain by domain"
-                );
-                return Err(of_vendor(Error::new(ErrorKind::Unsupported, message)));
+            if listing.take(page.into_configs().into_iter().map(stored), total).iter().any(&wanted) {
+                break;
             }
         }
+        if let Some(counts_pages) = listing.counts_pages() {
+            self.learnt.counts_pages.store(counts_pages, Ordering::Relaxed);
+        }
+        Ok(listing.into_configs())
     }
 
-    /// Runs `action` with the config's id: the one we know, or, if the cloud does not know that one, the
+    /// Runs `action` with the config's id: the one we know, or, if the cloud does not take that one, the
     /// one a list shows. `NotFound` when there is none.
+    ///
+    /// Clouds may call an unknown id an invalid request, and an earlier attempt, whose answer was lost, may be why it is
+    /// unknown: the list decides.
     async fn with_id<T, F>(&self, key: &CallbackKey, action: impl Fn(ConfigId) -> F) -> Result<(ConfigId, T)>
     where
         F: Future<Output = Result<T>>,
     {
         let known = self.ids().get(key).cloned();
-        if let Some(id) = known {
-            match action(id.clone()).await {
-                Err(error) if error.kind() == ErrorKind::NotFound && !error.maybe_applied() => {}
-                result => return result.map(|value| (id, value)),
+        let mut just_found = known.is_none();
+        let mut id = match known {
+            Some(id) => id,
+            None => self.find(key).await?.and_then(|found| found.id).ok_or_else(|| none(key))?,
+        };
+        let mut maybe_applied = false;
+        loop {
+            let error = match action(id.clone()).await {
+                Ok(value) => return Ok((id, value)),
+                Err(error) => error,
+            };
+            maybe_applied |= error.maybe_applied();
+            let error = if maybe_applied { error.with_maybe_applied() } else { error };
+            // Of an id that was just found, only an invalid request after a lost answer says nothing certain.
+            let certain = just_found && (!maybe_applied || error.kind() == ErrorKind::NotFound);
+            if !may_be_gone(&error) || certain {
+                return Err(error);
             }
-        }
-        match self.find(key).await? {
-            Some(StoredCallback { id: Some(id), .. }) => action(id.clone()).await.map(|value| (id, value)),
-            _ => Err(of_vendor(Error::new(ErrorKind::NotFound, format!("there is no config for {key}")))
-                .with_domain(key.domain.as_str())),
+            let found = if maybe_applied {
+                // What is gone may show for a while.
+                let other = |found: &Option<StoredCallback>| {
+                    found.as_ref().and_then(|found| found.id.as_ref()) != Some(&id)
+                };
+                read_settled(self.client.retry(), || self.find(key), other).await
+            } else {
+                self.find(key).await
+            };
+            let found = match found {
+                Ok(found) => found,
+                Err(unseen) if maybe_applied && error.kind() != ErrorKind::NotFound => {
+                    return Err(unseen.with_maybe_applied());
+                }
+                Err(_) if maybe_applied => return Err(error),
+                Err(unseen) => return Err(unseen),
+            };
+            match found.and_then(|found| found.id) {
+                Some(other) if other != id && !just_found => id = other,
+                Some(_) => return Err(error),
+                None => {
+                    let gone = none(key).with_source(error);
+                    return Err(if maybe_applied { gone.with_maybe_applied() } else { gone });
+                }
+            }
+            just_found = true;
         }
     }
+
+    /// Replaces the config with this id, and clears what `request` does not have; true if an earlier on-demand URL may
+    /// have stayed.
+    async fn update_clearing(&self, id: &ConfigId, request: &RecordCallbackConfigRequest) -> Result<bool> {
+        let (absent, learnt) = (request.absent(), &*self.learnt);
+        let all = Cleared {
+            on_demand_url: absent.on_demand_url && !learnt.refuses_empty_url.load(Ordering::Relaxed),
+            key: absent.key && !learnt.refuses_empty_key.load(Ordering::Relaxed),
+        };
+        let nothing = Cleared { on_demand_url: false, key: false };
+        // Each may be refused on its own.
+        let mut ways = vec![all, Cleared { key: false, ..all }, Cleared { on_demand_url: false, ..all }];
+        ways.retain(|way| *way != nothing);
+        ways.dedup();
+        let mut maybe_applied = false;
+        let update = async |way: Cleared| {
+            let request = request.clearing(way);
+            let result = self.client.update_record_callback_config(id.as_str(), &request).await;
+            if result.is_ok() && way != all {
+                let (url, key) = (way.on_demand_url != all.on_demand_url, way.key != all.key);
+                learnt.refuses_empty_url.fetch_or(url, Ordering::Relaxed);
+                learnt.refuses_empty_key.fetch_or(key, Ordering::Relaxed);
+            }
+            result.map(|_| absent.on_demand_url && !way.on_demand_url)
+        };
+        for way in ways {
+            match update(way).await {
+                Err(error) if error::empty_refused(&error) => {
+                    maybe_applied |= error.maybe_applied();
+                }
+                Err(error) if maybe_applied => return Err(error.with_maybe_applied()),
+                result => return result,
+            }
+        }
+        // What is refused now is refused for something else.
+        update(nothing).await.map_err(|error| if maybe_applied { error.with_maybe_applied() } else { error })
+    }
+
+    /// The config with this id; `None` if the cloud does not take the id.
+    async fn show(&self, id: &ConfigId) -> Result<Option<StoredCallback>> {
+        match self.client.show_record_callback_config(id.as_str()).await {
+            Ok(answer) => Ok(Some(stored(answer))),
+            Err(error) if may_be_gone(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether the config may not be there: clouds may call an unknown id an invalid request.
+fn may_be_gone(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidConfig)
+}
+
+fn none(key: &CallbackKey) -> Error {
+    of_vendor(Error::new(ErrorKind::NotFound, format!("there is no config for {key}")))
+        .with_domain(key.domain.as_str())
 }
 
 #[async_trait]
@@ -125,12 +225,10 @@ impl RecordCallbackProvider for HuaweicloudProvider {
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {
         let known = self.ids().get(key).cloned();
         if let Some(id) = known {
-            match self.client.show_record_callback_config(id.as_str()).await.map(stored) {
-                Ok(found) if found.key == *key => return Ok(Some(found)),
-                // The id is for another pair by now, or gone: somebody changed it behind our back.
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error.with_domain(key.domain.as_str())),
+            // If not, the id is for another pair by now, or gone: somebody changed it behind our back.
+            let shown = self.show(&id).await.map_err(|error| error.with_domain(key.domain.as_str()))?;
+            if let Some(found) = shown.filter(|found| found.key == *key) {
+                return Ok(Some(found));
             }
         }
         self.find(key).await
@@ -141,7 +239,7 @@ impl RecordCallbackProvider for HuaweicloudProvider {
             publish_domain: domain.map(|domain| domain.as_str().to_owned()),
             ..ListQuery::default()
         };
-        let configs = self.pages(query).await?;
+        let configs = self.pages(query, |_| false).await?;
         for found in &configs {
             self.learn(found);
         }
@@ -168,7 +266,11 @@ impl RecordCallbackProvider for HuaweicloudProvider {
         let id = match created {
             Some(id) => Some(id),
             // Some documents show an answer without a body. It is created all the same if looking it up fails.
-            None => self.find(&key).await.ok().flatten().and_then(|found| found.id),
+            None => read_settled(self.client.retry(), || self.find(&key), Option::is_some)
+                .await
+                .ok()
+                .flatten()
+                .and_then(|found| found.id),
         };
         if let Some(id) = &id {
             self.ids().insert(key, id.clone());
@@ -179,29 +281,33 @@ impl RecordCallbackProvider for HuaweicloudProvider {
 
     async fn update(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
         let (request, Fitted { effective, deviations }) = translate(config, fidelity).map_err(of_vendor)?;
-        let (id, _) = self
+        let (id, may_have_stayed) = self
             .with_id(&config.key(), |id| {
                 let request = &request;
-                async move { self.client.update_record_callback_config(id.as_str(), request).await }
+                async move { self.update_clearing(&id, request).await }
             })
             .await?;
+        let mut unconfirmed = if may_have_stayed {
+            confirm_dropped(self.client.retry(), || self.show(&id), &effective)
+                .await
+                .map_err(|error| of_vendor(error).with_operation(wire::UPDATE))?
+        } else {
+            Vec::new()
+        };
         // With a key: it is never shown. Without: whether an earlier one is dropped is UNVERIFIED, and never shown.
-        let unconfirmed = vec![Field::SigningKey];
+        unconfirmed.push(Field::SigningKey);
         Ok(Applied { id: Some(id), effective, deviations, unconfirmed })
     }
 
     async fn delete(&self, key: &CallbackKey) -> Result<()> {
-        let deleted = self
-            .with_id(key, async |id: ConfigId| {
-                match self.client.delete_record_callback_config(id.as_str()).await {
-                    // An earlier attempt, whose answer was lost, deleted it.
-                    Err(error) if error.kind() == ErrorKind::NotFound && error.maybe_applied() => Ok(()),
-                    result => result,
-                }
-            })
-            .await;
+        let delete = async |id: ConfigId| self.client.delete_record_callback_config(id.as_str()).await;
+        let deleted = self.with_id(key, delete).await;
         self.ids().remove(key);
-        deleted.map(drop).map_err(|error| error.with_domain(key.domain.as_str()))
+        match deleted {
+            // An earlier attempt, whose answer was lost, deleted it.
+            Err(error) if error.kind() == ErrorKind::NotFound && error.maybe_applied() => Ok(()),
+            deleted => deleted.map(drop).map_err(|error| error.with_domain(key.domain.as_str())),
+        }
     }
 }
 

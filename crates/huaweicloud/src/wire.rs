@@ -80,18 +80,44 @@ pub struct RecordCallbackConfigRequest {
     /// The subscribed events; `RECORD_FILE_COMPLETE` when not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notify_event_subscription: Option<Vec<String>>,
-    /// Asked whether to record. In the documents of 2021 only; whether it is still kept is UNVERIFIED.
+    /// Asked whether to record. In the documents of 2021 only; whether it is still kept is UNVERIFIED. An empty text is
+    /// sent as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_demand_callback_url: Option<String>,
     /// `HMACSHA256` (default) or `MD5`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sign_type: Option<String>,
-    /// The key events are signed with: at least 32 letters and digits. Never shown again.
+    /// The key events are signed with: at least 32 letters and digits. Never shown again. An empty text is sent as it is.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed")]
     pub key: Option<SecretString>,
 }
 
+/// Which of the fields a config does not have an update sends, as empty texts. Whether the cloud keeps an earlier value
+/// of a field that is not sent, and takes an empty one, is UNVERIFIED.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cleared {
+    pub(crate) on_demand_url: bool,
+    pub(crate) key: bool,
+}
+
 impl RecordCallbackConfigRequest {
+    /// The fields that can be cleared, for the config does not have them.
+    pub(crate) fn absent(&self) -> Cleared {
+        Cleared { on_demand_url: self.on_demand_callback_url.is_none(), key: self.key.is_none() }
+    }
+
+    /// The same with empty texts for `cleared`, as far as they are [absent](Self::absent).
+    pub(crate) fn clearing(&self, cleared: Cleared) -> Self {
+        let mut request = self.clone();
+        if cleared.on_demand_url {
+            request.on_demand_callback_url.get_or_insert_default();
+        }
+        if cleared.key {
+            request.key.get_or_insert_with(|| String::new().into());
+        }
+        request
+    }
+
     /// What must not come back in an error.
     pub(crate) fn secrets(&self) -> Secrets {
         let mut secrets = Secrets::default();
@@ -152,7 +178,7 @@ pub struct ListQuery {
     pub publish_domain: Option<String>,
     /// The app. Whether `*` means itself or any app is UNVERIFIED.
     pub app: Option<String>,
-    /// 0–4096, default 0.
+    /// 0–4096, default 0. Counts configs; the document of 2021 has it count pages, from 0.
     pub offset: Option<u32>,
     /// 1–100, default 10.
     pub limit: Option<u32>,
@@ -305,6 +331,28 @@ mod tests {
         request.key = Some("0123456789abcdefghijklmnopqrstuv".into());
         assert!(serde_json::to_string(&request).unwrap().contains("\"0123456789abcdefghijklmnopqrstuv\""));
         assert!(!format!("{request:?}").contains("0123456789"));
+    }
+
+    #[test]
+    fn what_is_cleared_is_sent_empty_unless_it_is_there() {
+        let request = RecordCallbackConfigRequest {
+            publish_domain: "push.example.com".into(),
+            app: "*".into(),
+            notify_callback_url: None,
+            notify_event_subscription: None,
+            on_demand_callback_url: None,
+            sign_type: None,
+            key: None,
+        };
+        let json = |on_demand_url, key| {
+            serde_json::to_string(&request.clearing(Cleared { on_demand_url, key })).unwrap()
+        };
+        let base = r#"{"publish_domain":"push.example.com","app":"*""#;
+        assert_eq!(json(false, false), format!("{base}}}"));
+        assert_eq!(json(true, false), format!(r#"{base},"on_demand_callback_url":""}}"#));
+        assert_eq!(json(true, true), format!(r#"{base},"on_demand_callback_url":"","key":""}}"#));
+        let full = request.clearing(Cleared { on_demand_url: true, key: true });
+        assert_eq!(full.absent(), Cleared { on_demand_url: false, key: false });
     }
 
     /// Old examples have `key`, new ones do not; times come with and without fractions, or not at all.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use record_callback_core::{Error, ErrorKind};
-use record_callback_http::{Quotas, Safety, Signed};
+use record_callback_http::{Answer, Quotas, Safety, Signed};
 use tokio::net::TcpSocket;
 
 use crate::server::{Server, Step};
@@ -122,15 +122,57 @@ async fn refusals_are_not_tried_again() {
 }
 
 #[tokio::test]
-async fn success_nobody_understands_may_have_been_applied_and_is_not_tried_again() {
-    for safety in [Safety::Repeatable, Safety::Once] {
-        let server = Server::start([Step::status(202), Step::ok("done")]).await;
+async fn success_nobody_understands_may_have_been_applied_and_is_tried_again_if_repeatable() {
+    let server = Server::start([Step::status(202), Step::ok("done")]).await;
+    let caller = Caller::to(&server, quick());
+    assert_eq!(caller.call(Safety::Repeatable).await.unwrap(), "done");
+    for (safety, attempts) in [(Safety::Repeatable, 4), (Safety::Once, 1)] {
+        let server = Server::start([202; 9].map(Step::status)).await;
         let caller = Caller::to(&server, quick());
         let error = caller.call(safety).await.unwrap_err();
         assert_eq!((error.kind(), error.status()), (ErrorKind::Protocol, Some(202)));
         assert!(error.maybe_applied(), "{safety:?}");
-        assert_eq!(caller.attempts(), 1, "{safety:?}");
+        assert_eq!(caller.attempts(), attempts, "{safety:?}");
     }
+}
+
+#[tokio::test]
+async fn success_in_which_the_cloud_names_a_failure_is_not_tried_again() {
+    let server = Server::start([Step::answer(202, &[("x-code", "7")], ""), Step::ok("done")]).await;
+    let caller = Caller::to(&server, quick());
+    let error = caller.call(Safety::Repeatable).await.unwrap_err();
+    assert_eq!((error.kind(), error.code(), caller.attempts()), (ErrorKind::Protocol, Some("7"), 1));
+}
+
+#[tokio::test]
+async fn answers_of_something_in_between_are_tried_again_by_status() {
+    for (status, kind, attempts) in [
+        (429, ErrorKind::Throttled, 4),
+        (502, ErrorKind::Unavailable, 4),
+        (200, ErrorKind::Protocol, 4),
+        (404, ErrorKind::Protocol, 1),
+        (403, ErrorKind::Protocol, 1),
+    ] {
+        let server = Server::start([(); 9].map(|()| Step::answer(status, &[], "<html>"))).await;
+        let caller = Caller::to(&server, quick());
+        let read = |answer: &Answer| answer.json::<u32>();
+        let sent = caller.pipeline.send(call(Safety::Repeatable), async || Ok(caller.sign()), read);
+        assert_eq!(sent.await.unwrap_err().kind(), kind, "{status}");
+        assert_eq!(caller.attempts(), attempts, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn redirects_say_that_they_are_but_not_where_to() {
+    let server = Server::start([Step::answer(302, &[("Location", "http://h/?signature=s3cr3t")], "")]).await;
+    let caller = Caller::to(&server, quick());
+    let read = |answer: &Answer| answer.json::<u32>();
+    let sent = caller.pipeline.send(call(Safety::Repeatable), async || Ok(caller.sign()), read);
+    let error = sent.await.unwrap_err();
+    assert_eq!((error.kind(), caller.attempts()), (ErrorKind::Protocol, 1));
+    let message = error.message();
+    assert!(message.starts_with("answered 302, a redirect, which is not followed, instead of "), "{message}");
+    assert!(!message.contains("http") && error.maybe_applied(), "{message}");
 }
 
 #[tokio::test]

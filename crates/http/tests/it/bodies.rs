@@ -35,7 +35,7 @@ async fn one_byte_more_is_a_protocol_error() {
     let body = vec![b'x'; MAX_BODY + 1];
     for step in [Step::answer(200, &[], &body), chunked(&body)] {
         let server = Server::start([step]).await;
-        let caller = Caller::to(&server, quick());
+        let caller = Caller::to(&server, quick().attempts(1));
         let error = caller.call(Safety::Repeatable).await.unwrap_err();
         assert_eq!((error.kind(), error.status()), (ErrorKind::Protocol, Some(200)));
         assert_eq!(error.message(), "the answer is larger than 1048576 bytes");
@@ -53,7 +53,7 @@ async fn answer_without_end_is_not_read_to_the_end() {
         ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", vec![b'x'; 0x10000]),
     ] {
         let server = Server::start([Step::Flood { head, piece }]).await;
-        let error = Caller::to(&server, quick()).call(Safety::Repeatable).await.unwrap_err();
+        let error = Caller::to(&server, quick()).call(Safety::Once).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{head}");
         server.hung_up().await;
     }
@@ -64,6 +64,6 @@ async fn connection_works_on_after_a_refused_answer() {
     let body = vec![b'x'; MAX_BODY + 1];
     let server = Server::start([Step::answer(200, &[], &body), Step::ok("done")]).await;
     let caller = Caller::to(&server, quick());
-    caller.call(Safety::Repeatable).await.unwrap_err();
+    caller.call(Safety::Once).await.unwrap_err();
     assert_eq!(caller.call(Safety::Repeatable).await.unwrap(), "done");
 }

@@ -43,7 +43,7 @@ pub(crate) fn capture() {
 }
 
 /// All lines logged while a call is answered by `script`.
-async fn lines(script: impl IntoIterator<Item = Step>) -> Vec<String> {
+pub(crate) async fn lines(script: impl IntoIterator<Item = Step>) -> Vec<String> {
     let server = Server::start(script).await;
     let _ = Caller::to(&server, quick().attempts(3)).call(Safety::Repeatable).await;
     let log = String::from_utf8(LOG.take()).unwrap();

@@ -7,6 +7,7 @@
 
 mod attempts;
 mod bodies;
+mod clock;
 mod deadlines;
 mod failures;
 mod logs;

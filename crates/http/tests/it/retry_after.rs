@@ -86,6 +86,15 @@ async fn date_is_compared_with_the_clock() {
 }
 
 #[tokio::test]
+async fn date_is_compared_with_the_date_of_the_answer_if_there_is_one() {
+    let headers =
+        [("Date", "Thu, 01 Jan 2026 05:00:00 GMT"), ("Retry-After", "Thu, 01 Jan 2026 05:02:00 GMT")];
+    assert_eq!(given_up(&headers).await.retry_after(), Some(Duration::from_secs(120)));
+    let headers = [("Date", "yesterday"), ("Retry-After", "Thu, 01 Jan 2026 00:02:00 GMT")];
+    assert_eq!(given_up(&headers).await.retry_after(), Some(Duration::from_secs(120)));
+}
+
+#[tokio::test]
 async fn server_failure_may_ask_for_a_wait_too() {
     let server = Server::start([Step::answer(503, &[("Retry-After", "120")], "")]).await;
     let error = Caller::to(&server, quick()).call(Safety::Repeatable).await.unwrap_err();

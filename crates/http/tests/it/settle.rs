@@ -6,7 +6,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use record_callback_core::{Error, ErrorKind, Result};
-use record_callback_http::{RetryPolicy, Seen, create_settled};
+use record_callback_http::{RetryPolicy, Seen, create_settled, read_settled};
 use tokio::time::{Instant, sleep};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -119,11 +119,74 @@ async fn create_again_that_finds_the_first_settled_counts_as_created() {
 
 #[tokio::test(start_paused = true)]
 async fn another_config_in_its_place_is_a_conflict_caused_by_the_lost_answer() {
-    let cloud = Cloud::new([lost()], [Ok(Seen::Other)]);
+    let cloud = Cloud::new([lost()], [(); 4].map(|()| Ok(Seen::Other)));
     let error = cloud.settle(&RetryPolicy::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert!(error.source().unwrap().to_string().contains("lost"), "{error:?}");
-    assert_eq!(cloud.calls(), (1, 1));
+    assert_eq!(cloud.calls(), (1, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_deleted_before_may_show_for_a_while() {
+    let cloud = Cloud::new([lost()], [Ok(Seen::Other), Ok(Seen::Nothing), Ok(Seen::Wanted("found"))]);
+    assert_eq!(cloud.settle(&RetryPolicy::default()).await.unwrap(), "found");
+    assert_eq!(cloud.calls(), (1, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_that_fail_for_a_while_are_repeated_but_not_taken_for_nothing() {
+    let down = || Err(Error::new(ErrorKind::Unavailable, "down"));
+    let cloud = Cloud::new([lost()], [down(), down(), Ok(Seen::Wanted("found"))]);
+    assert_eq!(cloud.settle(&RetryPolicy::default()).await.unwrap(), "found");
+    let cloud = Cloud::new([lost()], [(); 9].map(|()| down()));
+    assert_eq!(cloud.settle(&RetryPolicy::default()).await.unwrap_err().message(), "lost");
+    assert_eq!(cloud.calls(), (1, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_exists_by_the_second_create_is_looked_for_longer() {
+    for late in [5, 8, 12] {
+        let nothing = (0..late).map(|_| Ok(Seen::Nothing));
+        let cloud = Cloud::new([lost(), exists()], nothing.chain([Ok(Seen::Wanted("found"))]));
+        assert_eq!(cloud.settle(&RetryPolicy::default()).await.unwrap(), "found", "{late}");
+        assert_eq!(cloud.calls(), (2, late + 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_create_refused_for_another_reason_is_read_back_too() {
+    let throttled = Err(Error::new(ErrorKind::Throttled, "slow down"));
+    let nothing = [(); 4].map(|()| Ok(Seen::Nothing));
+    let cloud = Cloud::new([lost(), throttled], nothing.into_iter().chain([Ok(Seen::Wanted("found"))]));
+    assert_eq!(cloud.settle(&RetryPolicy::default()).await.unwrap(), "found");
+    assert_eq!(cloud.calls(), (2, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn creating_again_waits_as_long_as_told_or_is_given_up() {
+    let told =
+        |wait| Err(Error::new(ErrorKind::Unavailable, "lost").with_retry_after(wait).with_maybe_applied());
+    let begin = Instant::now();
+    let cloud = Cloud::new([told(20 * SECOND), Ok("made")], []);
+    assert_eq!(cloud.settle(&RetryPolicy::default()).await.unwrap(), "made");
+    assert!(begin.elapsed() >= 20 * SECOND);
+    for wait in [60 * SECOND, Duration::MAX] {
+        let cloud = Cloud::new([told(wait), Ok("made")], []);
+        assert_eq!(cloud.settle(&RetryPolicy::default()).await.unwrap_err().message(), "lost");
+        assert_eq!(cloud.calls(), (1, 4));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_ends_one_attempt_after_the_deadline() {
+    let policy = RetryPolicy::default().deadline(10 * SECOND).attempt_timeout(3 * SECOND);
+    let day = Duration::from_secs(86_400);
+    for (create, read) in [(SECOND, day), (9 * SECOND, day), (day, SECOND), (4 * SECOND, SECOND)] {
+        let cloud = Cloud::new([(); 99].map(|()| lost()), []).taking(create, read);
+        let begin = Instant::now();
+        assert!(cloud.settle(&policy).await.unwrap_err().maybe_applied());
+        assert!(begin.elapsed() <= 13 * SECOND + Duration::from_millis(10), "{:?}", begin.elapsed());
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,8 +200,20 @@ async fn failing_to_read_leaves_the_error_of_the_create() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answer_nobody_understands_is_read_back_but_not_created_again() {
-    let garbage = || Err(Error::new(ErrorKind::Protocol, "what?").with_maybe_applied());
+async fn success_nobody_understands_is_read_back_and_created_again_if_nothing_shows() {
+    let garbage = || Err(Error::new(ErrorKind::Protocol, "what?").with_status(200).with_maybe_applied());
+    let cloud = Cloud::new([garbage(), Ok("made")], []);
+    assert_eq!(cloud.settle(&RetryPolicy::default()).await.unwrap(), "made");
+    assert_eq!(cloud.calls(), (2, 4));
+
+    let cloud = Cloud::new([garbage()], [Ok(Seen::Wanted("found"))]);
+    assert_eq!(cloud.settle(&RetryPolicy::default()).await.unwrap(), "found");
+    assert_eq!(cloud.calls(), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn redirect_is_read_back_but_not_created_again() {
+    let garbage = || Err(Error::new(ErrorKind::Protocol, "what?").with_status(302).with_maybe_applied());
     let cloud = Cloud::new([garbage()], []);
     let error = cloud.settle(&RetryPolicy::default()).await.unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Protocol, "what?"));
@@ -153,7 +228,8 @@ async fn conflict_nobody_can_see_stays_a_conflict() {
     let cloud = Cloud::new([lost(), exists()], []);
     let error = cloud.settle(&RetryPolicy::default()).await.unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::AlreadyExists, "there is one"));
-    assert_eq!(cloud.calls(), (2, 8));
+    let (creates, reads) = cloud.calls();
+    assert!(creates == 2 && (8..=20).contains(&reads), "{reads}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -207,4 +283,22 @@ async fn policy_without_limits_is_no_panic() {
     let cloud = Cloud::new([lost(), Ok("made")], []);
     let policy = RetryPolicy::default().deadline(Duration::MAX);
     assert_eq!(cloud.settle(&policy).await.unwrap(), "made");
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_go_on_until_what_was_written_shows_or_the_delays_are_over() {
+    let reads = Cell::new(0);
+    let read = || async {
+        reads.set(reads.get() + 1);
+        Ok(reads.get())
+    };
+    let policy = RetryPolicy::default();
+    assert_eq!(read_settled(&policy, read, |found| *found == 3).await.unwrap(), 3);
+    reads.set(0);
+    assert_eq!(read_settled(&policy, read, |_| false).await.unwrap(), 4);
+    let begin = Instant::now();
+    read_settled(&policy.delays(SECOND, SECOND).attempts(99).deadline(5 * SECOND), read, |_| false)
+        .await
+        .unwrap();
+    assert!(begin.elapsed() <= 5 * SECOND);
 }

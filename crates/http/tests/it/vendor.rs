@@ -18,6 +18,8 @@ use crate::server::Server;
 pub(crate) const SECRET: &str = "s3cr3t";
 pub(crate) const PATH: &str = "/acme-path";
 pub(crate) const DOMAIN: &str = "live.example.com";
+/// The code of refusals that may be for the time.
+pub(crate) const WRONG_TIME: &str = "Time.Wrong";
 
 /// Retries at once: real sockets do not go with paused time.
 pub(crate) fn quick() -> RetryPolicy {
@@ -66,6 +68,8 @@ impl Caller {
         let mut request = Request::new(Method::GET, self.url.clone());
         let nonce = HeaderValue::try_from(UuidNonce.nonce()).unwrap();
         request.headers_mut().insert("x-nonce", nonce);
+        let time = HeaderValue::try_from(self.pipeline.now().to_string()).unwrap();
+        request.headers_mut().insert("x-time", time);
         request.headers_mut().insert("authorization", HeaderValue::from_static(SECRET));
         Signed { request, secrets: Secrets::default() }
     }
@@ -82,7 +86,15 @@ impl Caller {
 }
 
 pub(crate) fn call(safety: Safety) -> Call<'static> {
-    Call { vendor: Vendor::new("acme"), operation: "DoThing", quota: "things", domain: Some(DOMAIN), safety }
+    let time_refused = |error: &Error| error.code() == Some(WRONG_TIME);
+    Call {
+        vendor: Vendor::new("acme"),
+        operation: "DoThing",
+        quota: "things",
+        domain: Some(DOMAIN),
+        safety,
+        time_refused,
+    }
 }
 
 pub(crate) fn classify(answer: &Answer) -> Result<String> {
