@@ -1,6 +1,6 @@
 //! Controlling running mocks over HTTP, for tests that are not written in Rust.
 
-use std::{collections::BTreeMap, fmt, io, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, fmt, io, net::SocketAddr, pin::Pin, sync::Arc};
 
 use axum::{
     Router,
@@ -8,7 +8,7 @@ use axum::{
     extract::{Path, State},
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
-    routing::{delete, get, put},
+    routing::{delete, get, post, put},
 };
 use jiff::SignedDuration;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -19,6 +19,7 @@ use tracing::warn;
 use crate::{
     aliyun::MockAliyun,
     clock::Clock,
+    delivery::TriggerOutcome,
     faults::{Fault, Faults},
     huaweicloud::MockHuaweicloud,
     recorded::RequestLog,
@@ -38,9 +39,11 @@ use crate::{
 /// | `GET /{cloud}/requests` | | the requests so far: method, path, operation, status, code and fault |
 /// | `PUT /{cloud}/clock` | `{"ahead_seconds": 3600}` | sets the clock, which runs on; below zero it is behind |
 /// | `PUT /{cloud}/connections` | `{"refused": true}` | refuses connections, or takes them again |
+/// | `POST /{cloud}/events` | the body of an event, as the vendor has it | delivers it, if a configuration asks for it |
 /// | `DELETE /huaweicloud-iam/tokens` | | makes every token invalid |
 ///
-/// Done is answered with 204, a body that is not understood with 400 and `{"error": …}`. There is no authentication:
+/// An event is answered with its `outcome` (`delivered`, `not_subscribed` or `no_config`), the number of `attempts`, and
+/// whether it was `acknowledged`. Anything else that is done is answered with 204, a body that is not understood with 400 and `{"error": …}`. There is no authentication:
 /// listen on loopback. It never shows a secret, a query or a body of a request. It stops when it is dropped.
 pub struct MockAdmin {
     endpoint: String,
@@ -59,7 +62,12 @@ pub(crate) struct Control {
     pub(crate) gate: Gate,
     /// Makes every token invalid.
     pub(crate) revoke_tokens: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Lets an event with this body happen.
+    pub(crate) trigger: Option<Trigger>,
 }
+
+pub(crate) type Trigger =
+    Arc<dyn Fn(Value) -> Pin<Box<dyn Future<Output = TriggerOutcome> + Send>> + Send + Sync>;
 
 type Controls = Arc<BTreeMap<&'static str, Control>>;
 
@@ -82,6 +90,7 @@ impl MockAdmin {
             .route("/{cloud}/requests", get(requests))
             .route("/{cloud}/clock", put(set_clock))
             .route("/{cloud}/connections", put(set_connections))
+            .route("/{cloud}/events", post(trigger))
             .route("/{cloud}/tokens", delete(revoke_tokens))
             .with_state(controls);
         let (running, dropped) = oneshot::channel::<()>();
@@ -249,6 +258,26 @@ async fn set_connections(
     let lost = |error: io::Error| Problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
     control.gate.set_open(!refused).await.map_err(lost)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn trigger(
+    State(controls): State<Controls>,
+    Path(cloud): Path<String>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let trigger = control(&controls, &cloud)?.trigger.as_ref();
+    let trigger = trigger.ok_or_else(|| Problem::missing(&format!("event of `{cloud}`")))?;
+    let outcome = trigger(read(&body)?).await;
+    let name = match &outcome {
+        TriggerOutcome::Delivered(_) => "delivered",
+        TriggerOutcome::NotSubscribed => "not_subscribed",
+        TriggerOutcome::NoConfig => "no_config",
+    };
+    Ok(json_body(&json!({
+        "outcome": name,
+        "attempts": outcome.report().map_or(0, |report| report.attempts.len()),
+        "acknowledged": outcome.is_acknowledged(),
+    })))
 }
 
 async fn revoke_tokens(

@@ -87,8 +87,7 @@
 //!   marks them, and `EndTime` is inclusive. Unknown parameters are ignored; one given twice is refused. An ACS3 call
 //!   has to sign `host`, `content-type` if it has one, and all its `x-acs-` headers.
 //! - Huawei Cloud: `PUT` cannot change domain or app. An empty or repeating event list is refused, and an empty text
-//!   for a URL or key when creating. A signature has to cover `host`, and the query has to be encoded on the wire
-//!   exactly as it is signed (`%2A`, not `*`). A request with a signature and a token is judged by the signature.
+//!   for a URL or key when creating. A signature has to cover `host`. A request with a signature and a token is judged by the signature.
 //! - Deliveries: an answer counts when its status is 200, whatever its body. An entry of Aliyun's log stands for a
 //!   delivery with all its attempts, dated by the first, and shows the last answer and no signature. Huawei Cloud's
 //!   callbacks have no signature without a key. What the vendors leave open about timeouts and retries is in
@@ -153,6 +152,6 @@ pub use huaweicloud::{
     AbsentUrls, AppWildcardFilter, AuthTimestamp, ConfigIds, CreateAnswer, DeleteOfMissing, DuplicateStatus,
     HuaweicloudConfig, HuaweicloudDialect, HuaweicloudEvent, HuaweicloudOmitted, HuaweicloudSender,
     HuaweicloudThrottling, ListOffset, ListOrder, MissingId, MockHuaweicloud, MockHuaweicloudBuilder,
-    OnDemandUrl, RecordStart, SignType, Times, Uniqueness, UpdateAnswer, UrlQuery,
+    OnDemandUrl, QueryOnWire, RecordStart, SignType, Times, Uniqueness, UpdateAnswer, UrlQuery,
 };
 pub use recorded::ReceivedRequest;

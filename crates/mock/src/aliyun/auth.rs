@@ -18,6 +18,7 @@ use crate::{
     clock,
     credentials::{AccessKey, AccessKeys},
     lock::lock,
+    recorded::RawRequest,
 };
 
 /// How long a nonce stays used.
@@ -126,7 +127,7 @@ fn acs3_claims<'a>(request: &'a ApiRequest<'_>) -> Result<Claims<'a>> {
         })?;
     let timestamp = request.header("x-acs-date").ok_or_else(ApiError::missing_timestamp)?;
     let nonce = request.header("x-acs-signature-nonce").ok_or_else(|| ApiError::missing("SignatureNonce"))?;
-    let present = raw.headers.keys().map(HeaderName::as_str).filter(|name| signed_if_present(name));
+    let present = raw.headers.keys().map(HeaderName::as_str).filter(|name| is_to_be_signed(name, raw));
     if let Some(unsigned) =
         SIGNED_BY_ACS3.into_iter().chain(present).find(|header| !is_signed(signed_headers, header))
     {
@@ -144,8 +145,10 @@ fn acs3_claims<'a>(request: &'a ApiRequest<'_>) -> Result<Claims<'a>> {
     })
 }
 
-fn signed_if_present(header: &str) -> bool {
-    header == "content-type" || header.starts_with("x-acs-")
+/// Of the media type, what matters is whether there is something of it: the vendor's own SDK for Python, used
+/// asynchronously, has one added behind its signature, to empty bodies.
+fn is_to_be_signed(header: &str, raw: &RawRequest) -> bool {
+    header.starts_with("x-acs-") || (header == "content-type" && !raw.body.is_empty())
 }
 
 /// Credential, signed headers and signature.

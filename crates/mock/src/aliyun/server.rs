@@ -15,13 +15,14 @@ use super::{
     auth::Authenticator,
     dialect::AliyunDialect,
     error::{ApiError, Result},
+    event::AliyunEvent,
     operations::{AliyunOperation, Context, Fields},
     request::ApiRequest,
     sender::AliyunSender,
     state::{AliyunConfig, AliyunNotifyRecord, DomainKind, State},
 };
 use crate::{
-    admin::Control,
+    admin::{Control, Trigger},
     clock::Clock,
     credentials::{AccessKey, AccessKeys, TemporaryAccessKey},
     delivery::{DeliveryPolicy, Http},
@@ -126,7 +127,12 @@ impl MockAliyun {
     }
 
     pub(crate) fn control(&self) -> Control {
-        self.server.control(Cloud::VENDOR, &self.cloud.clock)
+        let cloud = Arc::clone(&self.cloud);
+        let trigger: Trigger = Arc::new(move |body| {
+            let cloud = Arc::clone(&cloud);
+            Box::pin(async move { cloud.trigger(AliyunEvent::custom(body)).await })
+        });
+        Control { trigger: Some(trigger), ..self.server.control(Cloud::VENDOR, &self.cloud.clock) }
     }
 
     /// The clock the mock lives by.
@@ -284,7 +290,7 @@ pub(super) struct Cloud {
     pub(super) http: Http,
     pub(super) delivery: DeliveryPolicy,
     started: Timestamp,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 impl Service for Cloud {

@@ -42,6 +42,8 @@ pub struct HuaweicloudDialect {
     pub record_start: RecordStart,
     /// May a callback URL have a query?
     pub url_query: UrlQuery,
+    /// Does a query have to be encoded on the wire the way it is signed?
+    pub query_on_wire: QueryOnWire,
     /// How is a caller throttled?
     pub throttling: HuaweicloudThrottling,
     /// Do the fields of an answer always come in the same order? IAM's always do.
@@ -77,6 +79,7 @@ impl Default for HuaweicloudDialect {
             on_demand_url: OnDemandUrl::Kept,
             record_start: RecordStart::Accepted,
             url_query: UrlQuery::Accepted,
+            query_on_wire: QueryOnWire::Decoded,
             throttling: HuaweicloudThrottling::Gateway,
             field_order: FieldOrder::Fixed,
             read_lag_milliseconds: 0,
@@ -220,6 +223,15 @@ pub enum RecordStart {
     Accepted,
     /// An invalid parameter.
     Refused,
+}
+
+/// Whether the encoding of a query on the wire counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryOnWire {
+    /// No: `app=*` is the same as `app=%2A`, which is what is signed.
+    Decoded,
+    /// Yes: `app=*` does not match its signature.
+    AsSigned,
 }
 
 /// Whether a callback URL may contain a question mark.

@@ -11,6 +11,7 @@ use super::{
     account::{Account, Project, User},
     answer,
     auth::authenticate,
+    dialect::QueryOnWire,
     error::ApiError,
 };
 use crate::{
@@ -158,7 +159,7 @@ impl Iam {
     }
 
     fn list_projects(&self, raw: &RawRequest, now: Timestamp) -> Result<Answer, Refusal> {
-        authenticate(&self.account, raw, now)?;
+        authenticate(&self.account, QueryOnWire::Decoded, raw, now)?;
         let mut wanted = None;
         for (name, value) in decode_pairs(&raw.query, Plus::Itself) {
             if name != "name" {

@@ -19,7 +19,7 @@ mod verify;
 pub use dialect::{
     AbsentUrls, AppWildcardFilter, AuthTimestamp, ConfigIds, CreateAnswer, DeleteOfMissing, DuplicateStatus,
     HuaweicloudDialect, HuaweicloudOmitted, HuaweicloudThrottling, ListOffset, ListOrder, MissingId,
-    OnDemandUrl, RecordStart, Times, Uniqueness, UpdateAnswer, UrlQuery,
+    OnDemandUrl, QueryOnWire, RecordStart, Times, Uniqueness, UpdateAnswer, UrlQuery,
 };
 pub use event::HuaweicloudEvent;
 pub use sender::{HuaweicloudSender, SignType};

@@ -16,6 +16,7 @@ use super::{
     auth::{authenticate, check_project},
     dialect::HuaweicloudDialect,
     error::{ApiError, Result},
+    event::HuaweicloudEvent,
     iam::Iam,
     operations::{Context, Success},
     request::{Operation, Route},
@@ -23,7 +24,7 @@ use super::{
     state::{HuaweicloudConfig, State},
 };
 use crate::{
-    admin::Control,
+    admin::{Control, Trigger},
     clock::Clock,
     credentials::{AccessKey, AccessKeys, Secret, TemporaryAccessKey, random_hex},
     delivery::{DeliveryPolicy, Http},
@@ -188,7 +189,13 @@ impl MockHuaweicloud {
         let account = Arc::clone(&self.live.account);
         let iam = self.iam_server.control(Iam::VENDOR, &self.live.clock);
         let iam = Control { revoke_tokens: Some(Arc::new(move || account.revoke_tokens())), ..iam };
-        [self.live_server.control(Live::VENDOR, &self.live.clock), iam]
+        let (live, project) = (Arc::clone(&self.live), self.project.id.clone());
+        let trigger: Trigger = Arc::new(move |body| {
+            let (live, project) = (Arc::clone(&live), project.clone());
+            Box::pin(async move { live.trigger(&project, HuaweicloudEvent::custom(body)).await })
+        });
+        let live = self.live_server.control(Live::VENDOR, &self.live.clock);
+        [Control { trigger: Some(trigger), ..live }, iam]
     }
 
     /// The clock the mock lives by, and IAM with it.
@@ -471,7 +478,7 @@ impl Live {
         now: Timestamp,
     ) -> Result<Success> {
         let route = route.ok_or_else(ApiError::unknown_api)?;
-        let caller = authenticate(&self.account, raw, now)?;
+        let caller = authenticate(&self.account, self.dialect.query_on_wire, raw, now)?;
         check_project(&self.account, &caller, raw, &route.project_id)?;
         if let Some(quota) = self.quota
             && !self.counters.take(caller.name, quota, now)

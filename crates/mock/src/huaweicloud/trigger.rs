@@ -15,20 +15,23 @@ impl MockHuaweicloud {
     /// The configuration of the exact app counts, otherwise the one for `*`; the two are never merged. One without a
     /// callback URL asks for nothing.
     pub async fn trigger(&self, event: HuaweicloudEvent) -> TriggerOutcome {
-        let project = self.project_id();
-        let Some(config) = self.live.config_for(project, &event) else { return TriggerOutcome::NoConfig };
+        self.live.trigger(self.project_id(), event).await
+    }
+}
+
+impl Live {
+    pub(super) async fn trigger(&self, project: &str, event: HuaweicloudEvent) -> TriggerOutcome {
+        let Some(config) = self.config_for(project, &event) else { return TriggerOutcome::NoConfig };
         let subscribed = config.notify_event_subscription.iter().any(|name| name == event.event_type());
         match config.notify_callback_url.as_deref() {
             Some(url) if subscribed => {
-                let sender = self.live.sender(url, &config).project_id(project);
+                let sender = self.sender(url, &config).project_id(project);
                 TriggerOutcome::Delivered(sender.send(&event).await)
             }
             _ => TriggerOutcome::NotSubscribed,
         }
     }
-}
 
-impl Live {
     fn config_for(&self, project: &str, event: &HuaweicloudEvent) -> Option<HuaweicloudConfig> {
         let (domain, app) = (event.text("publish_domain")?, event.text("app")?);
         let state = lock(&self.state);

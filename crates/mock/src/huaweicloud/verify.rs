@@ -50,8 +50,7 @@ pub(super) fn signature(canonical_request: &str, date: &str, secret: &str) -> St
     hmac_sha256_hex(secret, &string_to_sign)
 }
 
-/// Whether every pair of the query is written on the wire the way it is signed. The vendor's SDKs do so; `*` for
-/// `%2A` or `+` for `%20` is what other clients get wrong.
+/// Whether every pair of the query is written on the wire the way it is signed: `%2A`, not `*`.
 pub(super) fn query_is_canonical(query: &str) -> bool {
     query.is_empty() || query.split('&').all(|pair| encode_pairs(&decode_pairs(pair, Plus::Itself)) == pair)
 }

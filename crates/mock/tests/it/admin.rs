@@ -2,11 +2,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use record_callback_mock::{Fault, FaultKind, MockAdmin, MockAliyun, MockHuaweicloud};
+use record_callback_mock::{
+    AliyunConfig, Fault, FaultKind, HuaweicloudConfig, MockAdmin, MockAliyun, MockHuaweicloud,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::{Reply, http};
+use crate::receiver::Receiver;
 
 struct Mocks {
     aliyun: MockAliyun,
@@ -73,6 +76,38 @@ async fn what_is_not_understood_changes_nothing_and_says_why() {
     assert_eq!(mocks.send(Method::DELETE, "/aliyun/tokens", Value::Null).await.status, 404);
     let reply = mocks.send(Method::PUT, "/aliyun/clock", json!({"ahead": 1})).await;
     assert_eq!(reply.status, 400);
+}
+
+#[tokio::test]
+async fn events_are_sent_as_configured_and_logged() {
+    let mocks = Mocks::start().await;
+    let event =
+        || json!({"domain": "live.example.com", "app": "app", "stream": "stream", "uri": "app/1.flv"});
+    let send = |cloud: &str, body: Value| {
+        let path = format!("/{cloud}/events");
+        let mocks = &mocks;
+        async move { mocks.send(Method::POST, &path, body).await.json }
+    };
+    let nothing = |outcome: &str| json!({"outcome": outcome, "attempts": 0, "acknowledged": false});
+    assert_eq!(send("aliyun", event()).await, nothing("no_config"));
+
+    let receiver = Receiver::start().await;
+    mocks.aliyun.put_config(AliyunConfig::new("live.example.com", receiver.url("/n")));
+    let mut started = event();
+    started["event"] = json!("record_started");
+    assert_eq!(send("aliyun", started).await, nothing("not_subscribed"));
+    let delivered = json!({"outcome": "delivered", "attempts": 1, "acknowledged": true});
+    assert_eq!(send("aliyun", event()).await, delivered);
+
+    let config = HuaweicloudConfig {
+        notify_callback_url: Some(receiver.url("/n")),
+        ..HuaweicloudConfig::new("push.example.com", "*")
+    };
+    mocks.huaweicloud.put_config(config);
+    let complete =
+        json!({"event_type": "RECORD_FILE_COMPLETE", "publish_domain": "push.example.com", "app": "live"});
+    assert_eq!(send("huaweicloud", complete).await, delivered);
+    assert_eq!(send("huaweicloud-iam", event()).await["error"], "there is no event of `huaweicloud-iam`");
 }
 
 #[tokio::test]

@@ -201,6 +201,8 @@ impl<'a> Huaweicloud<'a> {
     pub(crate) async fn call(&self, method: Method, target: &str, body: &str) -> Reply {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let host = self.endpoint.trim_start_matches("http://");
+        // Whatever is sent, this is what is signed.
+        let query = query.replace('*', "%2A");
         let canonical = format!(
             "{method}\n{path}/\n{query}\nhost:{host}\nx-sdk-date:{}\n\nhost;x-sdk-date\n{}",
             self.date,

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use record_callback_mock::{
     AppWildcardFilter, ConfigIds, CreateAnswer, DeleteOfMissing, Dialect, DuplicateStatus, FieldOrder,
     HuaweicloudConfig, HuaweicloudDialect, HuaweicloudOmitted, HuaweicloudThrottling, ListOffset, ListOrder,
-    MissingId, MockHuaweicloud, Times, UpdateAnswer,
+    MissingId, MockHuaweicloud, QueryOnWire, Times, UpdateAnswer,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -53,6 +53,19 @@ async fn apps(caller: &Huaweicloud<'_>, query: &str) -> String {
     let page = caller.get(query).await;
     let configs = page.json["callback_config"].as_array().unwrap();
     configs.iter().map(|config| config["app"].as_str().unwrap()).collect()
+}
+
+/// The vendor's SDK for Node signs `%2A` and sends `*`.
+#[tokio::test]
+async fn a_query_may_have_to_be_sent_as_it_is_signed() {
+    for (query_on_wire, outcome) in
+        [(QueryOnWire::Decoded, (200, "")), (QueryOnWire::AsSigned, (401, "APIGW.0301"))]
+    {
+        let mock = with(HuaweicloudDialect { query_on_wire, ..Default::default() }).await;
+        let caller = Huaweicloud::new(&mock);
+        assert_eq!(caller.get("?app=*").await.outcome(), outcome);
+        assert_eq!(caller.get("?app=%2A").await.outcome(), (200, ""));
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 use super::{
     AbsentUrls, AppWildcardFilter, AuthTimestamp, ConfigIds, CreateAnswer, DeleteOfMissing, DuplicateStatus,
     FieldOrder, HuaweicloudDialect, HuaweicloudOmitted, HuaweicloudThrottling, ListOffset, ListOrder,
-    MissingId, OnDemandUrl, RecordStart, RetrySignature, Times, Uniqueness, UpdateAnswer, UrlQuery,
+    MissingId, OnDemandUrl, QueryOnWire, RecordStart, RetrySignature, Times, Uniqueness, UpdateAnswer,
+    UrlQuery,
 };
 
 crate::dialect::dialect! {
@@ -147,6 +148,14 @@ crate::dialect::dialect! {
         {
             "accepted" => UrlQuery::Accepted,
             "refused" => UrlQuery::Refused,
+        }
+
+    query_on_wire:
+        "Does a query have to be encoded on the wire the way it is signed?",
+        "No page says. The vendor's SDKs for Node send `app=*` and sign `app=%2A`; those for Python send what they sign.",
+        {
+            "decoded" => QueryOnWire::Decoded,
+            "as_signed" => QueryOnWire::AsSigned,
         }
 
     throttling:
