@@ -50,6 +50,10 @@ impl FreshCloud {
     fn running(&self) -> Option<Arc<MockCloud>> {
         self.running.lock().unwrap().clone()
     }
+
+    fn fail(&self, kind: FaultKind) {
+        self.running().expect("a behaviour asks for its provider first").mock.faults().add(Fault::new(kind));
+    }
 }
 
 #[async_trait]
@@ -87,6 +91,14 @@ impl Harness for FreshCloud {
 impl Faults for FreshCloud {
     async fn lose_next_answer(&self) {
         self.running().expect("a behaviour asks for its provider first").wire.lose_next_answer();
+    }
+
+    async fn throttle_next_call(&self) {
+        self.fail(FaultKind::Throttled);
+    }
+
+    async fn deny_next_call(&self) {
+        self.fail(FaultKind::Denied);
     }
 }
 

@@ -1,10 +1,13 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use record_callback::aliyun::{AliyunClient, AliyunProvider, Signature};
+use record_callback::aliyun::{AliyunClient, AliyunProvider, BooleanStyle, Signature};
 use record_callback::http::{AccessKey, Quotas, RetryPolicy, StaticCredentials};
 use record_callback::huaweicloud::{HuaweicloudClient, HuaweicloudProvider, Login};
 use record_callback::{DomainName, RecordCallbackProvider};
-use record_callback_mock::{MockAliyun, MockHuaweicloud};
+use record_callback_mock::{
+    AliyunDialect, BooleanRequests, Faults, HuaweicloudDialect, MockAliyun, MockHuaweicloud,
+};
 
 use crate::LossyWire;
 
@@ -55,14 +58,27 @@ impl Cloud {
     ///
     /// Retries are as by default but without waiting; quotas are off, as the mock's are.
     pub async fn start(self, domains: &[DomainName]) -> MockCloud {
+        self.start_in(domains, &Dialects::default()).await
+    }
+
+    /// As [`start`](Self::start), with a cloud that follows other readings of its documents. Where its reads lag, retries
+    /// wait for longer than that.
+    pub async fn start_in(self, domains: &[DomainName], dialects: &Dialects) -> MockCloud {
         match self {
-            Self::AliyunRpc => aliyun(domains, Signature::Rpc, false).await,
-            Self::AliyunRpcTemporary => aliyun(domains, Signature::Rpc, true).await,
-            Self::AliyunAcs3 => aliyun(domains, Signature::Acs3, false).await,
-            Self::AliyunAcs3Temporary => aliyun(domains, Signature::Acs3, true).await,
-            _ => huaweicloud(domains, self).await,
+            Self::AliyunRpc => aliyun(domains, &dialects.aliyun, Signature::Rpc, false).await,
+            Self::AliyunRpcTemporary => aliyun(domains, &dialects.aliyun, Signature::Rpc, true).await,
+            Self::AliyunAcs3 => aliyun(domains, &dialects.aliyun, Signature::Acs3, false).await,
+            Self::AliyunAcs3Temporary => aliyun(domains, &dialects.aliyun, Signature::Acs3, true).await,
+            _ => huaweicloud(domains, &dialects.huaweicloud, self).await,
         }
     }
+}
+
+/// A reading of each vendor's documents.
+#[derive(Debug, Clone, Default)]
+pub struct Dialects {
+    pub aliyun: AliyunDialect,
+    pub huaweicloud: HuaweicloudDialect,
 }
 
 /// A provider and the mock it talks to.
@@ -80,9 +96,21 @@ pub enum Mock {
     Huaweicloud(Box<MockHuaweicloud>),
 }
 
-fn impatient() -> RetryPolicy {
-    let moment = std::time::Duration::from_millis(1);
-    RetryPolicy::default().delays(moment, moment)
+impl Mock {
+    /// What goes wrong with calls of the Live API.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        match self {
+            Self::Aliyun(mock) => mock.faults(),
+            Self::Huaweicloud(mock) => mock.faults(),
+        }
+    }
+}
+
+/// Three delays that are longer in all than reads lag, and no longer than they have to.
+fn retry(read_lag_milliseconds: u32) -> RetryPolicy {
+    let first = Duration::from_millis(u64::from(read_lag_milliseconds).max(1));
+    RetryPolicy::default().delays(first, first)
 }
 
 fn key(id: &str, secret: &str, temporary: bool) -> StaticCredentials {
@@ -90,12 +118,16 @@ fn key(id: &str, secret: &str, temporary: bool) -> StaticCredentials {
     StaticCredentials::new(if temporary { key.with_security_token(SECURITY_TOKEN) } else { key })
 }
 
-async fn aliyun(domains: &[DomainName], signature: Signature, temporary: bool) -> MockCloud {
-    let mut builder = MockAliyun::builder().access_key("LTAIexample", "aliyun-secret").temporary_access_key(
-        "STS.example",
-        "aliyun-temporary-secret",
-        SECURITY_TOKEN,
-    );
+async fn aliyun(
+    domains: &[DomainName],
+    dialect: &AliyunDialect,
+    signature: Signature,
+    temporary: bool,
+) -> MockCloud {
+    let mut builder = MockAliyun::builder()
+        .dialect(dialect.clone())
+        .access_key("LTAIexample", "aliyun-secret")
+        .temporary_access_key("STS.example", "aliyun-temporary-secret", SECURITY_TOKEN);
     for domain in domains {
         builder = builder.domain(domain.as_str());
     }
@@ -103,19 +135,26 @@ async fn aliyun(domains: &[DomainName], signature: Signature, temporary: bool) -
     let wire = LossyWire::to(mock.endpoint()).await;
     let (id, secret) =
         if temporary { ("STS.example", "aliyun-temporary-secret") } else { ("LTAIexample", "aliyun-secret") };
+    // What the option is for.
+    let booleans = match dialect.boolean_requests {
+        BooleanRequests::YesNo => BooleanStyle::YesNo,
+        _ => BooleanStyle::default(),
+    };
     let client = AliyunClient::builder()
         .endpoint(wire.endpoint())
         .signature(signature)
         .credentials(key(id, secret, temporary))
         .quotas(Quotas::unlimited())
-        .retry(impatient())
+        .retry(retry(dialect.read_lag_milliseconds))
+        .booleans(booleans)
         .build()
         .expect("the options are right");
     MockCloud { provider: Arc::new(AliyunProvider::new(client)), wire, mock: Mock::Aliyun(Box::new(mock)) }
 }
 
-async fn huaweicloud(domains: &[DomainName], way: Cloud) -> MockCloud {
+async fn huaweicloud(domains: &[DomainName], dialect: &HuaweicloudDialect, way: Cloud) -> MockCloud {
     let mut builder = MockHuaweicloud::builder()
+        .dialect(dialect.clone())
         .access_key("HWAKEXAMPLE", "huaweicloud-secret")
         .temporary_access_key("HWTEMPEXAMPLE", "huaweicloud-temporary-secret", SECURITY_TOKEN);
     for domain in domains {
@@ -127,7 +166,7 @@ async fn huaweicloud(domains: &[DomainName], way: Cloud) -> MockCloud {
         .endpoint(wire.endpoint())
         .iam_endpoint(mock.iam_endpoint())
         .quotas(Quotas::unlimited())
-        .retry(impatient());
+        .retry(retry(dialect.read_lag_milliseconds));
     let client = match way {
         Cloud::HuaweicloudTemporaryKey => client.project_id(mock.project_id()).credentials(key(
             "HWTEMPEXAMPLE",

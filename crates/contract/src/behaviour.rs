@@ -115,7 +115,9 @@ static BEHAVIOURS: &[Behaviour] = behaviours! {
         of_two_concurrent_creates_exactly_one_wins: NOTHING,
         create_of_a_named_app_leaves_the_wildcard_alone: NAMED_APPS,
         create_of_a_named_app_is_unsupported_where_only_the_wildcard_exists: ONLY_ANY_APP,
-        create_settles_a_lost_answer_by_reading_back: LOST_ANSWERS,
+        create_settles_a_lost_answer_by_reading_back: FAULTS,
+        create_that_is_throttled_is_made_again: FAULTS,
+        create_that_is_denied_is_refused_and_creates_nothing: FAULTS,
         create_stores_an_on_demand_url: ON_DEMAND,
         create_exact_refuses_an_on_demand_url_where_there_are_none: NO_ON_DEMAND,
     }
@@ -155,7 +157,7 @@ static BEHAVIOURS: &[Behaviour] = behaviours! {
     delete {
         delete_removes_the_config_and_it_can_be_created_again: NOTHING,
         delete_of_a_missing_config_is_not_found: NOTHING,
-        delete_that_lost_its_answer_is_done: LOST_ANSWERS,
+        delete_that_lost_its_answer_is_done: FAULTS,
         delete_leaves_other_domains_alone: NOTHING,
         delete_leaves_other_configs_of_the_domain_alone: NAMED_APPS,
         delete_does_not_fall_back_to_another_app: NAMED_APPS,

@@ -37,18 +37,24 @@ pub trait Harness: Send + Sync {
         12
     }
 
-    /// How to disturb the connection to the cloud, where that can be done. Without it the
-    /// behaviours about lost answers are skipped.
+    /// How to disturb the calls to the cloud, where that can be done. Without it the
+    /// behaviours about lost answers, throttling and permissions are skipped.
     fn faults(&self) -> Option<&dyn Faults> {
         None
     }
 }
 
-/// Disturbs the connection between a provider and its (mock) cloud.
+/// Disturbs the calls between a provider and its (mock) cloud.
 #[async_trait]
 pub trait Faults: Send + Sync {
     /// Lets the cloud carry out the next write, and loses its answer.
     async fn lose_next_answer(&self);
+
+    /// Lets the cloud throttle the next call, once.
+    async fn throttle_next_call(&self);
+
+    /// Lets the cloud refuse the next call because the caller lacks the permission, and not carry it out.
+    async fn deny_next_call(&self);
 }
 
 /// A timer that does not wait, for providers whose writes show at once and for fakes.

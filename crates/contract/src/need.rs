@@ -59,8 +59,8 @@ pub(crate) static NO_WIDENING: Need =
 pub(crate) static LOSS: Need = Need::new("some wish cannot be fulfilled", |c, _| wishes::loses(c));
 pub(crate) static NO_LOSS: Need = Need::new("every wish can be fulfilled", |c, _| !wishes::loses(c));
 
-pub(crate) static LOST_ANSWERS: Need =
-    Need::new("the harness can lose an answer", |_, harness| harness.faults().is_some());
+pub(crate) static FAULTS: Need =
+    Need::new("the harness can disturb calls", |_, harness| harness.faults().is_some());
 
 #[cfg(test)]
 mod tests {

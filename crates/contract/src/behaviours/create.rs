@@ -80,6 +80,23 @@ pub(crate) async fn create_settles_a_lost_answer_by_reading_back(bench: &Bench<'
     bench.lists(Some(&bench.domain), &[&config]).await.map(drop)
 }
 
+pub(crate) async fn create_that_is_throttled_is_made_again(bench: &Bench<'_>) -> Result<(), Failure> {
+    let config = bench.build(bench.full_draft(ANY, "recorded")?)?;
+    bench.harness.faults().ok_or_else(Failure::not_applicable)?.throttle_next_call().await;
+    bench.create(&config).await?;
+    bench.lists(Some(&bench.domain), &[&config]).await.map(drop)
+}
+
+pub(crate) async fn create_that_is_denied_is_refused_and_creates_nothing(
+    bench: &Bench<'_>,
+) -> Result<(), Failure> {
+    let config = bench.plain(ANY, "recorded")?;
+    bench.harness.faults().ok_or_else(Failure::not_applicable)?.deny_next_call().await;
+    let result = bench.provider.create(&config, Fidelity::Exact).await;
+    refused("a create without permission", result, ErrorKind::PermissionDenied)?;
+    bench.still_absent(&bench.key(ANY)).await
+}
+
 pub(crate) async fn create_stores_an_on_demand_url(bench: &Bench<'_>) -> Result<(), Failure> {
     let draft = bench.draft(ANY, "recorded").on_demand_url("https://od.example.com/ask");
     bench.create(&bench.build(draft)?).await.map(drop)

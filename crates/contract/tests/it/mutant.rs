@@ -47,6 +47,9 @@ pub(crate) enum Fault {
     MisreportsCreate,
     ForgetsOnDemandUrl,
     LosesAnswers,
+    GivesUpWhenThrottled,
+    DoesWhatIsDenied,
+    TakesDenialForSomethingElse,
     RepeatsLostCreates,
     RepeatsLostDeletes,
     // fidelity
@@ -95,6 +98,8 @@ pub(crate) struct Mutant {
     changed: Capabilities,
     written: AtomicBool,
     loses_answer: AtomicBool,
+    throttles: AtomicBool,
+    denies: AtomicBool,
     /// The on-demand URL of the config that was deleted last.
     remembered: Mutex<Option<String>>,
 }
@@ -108,8 +113,17 @@ impl Mutant {
     /// A provider that claims other abilities than its cloud has.
     pub(crate) fn claiming(claimed: Capabilities, cloud: MemoryProvider, fault: Fault) -> Self {
         let changed = Capabilities { ids: !claimed.ids, ..claimed.clone() };
-        let (written, loses_answer) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { cloud, fault, claimed, changed, written, loses_answer, remembered: Mutex::default() }
+        Self {
+            cloud,
+            fault,
+            claimed,
+            changed,
+            written: AtomicBool::default(),
+            loses_answer: AtomicBool::default(),
+            throttles: AtomicBool::default(),
+            denies: AtomicBool::default(),
+            remembered: Mutex::default(),
+        }
     }
 
     /// The key the cloud is asked for.
@@ -359,6 +373,19 @@ impl RecordCallbackProvider for Mutant {
                 return self.cloud.update(config, fidelity).await;
             }
         }
+        if self.throttles.swap(false, Ordering::Relaxed) && self.fault == Fault::GivesUpWhenThrottled {
+            return Err(self.failed(Error::new(ErrorKind::Throttled, "too many calls")));
+        }
+        if self.denies.swap(false, Ordering::Relaxed) {
+            if self.fault == Fault::DoesWhatIsDenied {
+                self.try_create(config, fidelity).await?;
+            }
+            let kind = match self.fault {
+                Fault::TakesDenialForSomethingElse => ErrorKind::InvalidConfig,
+                _ => ErrorKind::PermissionDenied,
+            };
+            return Err(self.failed(Error::new(kind, "not yours")));
+        }
         let result = self.try_create(config, fidelity).await;
         self.written.store(true, Ordering::Relaxed);
         if !self.loses_answer.swap(false, Ordering::Relaxed) {
@@ -415,6 +442,14 @@ impl RecordCallbackProvider for Mutant {
 impl Faults for Mutant {
     async fn lose_next_answer(&self) {
         self.loses_answer.store(true, Ordering::Relaxed);
+    }
+
+    async fn throttle_next_call(&self) {
+        self.throttles.store(true, Ordering::Relaxed);
+    }
+
+    async fn deny_next_call(&self) {
+        self.denies.store(true, Ordering::Relaxed);
     }
 }
 

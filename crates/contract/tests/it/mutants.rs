@@ -117,6 +117,9 @@ const PRECISELY_CAUGHT: &[Case] = &[
     ),
     (Fault::ForgetsOnDemandUrl, key_hiding, &["ensure_tells_whether_an_undocumented_on_demand_url_was_kept"]),
     (Fault::LosesAnswers, full, &["create_settles_a_lost_answer_by_reading_back"]),
+    (Fault::GivesUpWhenThrottled, full, &["create_that_is_throttled_is_made_again"]),
+    (Fault::DoesWhatIsDenied, full, &["create_that_is_denied_is_refused_and_creates_nothing"]),
+    (Fault::TakesDenialForSomethingElse, full, &["create_that_is_denied_is_refused_and_creates_nothing"]),
     (Fault::RepeatsLostCreates, full, &["create_settles_a_lost_answer_by_reading_back"]),
     (Fault::RepeatsLostDeletes, full, &["delete_that_lost_its_answer_is_done"]),
     (
