@@ -3,30 +3,40 @@
 //!
 //! Each behaviour is a test of its own name, with a cloud of its own. Which behaviours a cloud must show is
 //! decided by its capabilities; for each that does not apply, the suite has one for the opposite case.
+//!
+//! Then the suite runs in every dialect of the clouds, one by one and in pairs; there, a dialect is one test.
+
+mod dialects;
+mod limited;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use libtest_mimic::{Arguments, Failed, Trial};
+use record_callback::http::TokioTimer;
 use record_callback::{DomainName, RecordCallbackProvider, Timer};
 use record_callback_contract::{Behaviour, Faults, Harness, MemoryProvider, NoWait, Verdict, behaviours};
-use record_callback_tests::{Cloud, MockCloud};
+use record_callback_mock::{Fault, FaultKind};
+use record_callback_tests::{Cloud, Dialects, MockCloud};
+
+use crate::limited::Limited;
 
 /// More configs than one page of either cloud holds.
 const MORE_THAN_A_PAGE: usize = 101;
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Subject {
     Memory(&'static str, fn() -> MemoryProvider),
-    Mock(Cloud),
+    Mock(Cloud, Dialects),
 }
 
 impl Subject {
-    fn name(self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self {
             Self::Memory(name, _) => name,
-            Self::Mock(cloud) => cloud.name(),
+            Self::Mock(cloud, _) => cloud.name(),
         }
     }
 }
@@ -37,7 +47,7 @@ fn subjects() -> impl Iterator<Item = Subject> {
         Subject::Memory("memory_narrow", MemoryProvider::narrow),
         Subject::Memory("memory_key_hiding", MemoryProvider::key_hiding),
     ];
-    memory.into_iter().chain(Cloud::ALL.map(Subject::Mock))
+    memory.into_iter().chain(Cloud::ALL.map(|cloud| Subject::Mock(cloud, Dialects::default())))
 }
 
 /// One subject, with a new cloud for every behaviour.
@@ -59,13 +69,13 @@ impl FreshCloud {
 #[async_trait]
 impl Harness for FreshCloud {
     async fn provider(&self) -> Arc<dyn RecordCallbackProvider> {
-        match self.subject {
+        match &self.subject {
             Subject::Memory(_, provider) => Arc::new(provider()),
-            Subject::Mock(cloud) => {
-                let cloud = Arc::new(cloud.start(&self.domains()).await);
-                let provider = Arc::clone(&cloud.provider);
+            Subject::Mock(cloud, dialects) => {
+                let cloud = Arc::new(cloud.start_in(&self.domains(), dialects).await);
+                let provider = Limited::new(Arc::clone(&cloud.provider), dialects);
                 *self.running.lock().unwrap() = Some(cloud);
-                provider
+                Arc::new(provider)
             }
         }
     }
@@ -75,7 +85,14 @@ impl Harness for FreshCloud {
     }
 
     fn timer(&self) -> Arc<dyn Timer> {
-        Arc::new(NoWait)
+        match &self.subject {
+            Subject::Mock(_, dialects) if dialects.lag() => Arc::new(TokioTimer),
+            _ => Arc::new(NoWait),
+        }
+    }
+
+    fn first_pause(&self) -> Duration {
+        Duration::from_millis(10)
     }
 
     fn more_than_a_page(&self) -> usize {
@@ -83,7 +100,7 @@ impl Harness for FreshCloud {
     }
 
     fn faults(&self) -> Option<&dyn Faults> {
-        matches!(self.subject, Subject::Mock(_)).then_some(self)
+        matches!(self.subject, Subject::Mock(..)).then_some(self)
     }
 }
 
@@ -106,18 +123,19 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut trials = Vec::new();
     for subject in subjects() {
-        let harness = FreshCloud { subject, running: Mutex::default() };
+        let harness = FreshCloud { subject: subject.clone(), running: Mutex::default() };
         let capabilities = runtime.block_on(harness.provider()).capabilities().clone();
         let applying = behaviours().iter().filter(|behaviour| behaviour.applies(&capabilities, &harness));
-        trials.extend(applying.map(|behaviour| trial(subject, behaviour)));
+        trials.extend(applying.map(|behaviour| trial(subject.clone(), behaviour)));
     }
+    trials.extend(dialects::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 fn trial(subject: Subject, behaviour: &'static Behaviour) -> Trial {
     let name = format!("{}::{}", subject.name(), behaviour.name());
     let run = move || -> Result<(), Failed> {
-        let harness = FreshCloud { subject, running: Mutex::default() };
+        let harness = FreshCloud { subject: subject.clone(), running: Mutex::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         match runtime.block_on(behaviour.run(&harness)) {
             Verdict::Passed => Ok(()),

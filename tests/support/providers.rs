@@ -81,6 +81,14 @@ pub struct Dialects {
     pub huaweicloud: HuaweicloudDialect,
 }
 
+impl Dialects {
+    /// Whether reads lag behind writes.
+    #[must_use]
+    pub fn lag(&self) -> bool {
+        self.aliyun.read_lag_milliseconds + self.huaweicloud.read_lag_milliseconds > 0
+    }
+}
+
 /// A provider and the mock it talks to.
 #[derive(Debug)]
 pub struct MockCloud {

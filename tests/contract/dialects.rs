@@ -1,0 +1,77 @@
+//! The suite in every dialect. Only what a user is told may differ, never what ends up configured.
+
+use std::future::ready;
+use std::sync::Mutex;
+
+use futures_util::{StreamExt, stream};
+use libtest_mimic::{Failed, Trial};
+use record_callback::{DomainName, ErrorKind, Fidelity, Field, RecordCallbackConfig};
+use record_callback_contract::{Behaviour, Verdict, behaviours};
+use record_callback_mock::{AliyunDialect, AliyunOmitted, Dialect, EmptyOnDemandUrl, HuaweicloudDialect};
+use record_callback_tests::{Cloud, Dialects};
+
+use crate::{FreshCloud, Subject};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let aliyun = |(name, aliyun)| (Cloud::AliyunRpc, name, Dialects { aliyun, ..Dialects::default() });
+    let huaweicloud =
+        |(name, huaweicloud)| (Cloud::HuaweicloudKey, name, Dialects { huaweicloud, ..Dialects::default() });
+    let all = AliyunDialect::one_by_one().into_iter().chain(AliyunDialect::pairwise()).map(aliyun);
+    let all = all.chain(
+        HuaweicloudDialect::one_by_one().into_iter().chain(HuaweicloudDialect::pairwise()).map(huaweicloud),
+    );
+    let mut trials: Vec<_> = all.map(|(cloud, name, dialects)| trial(cloud, &name, dialects)).collect();
+    trials.push(Trial::test("where_no_update_drops_an_on_demand_url_users_are_told_what_does", || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(told_what_does());
+        Ok(())
+    }));
+    trials
+}
+
+/// The one wish that a pair of readings leaves no way to fulfil in place.
+async fn told_what_does() {
+    let aliyun = AliyunDialect {
+        omitted_on_update: AliyunOmitted::Kept,
+        empty_on_demand_url: EmptyOnDemandUrl::Refused,
+        ..AliyunDialect::default()
+    };
+    let domain = DomainName::new("one.example.com").unwrap();
+    let dialects = Dialects { aliyun, ..Dialects::default() };
+    let cloud = Cloud::AliyunRpc.start_in(&[domain], &dialects).await;
+    let config = |path: &str| {
+        RecordCallbackConfig::builder("one.example.com", format!("https://cb.example.com/{path}"))
+    };
+    let with = config("with").on_demand_url("https://od.example.com/").build().unwrap();
+    let without = config("without").build().unwrap();
+    cloud.provider.create(&with, Fidelity::Exact).await.unwrap();
+    let told = cloud.provider.update(&without, Fidelity::Exact).await.unwrap_err();
+    assert_eq!(told.kind(), ErrorKind::NotApplied, "{told}");
+    assert!(told.message().contains("delete the config and create it anew"), "{told}");
+    let fields: Vec<_> = told.differences().iter().map(|difference| difference.field).collect();
+    assert_eq!(fields, [Field::OnDemandUrl]);
+    cloud.provider.delete(&with.key()).await.unwrap();
+    cloud.provider.create(&without, Fidelity::Exact).await.unwrap();
+    let stored = cloud.provider.get(&without.key()).await.unwrap().unwrap();
+    assert_eq!(stored.differences(&without), []);
+}
+
+fn trial(cloud: Cloud, name: &str, dialects: Dialects) -> Trial {
+    let name = format!("{} in {name}", cloud.name());
+    Trial::test(name, move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let failure = async |behaviour: &Behaviour| {
+            let subject = Subject::Mock(cloud, dialects.clone());
+            let harness = FreshCloud { subject, running: Mutex::default() };
+            match behaviour.run(&harness).await {
+                Verdict::Failed(failure) => Some(format!("{}: {failure}", behaviour.name())),
+                Verdict::Passed | Verdict::Skipped(_) => None,
+            }
+        };
+        // Where reads lag, most of a behaviour is waiting.
+        let failures: Vec<_> = runtime.block_on(
+            stream::iter(behaviours()).map(failure).buffer_unordered(8).filter_map(ready).collect(),
+        );
+        if failures.is_empty() { Ok(()) } else { Err(Failed::from(failures.join("\n"))) }
+    })
+}
