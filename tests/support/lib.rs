@@ -1,6 +1,7 @@
-//! Shared by the tests of this package: every provider on its mock, a wire that loses answers, both clouds of a
+//! Shared by the tests of this package: every provider on its mock, a wire that loses answers, every fault in every operation, both clouds of a
 //! fleet, and processes: the program, and a Redis.
 
+pub mod fault_matrix;
 #[cfg(unix)]
 mod fleet_clouds;
 mod lossy_wire;
@@ -9,12 +10,13 @@ mod process;
 mod providers;
 #[cfg(unix)]
 mod redis_server;
+pub mod secrets;
 
 #[cfg(unix)]
 pub use fleet_clouds::{CALLBACK_KEY, FleetClouds, PlacedConfig, shown};
 pub use lossy_wire::LossyWire;
 #[cfg(unix)]
 pub use process::{Ended, PATIENCE, Process, ROOT, ReceiverProcess, command, wait};
-pub use providers::{Cloud, Mock, MockCloud};
+pub use providers::{Cloud, Dialects, Mock, MockCloud};
 #[cfg(unix)]
 pub use redis_server::RedisServer;

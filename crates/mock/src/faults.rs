@@ -28,7 +28,7 @@ pub struct Fault {
     /// What goes wrong.
     #[serde(flatten)]
     pub kind: FaultKind,
-    /// Whether the call is carried out, for all that its caller learns.first; only of kinds that leave this open, see [`FaultKind`].
+    /// Whether the call is carried out first; only of kinds that leave this open, see [`FaultKind`].
     #[serde(default, rename = "when")]
     pub moment: Moment,
     /// Only calls of this operation, by the vendor's name.

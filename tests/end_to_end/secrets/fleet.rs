@@ -671,7 +671,7 @@ fn show_import(found: &Import, text: &str, shown: &mut Shown) {
 
 #[test]
 fn nothing_is_shown_of_files_that_are_no_state() {
-    let (mut shown, secrets) = (Shown::default(), Secrets::canaries());
+    let (mut shown, secrets) = (Shown::default(), canaries());
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("fleet.json");
     let journal = directory.path().join("fleet.json.journal");

@@ -6,17 +6,13 @@
 mod clients;
 mod fleet;
 mod receiving;
-mod search;
 mod servers;
-mod shown;
 mod sinks;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::error::Error as StdError;
 use std::fmt::{Debug, Write as _};
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use record_callback::aliyun::{
@@ -33,22 +29,19 @@ use record_callback::huaweicloud::{
 };
 use record_callback::{
     AppName, CallbackKey, CallbackSigning, DomainName, Error, ErrorKind, EventKind, Fidelity, ProviderConfig,
-    ReadBack, RecordCallbackConfig, RecordCallbackProvider, RecordCallbackProviderExt, SigningKey,
-    StoredCallback, StoredKey, http,
+    ReadBack, RecordCallbackConfig, RecordCallbackProvider, RecordCallbackProviderExt, SigningKey, StoredKey,
+    http,
 };
 use record_callback_mock::{HuaweicloudDialect, MockAliyun, MockHuaweicloud, ReceivedRequest};
 use record_callback_tests::Cloud;
+use record_callback_tests::secrets::{self, PIECE, Secrets, Shown, base64, percent_decoded, percent_encoded};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
 
 use self::clients::*;
-use self::search::*;
 use self::servers::*;
-use self::shown::*;
 use self::sinks::webhook_secret;
 
 const SECRET: &str = "dBk2SX2LCqOfMZojpXnnPnyg185QyVE";
@@ -65,7 +58,6 @@ const SHORT_KEY: &str = "oSTyidhH8B756QTDx6Bk";
 const NOT_OURS: &str = "3qbHKHItMWvetMmjRhlXcjsp";
 /// A key that a careless JSON writer makes a number of.
 const NUMERIC_KEY: &str = "7315904826153709";
-const NUMERIC: &str = "numeric signing key";
 /// What events are signed with when they are sent on; in base64 in its secret.
 const WEBHOOK_KEY: &str = "vR7cUqT2mXw9LbZ4sYh6NfKd3GpJaE8x";
 const OTHER_WEBHOOK_KEY: &str = "Hn5tQeW0yBk1VzRj7MoCu4IxSl2DgPaF";
@@ -80,9 +72,44 @@ const HEADER: &str = "sG2dYw9KtRm4VxNc7BqZ31";
 const DOMAIN: &str = "live.example.com";
 const ID: &str = "LTAIexample";
 
+fn canaries() -> Secrets {
+    let mut secrets = Secrets::default();
+    for (name, secret) in [
+        ("access key secret", SECRET),
+        ("temporary access key secret", TEMPORARY_SECRET),
+        ("security token", SECURITY_TOKEN),
+        ("given token", GIVEN_TOKEN),
+        ("password", PASSWORD),
+        ("signing key", KEY),
+        ("other signing key", OTHER_KEY),
+        ("long signing key", LONG_KEY),
+        ("short signing key", SHORT_KEY),
+        ("mock's secret", NOT_OURS),
+        ("webhook key", WEBHOOK_KEY),
+        ("other webhook key", OTHER_WEBHOOK_KEY),
+        ("URL's secret", URL_SECRET),
+        ("Redis password", REDIS_PASSWORD),
+        ("raw body", RAW),
+        ("foreign header", HEADER),
+    ] {
+        secrets.add(name, secret);
+    }
+    secrets.add_number("numeric signing key", NUMERIC_KEY);
+    secrets.know_token(GIVEN_TOKEN);
+    secrets
+}
+
+fn watched(scenario: impl AsyncFnOnce(&mut Shown, &mut Secrets)) {
+    secrets::watched(canaries(), scenario);
+}
+
+fn watched_with(expected: &[&str], scenario: impl AsyncFnOnce(&mut Shown, &mut Secrets)) {
+    secrets::watched_with(expected, canaries(), scenario);
+}
+
 #[test]
 fn the_search_finds_a_canary_however_it_is_shown() {
-    let secrets = Secrets::canaries();
+    let secrets = canaries();
     let cut = &KEY[3..18];
     let found = [
         KEY.to_owned(),
@@ -354,7 +381,7 @@ fn nothing_is_shown_of_a_success_that_is_not_understood() {
 
 #[test]
 fn nothing_is_shown_by_values_that_hold_secrets() {
-    let (mut shown, secrets) = (Shown::default(), Secrets::canaries());
+    let (mut shown, secrets) = (Shown::default(), canaries());
     let config = signed_with(KEY);
     shown.debug("a signing key", &SigningKey::new(KEY).unwrap());
     shown.debug("a signing", config.signing());
@@ -433,7 +460,7 @@ fn nothing_is_shown_by_requests_answers_and_failures() {
     let failure =
         http::Failure { code: KEY.into(), message: SECURITY_TOKEN.into(), request_id: Some(SECRET.into()) };
     shown.debug("a failure", &failure);
-    shown.assert_hides(&Secrets::canaries());
+    shown.assert_hides(&canaries());
 }
 
 #[test]

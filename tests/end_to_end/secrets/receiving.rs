@@ -305,7 +305,7 @@ fn nothing_is_shown_by_deliveries_accepted_or_refused() {
 
 #[test]
 fn the_search_finds_what_proves_a_delivery() {
-    let (mut shown, mut secrets) = (Shown::default(), Secrets::canaries());
+    let (mut shown, mut secrets) = (Shown::default(), canaries());
     for way in Way::ALL {
         let delivery = way.prepare("http://127.0.0.1/", Some(KEY), Clock::system(), &mut shown);
         let headers = format!("{:?}", delivery.headers);
@@ -334,7 +334,7 @@ fn claim(signature: Option<&str>) -> SignatureClaim<'_> {
 
 #[test]
 fn nothing_is_shown_by_what_receives() {
-    let (mut shown, mut secrets) = (Shown::default(), Secrets::canaries());
+    let (mut shown, mut secrets) = (Shown::default(), canaries());
     secrets.add("signature", SIGNATURE);
     for policy in [policy(&[KEY]), policy(&[KEY, OTHER_KEY]).with_tolerance(Tolerance::seconds(1, 2))] {
         shown.debug("a policy", &policy);
@@ -393,7 +393,7 @@ fn nothing_is_shown_by_what_receives() {
 
 #[test]
 fn nothing_is_shown_by_the_config_of_a_source() {
-    let (mut shown, secrets) = (Shown::default(), Secrets::canaries());
+    let (mut shown, secrets) = (Shown::default(), canaries());
     let with = |rest: &str| {
         toml::from_str::<SourceConfig>(&format!(
             "vendor = 'aliyun'\npath = '/n'\nhost = 'cb.example.com'\n{rest}"

@@ -99,7 +99,7 @@ fn nothing_is_shown_by_a_sink_that_sends_events_on() {
 
 #[test]
 fn nothing_is_shown_by_a_sink_that_cannot_send_events_on() {
-    let (mut shown, secrets) = (Shown::default(), Secrets::canaries());
+    let (mut shown, secrets) = (Shown::default(), canaries());
     let whole = webhook_secret(WEBHOOK_KEY);
     let url = format!("https://h/{URL_SECRET}?token={URL_SECRET}");
     for secret in [

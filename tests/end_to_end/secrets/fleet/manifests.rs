@@ -151,7 +151,7 @@ fn urls() -> Vec<String> {
 
 #[test]
 fn nothing_is_shown_by_manifests_with_secrets_in_wrong_places() {
-    let (mut shown, secrets) = (Shown::default(), Secrets::canaries());
+    let (mut shown, secrets) = (Shown::default(), canaries());
     let provider = "[providers.ali]\nvendor = 'aliyun'\n";
     let url = "notify_url = 'https://cb.example.com/n'\n";
     let mut wrong = Vec::new();
@@ -196,7 +196,7 @@ fn nothing_is_shown_by_manifests_with_secrets_in_wrong_places() {
 
 #[test]
 fn nothing_is_shown_by_manifests_that_are_damaged_anywhere() {
-    let (mut shown, secrets) = (Shown::default(), Secrets::canaries());
+    let (mut shown, secrets) = (Shown::default(), canaries());
     let callback = format!("signing = {{ scheme = 'md5', key = '{KEY}' }}\n");
     let text = format!(
         "[providers.ali]\nvendor = 'aliyun'\ncredentials = {{ source = 'access_key', id = '{ID}', secret = '{SECRET}' }}\n\
@@ -247,7 +247,7 @@ fn nothing_is_shown_by_manifests_that_are_damaged_anywhere() {
 
 #[test]
 fn nothing_is_shown_by_keys_had_or_not() {
-    let (mut shown, secrets) = (Shown::default(), Secrets::canaries());
+    let (mut shown, secrets) = (Shown::default(), canaries());
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("live.key");
     let file = KeyReference::File("live.key".into());
@@ -314,7 +314,7 @@ fn nothing_is_shown_by_keys_had_or_not() {
 
 #[test]
 fn nothing_is_shown_by_providers_that_can_be_connected_or_not() {
-    let (mut shown, secrets) = (Shown::default(), Secrets::canaries());
+    let (mut shown, secrets) = (Shown::default(), canaries());
     let mut connect = |provider: &str, is_good: bool| {
         let text = format!("[providers.ali]\n{provider}\n");
         let file = File::parse(&text, ManifestFormat::Toml).unwrap();
@@ -365,7 +365,7 @@ fn nothing_is_shown_by_providers_that_can_be_connected_or_not() {
 
 #[test]
 fn nothing_is_shown_by_edits_that_cannot_be_made() {
-    let (mut shown, secrets) = (Shown::default(), Secrets::canaries());
+    let (mut shown, secrets) = (Shown::default(), canaries());
     let text = manifest(&two());
     let file = parsed(&text, &mut shown);
     let declarations: Vec<_> = file.manifest.callbacks().values().cloned().collect();

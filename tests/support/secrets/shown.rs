@@ -1,22 +1,32 @@
 //! Collects whatever could be shown, the log included.
 
-use super::*;
+use std::collections::{BTreeMap, HashSet};
+use std::error::Error as StdError;
+use std::fmt::Debug;
+use std::io::{self, Write};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use record_callback::{Error, RecordCallbackConfig, StoredCallback};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use super::Secrets;
 
 /// What could be shown, and what shows it.
 #[derive(Default)]
-pub(crate) struct Shown(pub(crate) HashSet<(String, String)>);
+pub struct Shown(pub HashSet<(String, String)>);
 
 impl Shown {
-    pub(crate) fn text(&mut self, what: &str, text: impl Into<String>) {
+    pub fn text(&mut self, what: &str, text: impl Into<String>) {
         self.0.insert((what.to_owned(), text.into()));
     }
 
-    pub(crate) fn debug(&mut self, what: &str, value: &(impl Debug + ?Sized)) {
+    pub fn debug(&mut self, what: &str, value: &(impl Debug + ?Sized)) {
         self.text(what, format!("{value:?}"));
         self.text(what, format!("{value:#?}"));
     }
 
-    pub(crate) fn error(&mut self, what: &str, error: &(dyn StdError + 'static)) {
+    pub fn error(&mut self, what: &str, error: &(dyn StdError + 'static)) {
         let mut next = Some(error);
         while let Some(error) = next {
             self.text(what, error.to_string());
@@ -25,7 +35,7 @@ impl Shown {
         }
     }
 
-    pub(crate) fn result<T: Debug>(&mut self, what: &str, result: Result<T, Error>) -> Option<T> {
+    pub fn result<T: Debug>(&mut self, what: &str, result: Result<T, Error>) -> Option<T> {
         self.debug(what, &result);
         match result {
             Ok(value) => Some(value),
@@ -44,7 +54,7 @@ impl Shown {
         }
     }
 
-    pub(crate) fn stored(&mut self, what: &str, stored: &StoredCallback, wanted: &RecordCallbackConfig) {
+    pub fn stored(&mut self, what: &str, stored: &StoredCallback, wanted: &RecordCallbackConfig) {
         self.text(what, serde_json::to_string(stored).unwrap());
         self.text(what, toml::to_string(stored).unwrap());
         let differences = stored.differences(wanted);
@@ -55,7 +65,7 @@ impl Shown {
     }
 
     /// What shows which secret, with one example each.
-    pub(crate) fn leaks(&self, secrets: &Secrets) -> Vec<String> {
+    pub fn leaks(&self, secrets: &Secrets) -> Vec<String> {
         let leaks: BTreeMap<_, _> = self
             .0
             .iter()
@@ -68,7 +78,7 @@ impl Shown {
         leaks.into_iter().map(line).collect()
     }
 
-    pub(crate) fn assert_hides(&self, secrets: &Secrets) {
+    pub fn assert_hides(&self, secrets: &Secrets) {
         assert!(!self.0.is_empty());
         let leaks = self.leaks(secrets);
         let first: Vec<_> = leaks.iter().take(40).map(String::as_str).collect();
@@ -77,7 +87,7 @@ impl Shown {
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct Log(pub(crate) Arc<Mutex<Vec<u8>>>);
+pub struct Log(pub Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -106,13 +116,17 @@ fn log_everything() {
 }
 
 /// Runs `scenario`, in which clouds are called, and adds all that anybody logged meanwhile, servers included.
-pub(crate) fn watched(scenario: impl AsyncFnOnce(&mut Shown, &mut Secrets)) {
-    watched_with(&["record_callback_http::", "operation="], scenario);
+pub fn watched(secrets: Secrets, scenario: impl AsyncFnOnce(&mut Shown, &mut Secrets)) {
+    watched_with(&["record_callback_http::", "operation="], secrets, scenario);
 }
 
 /// Runs `scenario`, in which every one of `expected` is logged, and adds all that anybody logged meanwhile.
-pub(crate) fn watched_with(expected: &[&str], scenario: impl AsyncFnOnce(&mut Shown, &mut Secrets)) {
-    let (mut shown, mut secrets) = (Shown::default(), Secrets::canaries());
+pub fn watched_with(
+    expected: &[&str],
+    mut secrets: Secrets,
+    scenario: impl AsyncFnOnce(&mut Shown, &mut Secrets),
+) {
+    let mut shown = Shown::default();
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()

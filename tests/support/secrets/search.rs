@@ -1,68 +1,65 @@
 //! Looks for pieces of secrets, however they are encoded.
 
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
+
+use record_callback::http::header::HeaderValue;
+use record_callback_mock::ReceivedRequest;
 use serde_json::Value;
 
-use super::*;
-
 /// Letters and digits of a secret that count as a leak: nothing shorter is worth guessing from.
-pub(crate) const PIECE: usize = 10;
+pub const PIECE: usize = 10;
 
 /// Pieces of secrets in the encodings they may be shown in, lower case: whose they are, and how encoded.
 #[derive(Default)]
-pub(crate) struct Secrets {
-    pub(crate) pieces: HashMap<[u8; PIECE], (&'static str, &'static str)>,
+pub struct Secrets {
+    pieces: HashMap<[u8; PIECE], (&'static str, &'static str)>,
     /// How pieces begin, to skip most of a text quickly.
-    pub(crate) beginnings: HashSet<[u8; 2]>,
-    pub(crate) known: HashSet<String>,
+    beginnings: HashSet<[u8; 2]>,
+    known: HashSet<String>,
 }
 
 impl Secrets {
-    pub(crate) fn canaries() -> Self {
-        let mut secrets = Self::default();
-        for (name, secret) in [
-            ("access key secret", SECRET),
-            ("temporary access key secret", TEMPORARY_SECRET),
-            ("security token", SECURITY_TOKEN),
-            ("given token", GIVEN_TOKEN),
-            ("password", PASSWORD),
-            ("signing key", KEY),
-            ("other signing key", OTHER_KEY),
-            ("long signing key", LONG_KEY),
-            ("short signing key", SHORT_KEY),
-            ("mock's secret", NOT_OURS),
-            (NUMERIC, NUMERIC_KEY),
-            ("webhook key", WEBHOOK_KEY),
-            ("other webhook key", OTHER_WEBHOOK_KEY),
-            ("URL's secret", URL_SECRET),
-            ("Redis password", REDIS_PASSWORD),
-            ("raw body", RAW),
-            ("foreign header", HEADER),
-        ] {
-            secrets.add(name, secret);
-        }
-        secrets
+    /// Makes pieces of `secret` as it is, with a gap anywhere, and encoded.
+    pub fn add(&mut self, name: &'static str, secret: &str) {
+        self.add_every_form(name, secret, false);
     }
 
-    /// Makes pieces of `secret` as it is, with a gap anywhere, and encoded.
-    pub(crate) fn add(&mut self, name: &'static str, secret: &str) {
+    /// As [`add`](Self::add), for a secret of digits only.
+    pub fn add_number(&mut self, name: &'static str, secret: &str) {
+        self.add_every_form(name, secret, true);
+    }
+
+    /// A token that is among the secrets already, so that it need not be learnt from requests.
+    pub fn know_token(&mut self, token: &str) {
+        self.known.insert(token.to_owned());
+    }
+
+    fn add_every_form(&mut self, name: &'static str, secret: &str, is_number: bool) {
         let encoded = percent_encoded(secret);
         let hex = secret.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-        self.add_form(name, "percent-encoded twice", &percent_encoded(&encoded));
-        self.add_form(name, "in hexadecimal", &hex);
+        let mut add_form = |form, text: &str| self.add_pieces(name, form, text, is_number);
+        add_form("percent-encoded twice", &percent_encoded(&encoded));
+        add_form("in hexadecimal", &hex);
         // What stands before it shifts the secret's place in groups of three bytes.
         for before in 0..3 {
             let base64 = base64(&[&vec![0; before], secret.as_bytes()].concat());
-            self.add_form(name, "in base64", &base64[before + usize::from(before > 0)..base64.len() - 4]);
+            add_form("in base64", &base64[before + usize::from(before > 0)..base64.len() - 4]);
         }
-        self.add_form(name, "percent-encoded", &encoded);
-        self.add_form(name, "itself", secret);
+        add_form("percent-encoded", &encoded);
+        add_form("itself", secret);
     }
 
-    pub(crate) fn add_form(&mut self, name: &'static str, form: &'static str, text: &str) {
+    /// Makes pieces of a secret in one form.
+    pub fn add_form(&mut self, name: &'static str, form: &'static str, text: &str) {
+        self.add_pieces(name, form, text, false);
+    }
+
+    fn add_pieces(&mut self, name: &'static str, form: &'static str, text: &str, is_number: bool) {
         for text in [squeezed(text), spaced(text)] {
             for piece in text.windows(PIECE) {
                 // A run of digits is anything, unless the secret is a number.
-                if name == NUMERIC || !piece.iter().all(u8::is_ascii_digit) {
+                if is_number || !piece.iter().all(u8::is_ascii_digit) {
                     let piece: [u8; PIECE] = piece.try_into().unwrap();
                     self.beginnings.insert([piece[0], piece[1]]);
                     self.pieces.insert(piece, (name, form));
@@ -72,7 +69,7 @@ impl Secrets {
     }
 
     /// Adds what authorised the requests a mock received.
-    pub(crate) fn add_used(&mut self, requests: &[ReceivedRequest]) {
+    pub fn add_used(&mut self, requests: &[ReceivedRequest]) {
         for request in requests {
             let headers = request.headers().iter();
             let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -83,7 +80,7 @@ impl Secrets {
         }
     }
 
-    pub(crate) fn add_used_by(&mut self, query: &str, headers: impl Iterator<Item = (String, String)>) {
+    pub fn add_used_by(&mut self, query: &str, headers: impl Iterator<Item = (String, String)>) {
         let parameters = query.split('&').filter_map(|pair| pair.split_once('='));
         for (_, signature) in parameters.filter(|(name, _)| *name == "Signature") {
             self.add_form("signature", "percent-encoded", signature);
@@ -99,7 +96,7 @@ impl Secrets {
                     }
                 }
                 // Issued tokens are long; nothing shows an end of one and not its beginning.
-                ("x-auth-token", _) if value != GIVEN_TOKEN && self.known.insert(value.clone()) => {
+                ("x-auth-token", _) if self.known.insert(value.clone()) => {
                     self.add("issued token", &value[..value.len().min(200)]);
                 }
                 _ => {}
@@ -108,7 +105,7 @@ impl Secrets {
     }
 
     /// Adds what proves a body to be a cloud's, if it is in the body.
-    pub(crate) fn add_body(&mut self, body: &str) {
+    pub fn add_body(&mut self, body: &str) {
         let body = serde_json::from_str::<Value>(body).unwrap_or_default();
         if let Some(signature) = body["auth_sign"].as_str() {
             self.add("signature", signature);
@@ -116,7 +113,7 @@ impl Secrets {
     }
 
     /// The last piece of a secret in `text`: whose, how encoded, and where.
-    pub(crate) fn find(&self, text: &str) -> Option<(&'static str, &'static str, String)> {
+    pub fn find(&self, text: &str) -> Option<(&'static str, &'static str, String)> {
         let listed = listed(text);
         [squeezed(&listed), spaced(&listed), squeezed(text), spaced(text)].iter().rev().find_map(|text| {
             let at = text.windows(PIECE).rposition(|piece| self.is_piece(piece))?;
@@ -126,30 +123,30 @@ impl Secrets {
         })
     }
 
-    pub(crate) fn is_piece(&self, piece: &[u8]) -> bool {
+    pub fn is_piece(&self, piece: &[u8]) -> bool {
         self.beginnings.contains(&piece[..2]) && self.pieces.contains_key(piece)
     }
 }
 
 /// Lower case, with a single space for white space of any kind.
-pub(crate) fn spaced(text: &str) -> Vec<u8> {
+fn spaced(text: &str) -> Vec<u8> {
     let words: Vec<_> = text.split_whitespace().collect();
     words.join(" ").to_ascii_lowercase().into()
 }
 
 /// Letters and digits only, in lower case: finds what was split by anything.
-pub(crate) fn squeezed(text: &str) -> Vec<u8> {
+fn squeezed(text: &str) -> Vec<u8> {
     text.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).collect()
 }
 
 /// What is there byte by byte. Few numbers are short enough to be anything, so that they cannot be searched as text.
-pub(crate) fn listed(text: &str) -> String {
+fn listed(text: &str) -> String {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric());
     let bytes: Vec<u8> = words.filter_map(|word| word.parse().ok()).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-pub(crate) fn percent_encoded(text: &str) -> String {
+pub fn percent_encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             encoded.push(byte.into());
@@ -160,7 +157,7 @@ pub(crate) fn percent_encoded(text: &str) -> String {
     })
 }
 
-pub(crate) fn percent_decoded(text: &str) -> String {
+pub fn percent_decoded(text: &str) -> String {
     let mut parts = text.split('%');
     let mut decoded = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
@@ -175,7 +172,7 @@ pub(crate) fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-pub(crate) fn base64(bytes: &[u8]) -> String {
+pub fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for group in bytes.chunks(3) {

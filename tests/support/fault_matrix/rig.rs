@@ -1,0 +1,302 @@
+//! Mocks, clients and secrets of the matrix.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use record_callback::aliyun::{AliyunClient, AliyunProvider, Signature};
+use record_callback::http::{AccessKey, Quotas, RetryPolicy, StaticCredentials};
+use record_callback::huaweicloud::{HuaweicloudClient, HuaweicloudProvider, Login};
+use record_callback::{
+    CallbackSigning, RecordCallbackConfig, RecordCallbackProvider, RecordCallbackProviderExt, SigningKey,
+};
+use record_callback_mock::{Clock, Fault, FaultKind, MockAliyun, MockHuaweicloud, ReceivedRequest};
+
+use tokio::net::TcpListener;
+
+use super::{Cause, Cell, DOMAIN, Lasts, Operation, before};
+use crate::secrets::Secrets;
+
+const SECRET: &str = "mQ3vTz8LpXw6RkYb1NcHs5Gd";
+const SECURITY_TOKEN: &str = "CAES+hV2nBx7QmT/4wKdRz9Lp==";
+const PASSWORD: &str = "uE6jPq0WsAy3 ZfKt#8Vh";
+const SIGNING_KEY: &str = "Jd4rFm9TgWx2QbNc7YkPz5LhVs8Eu1Ra";
+/// In the queries of callback URLs.
+pub(super) const BEFORE: &str = "bF7kXw2RnTq9";
+pub(super) const AFTER: &str = "cG8mYx3SpUr0";
+
+/// What must not be shown.
+#[must_use]
+pub fn canaries() -> Secrets {
+    let mut secrets = Secrets::default();
+    for (name, secret) in [
+        ("access key secret", SECRET),
+        ("security token", SECURITY_TOKEN),
+        ("password", PASSWORD),
+        ("signing key", SIGNING_KEY),
+        ("query of the callback URL", BEFORE),
+        ("query of the new callback URL", AFTER),
+    ] {
+        secrets.add(name, secret);
+    }
+    secrets
+}
+
+/// A vendor and a way of authorising requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Way {
+    AliyunRpc,
+    AliyunAcs3,
+    AliyunTemporary,
+    HuaweicloudKey,
+    HuaweicloudTemporary,
+    HuaweicloudToken,
+    HuaweicloudPassword,
+}
+
+impl Way {
+    /// Each vendor's first.
+    pub(super) const BOTH: [Self; 2] = [Self::AliyunRpc, Self::HuaweicloudKey];
+    pub(super) const SIGNED: [Self; 3] = [Self::AliyunRpc, Self::AliyunAcs3, Self::HuaweicloudKey];
+    pub(super) const TEMPORARY: [Self; 2] = [Self::AliyunTemporary, Self::HuaweicloudTemporary];
+
+    /// The vendor's name.
+    #[must_use]
+    pub fn vendor(self) -> &'static str {
+        match self {
+            Self::AliyunRpc | Self::AliyunAcs3 | Self::AliyunTemporary => "aliyun",
+            _ => "huaweicloud",
+        }
+    }
+}
+
+pub(super) fn config(path: &str, token: &str) -> RecordCallbackConfig {
+    let key = SigningKey::new(SIGNING_KEY).expect("letters and digits");
+    RecordCallbackConfig::builder(DOMAIN, format!("https://cb.example.com/{path}?token={token}"))
+        .signing(CallbackSigning::Md5(key))
+        .build()
+        .expect("all of it is right")
+}
+
+/// A mock in trouble, and a client of it.
+pub(super) struct Running {
+    pub(super) provider: Arc<dyn RecordCallbackProvider>,
+    pub(super) mock: Mock,
+    /// Where redirects lead; nobody may arrive there.
+    elsewhere: TcpListener,
+}
+
+#[derive(Debug)]
+pub(super) enum Mock {
+    Aliyun(MockAliyun),
+    Huaweicloud(MockHuaweicloud),
+}
+
+impl Running {
+    /// Starts a mock, brings about what the cell's operation needs, and then the trouble.
+    pub(super) async fn prepare(cell: &Cell) -> Self {
+        let mock = Mock::start(cell.way).await;
+        let retry = policy(cell);
+        let token = match &mock {
+            Mock::Huaweicloud(mock) if cell.way == Way::HuaweicloudToken => mock.issue_token(),
+            _ => String::new(),
+        };
+        let connect = |endpoint: &str| mock.connect(cell.way, endpoint, &token, retry.clone());
+        let provider = connect(mock.endpoint());
+        if cell.operation != Operation::Create {
+            provider.create(&before(), record_callback::Fidelity::Exact).await.expect("no trouble yet");
+        } else if cell.way == Way::HuaweicloudPassword {
+            // Has a token before the trouble begins.
+            provider.ensure_absent(&before().key(), &no_wait()).await.expect("no trouble yet");
+        }
+        let provider = match &cell.trouble.cause {
+            Cause::NoTls => connect(&mock.endpoint().replace("http:", "https:")),
+            Cause::NoName => connect("https://live.example.invalid"),
+            _ => provider,
+        };
+        let elsewhere = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        mock.trouble(cell, &elsewhere).await;
+        Self { provider, mock, elsewhere }
+    }
+
+    /// Whether somebody followed a redirect.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.elsewhere.accept().now_or_never().is_some()
+    }
+}
+
+fn no_wait() -> record_callback::ReadBack {
+    record_callback::ReadBack::new(record_callback_contract::NoWait).reads(1)
+}
+
+/// Patient, but where it is about patience.
+fn policy(cell: &Cell) -> RetryPolicy {
+    let moment = Duration::from_millis(1);
+    let policy = RetryPolicy::default().delays(moment, moment).deadline(Duration::from_secs(30));
+    let short = Duration::from_millis(300);
+    match (cell.trouble.cause.is_silent(), cell.lasts) {
+        (false, _) => policy,
+        (true, Lasts::Once | Lasts::OnceInWrite) => policy.attempt_timeout(short),
+        (true, Lasts::On | Lasts::OnInWrite) => policy.attempt_timeout(short).attempts(2),
+    }
+}
+
+impl Mock {
+    async fn start(way: Way) -> Self {
+        if way.vendor() == "aliyun" {
+            let builder = MockAliyun::builder().access_key("LTAIexample", SECRET).temporary_access_key(
+                "STS.example",
+                SECRET,
+                SECURITY_TOKEN,
+            );
+            Self::Aliyun(builder.domain(DOMAIN).clock(Clock::system()).start().await.expect("it starts"))
+        } else {
+            let builder = MockHuaweicloud::builder()
+                .access_key("HWAKEXAMPLE", SECRET)
+                .temporary_access_key("HWTEMPEXAMPLE", SECRET, SECURITY_TOKEN)
+                .user("account", "user", PASSWORD);
+            Self::Huaweicloud(builder.domain(DOMAIN).clock(Clock::system()).start().await.expect("it starts"))
+        }
+    }
+
+    fn endpoint(&self) -> &str {
+        match self {
+            Self::Aliyun(mock) => mock.endpoint(),
+            Self::Huaweicloud(mock) => mock.endpoint(),
+        }
+    }
+
+    fn connect(
+        &self,
+        way: Way,
+        endpoint: &str,
+        token: &str,
+        retry: RetryPolicy,
+    ) -> Arc<dyn RecordCallbackProvider> {
+        let temporary = |id: &str| AccessKey::new(id, SECRET).with_security_token(SECURITY_TOKEN);
+        match self {
+            Self::Aliyun(_) => {
+                let key = match way {
+                    Way::AliyunTemporary => temporary("STS.example"),
+                    _ => AccessKey::new("LTAIexample", SECRET),
+                };
+                let signature = if way == Way::AliyunAcs3 { Signature::Acs3 } else { Signature::Rpc };
+                let client = AliyunClient::builder()
+                    .endpoint(endpoint)
+                    .signature(signature)
+                    .credentials(StaticCredentials::new(key))
+                    .quotas(Quotas::unlimited())
+                    .retry(retry)
+                    .build()
+                    .expect("the options are right");
+                Arc::new(AliyunProvider::new(client))
+            }
+            Self::Huaweicloud(mock) => {
+                let client = HuaweicloudClient::builder()
+                    .endpoint(endpoint)
+                    .iam_endpoint(mock.iam_endpoint())
+                    .project_id(mock.project_id())
+                    .quotas(Quotas::unlimited())
+                    .retry(retry);
+                let client = match way {
+                    Way::HuaweicloudToken => client.token(token),
+                    Way::HuaweicloudPassword => client.login(Login::new("account", "user", PASSWORD)),
+                    Way::HuaweicloudTemporary => {
+                        client.credentials(StaticCredentials::new(temporary("HWTEMPEXAMPLE")))
+                    }
+                    _ => client.credentials(StaticCredentials::new(AccessKey::new("HWAKEXAMPLE", SECRET))),
+                };
+                Arc::new(HuaweicloudProvider::new(client.build().expect("the options are right")))
+            }
+        }
+    }
+
+    async fn trouble(&self, cell: &Cell, elsewhere: &TcpListener) {
+        match (self, &cell.trouble.cause) {
+            (_, Cause::NoTls | Cause::NoName) => {}
+            (Self::Aliyun(mock), Cause::Script(fault)) => mock.faults().add(meant(fault, cell, elsewhere)),
+            (Self::Huaweicloud(mock), Cause::Script(fault)) => {
+                mock.faults().add(meant(fault, cell, elsewhere))
+            }
+            (Self::Aliyun(mock), Cause::Refused) => {
+                mock.refuse_connections().await.expect("the port is ours")
+            }
+            (Self::Huaweicloud(mock), Cause::Refused) => {
+                mock.refuse_connections().await.expect("the port is ours");
+            }
+            (Self::Aliyun(mock), Cause::Ahead(seconds)) => {
+                mock.clock().run_ahead(jiff::SignedDuration::from_secs(*seconds));
+            }
+            (Self::Huaweicloud(mock), Cause::Ahead(seconds)) => {
+                mock.clock().run_ahead(jiff::SignedDuration::from_secs(*seconds));
+            }
+            (Self::Aliyun(mock), Cause::KeyRotated) => mock.put_access_key("LTAIexample", "another-secret"),
+            (Self::Huaweicloud(mock), Cause::KeyRotated) => {
+                mock.put_access_key("HWAKEXAMPLE", "another-secret")
+            }
+            (Self::Aliyun(mock), Cause::KeyRemoved) => {
+                assert!(mock.remove_access_key("LTAIexample") && mock.remove_access_key("STS.example"));
+            }
+            (Self::Huaweicloud(mock), Cause::KeyRemoved) => {
+                assert!(mock.remove_access_key("HWAKEXAMPLE") && mock.remove_access_key("HWTEMPEXAMPLE"));
+            }
+            (Self::Huaweicloud(mock), Cause::TokenRevoked) => mock.revoke_tokens(),
+            (Self::Aliyun(_), Cause::TokenRevoked) => panic!("{cell}: there are no tokens"),
+        }
+    }
+}
+
+/// The fault as the cell has it.
+fn meant(fault: &Fault, cell: &Cell, elsewhere: &TcpListener) -> Fault {
+    let write = match (cell.way.vendor(), cell.operation) {
+        ("aliyun", Operation::Create) => "AddLiveRecordNotifyConfig",
+        ("aliyun", Operation::Update) => "UpdateLiveRecordNotifyConfig",
+        ("aliyun", _) => "DeleteLiveRecordNotifyConfig",
+        (_, Operation::Create) => "CreateRecordCallbackConfig",
+        (_, Operation::Update) => "UpdateRecordCallbackConfig",
+        _ => "DeleteRecordCallbackConfig",
+    };
+    let mut fault = fault.clone();
+    if let FaultKind::Redirect { location, .. } = &mut fault.kind {
+        *location = format!("http://{}", elsewhere.local_addr().expect("a bound port"));
+    }
+    match cell.lasts {
+        Lasts::Once => fault,
+        Lasts::OnceInWrite => fault.operation(write),
+        Lasts::On => fault.until_cleared(),
+        Lasts::OnInWrite => fault.until_cleared().operation(write),
+    }
+}
+
+impl Running {
+    /// Callback URLs of all configs.
+    pub(super) fn stored(&self) -> Vec<String> {
+        match &self.mock {
+            Mock::Aliyun(mock) => mock.configs().into_iter().map(|config| config.notify_url).collect(),
+            Mock::Huaweicloud(mock) => {
+                mock.configs().into_iter().filter_map(|config| config.notify_callback_url).collect()
+            }
+        }
+    }
+
+    pub(super) fn received(&self) -> Vec<ReceivedRequest> {
+        match &self.mock {
+            Mock::Aliyun(mock) => mock.requests(),
+            Mock::Huaweicloud(mock) => mock.requests(),
+        }
+    }
+
+    /// So that the mock can be looked at and stopped.
+    pub(super) async fn restore(&self) {
+        match &self.mock {
+            Mock::Aliyun(mock) => {
+                mock.faults().clear();
+                mock.accept_connections().await.expect("the port is ours");
+            }
+            Mock::Huaweicloud(mock) => {
+                mock.faults().clear();
+                mock.accept_connections().await.expect("the port is ours");
+            }
+        }
+    }
+}
