@@ -90,9 +90,9 @@ impl AliyunProvider {
             let before = names.len();
             names.extend(page.domains().iter().map(|domain| DomainName::reported(&domain.domain_name)));
             seen += page.domains().len();
-            if page.domains().is_empty()
-                || page.total_count.map_or(names.len() == before, |total| seen >= total as usize)
-            {
+            // A total may be wrong, and a page beyond the last may repeat it.
+            let is_last = page.total_count.is_some_and(|total| seen >= total as usize);
+            if is_last || names.len() == before {
                 break;
             }
         }

@@ -24,14 +24,15 @@ impl AppName {
             n if n > MAX_LENGTH => return refuse(format!("has {n} characters")),
             _ => {}
         }
+        // First: what follows quotes the text.
+        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return refuse("contains whitespace or a control character".into());
+        }
         if text.bytes().all(|b| b == b'*') {
             return refuse(format!("is `{text}`; write a single `*` to match any app"));
         }
         if text.contains('*') {
             return refuse(format!("`{text}` contains `*`, which matches nothing inside a name"));
-        }
-        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return refuse("contains whitespace or a control character".into());
         }
         Ok(Self(text.to_owned()))
     }
@@ -133,6 +134,14 @@ mod tests {
         assert!(AppName::new("").unwrap_err().to_string().contains("is empty"));
         assert!(AppName::new("a b").is_err());
         assert!(AppName::new("a\nb").is_err());
+    }
+
+    #[test]
+    fn stars_do_not_bring_control_characters_into_the_problem() {
+        for text in ["x\n*\u{1b}[2J", "*\u{7}*"] {
+            let error = AppName::new(text).unwrap_err();
+            assert_eq!(error.problem(), "contains whitespace or a control character");
+        }
     }
 
     #[test]

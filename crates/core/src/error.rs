@@ -90,9 +90,11 @@ pub struct InvalidConfig {
 }
 
 impl InvalidConfig {
-    /// A refusal of `field`. `problem` must not contain a secret.
+    /// A refusal of `field`. `problem` must not contain a secret; control characters in the texts are escaped.
     pub fn new(field: impl Into<&'static str>, problem: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self { field: field.into(), problem: problem.into(), rule: rule.into() }
+        let escaped =
+            |text: String| if text.contains(breaks_the_line) { OneLine(&text).to_string() } else { text };
+        Self { field: field.into(), problem: escaped(problem.into()), rule: escaped(rule.into()) }
     }
 
     /// The refused field, as configs spell it.
@@ -180,10 +182,29 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+/// Whether a terminal would obey `c`, or begin a line at it.
+fn breaks_the_line(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// A text on one line: escapes what [breaks it](breaks_the_line).
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in self.0.split_inclusive(breaks_the_line) {
+            let plain = part.trim_end_matches(breaks_the_line);
+            f.write_str(plain)?;
+            write!(f, "{}", part[plain.len()..].escape_default())?;
+        }
+        Ok(())
+    }
+}
+
 /// The error of every operation.
 ///
-/// `Display` is one line: vendor, operation, domain, message, then kind and what the cloud said
-/// (code, status, request id). It does not repeat [`source`](StdError::source), and
+/// `Display` is one line, control characters escaped: vendor, operation, domain, message, then kind and what
+/// the cloud said (code, status, request id). It does not repeat [`source`](StdError::source), and
 /// never contains a secret or a signed URL.
 pub struct Error(Box<Inner>);
 
@@ -368,21 +389,22 @@ impl fmt::Display for Error {
         let Inner { kind, message, vendor, operation, domain, code, status, request_id, .. } = &*self.0;
         let context = [vendor.map(Vendor::as_str), *operation, domain.as_deref()];
         let mut separator = "";
-        for part in context.into_iter().flatten() {
+        // Domain, message, code and request id may hold what a cloud reported, unchecked.
+        for part in context.into_iter().flatten().map(OneLine) {
             write!(f, "{separator}{part}")?;
             separator = " ";
         }
         if !separator.is_empty() {
             f.write_str(": ")?;
         }
-        write!(f, "{message} ({kind}")?;
-        if let Some(code) = code {
+        write!(f, "{} ({kind}", OneLine(message))?;
+        if let Some(code) = code.as_deref().map(OneLine) {
             write!(f, ", code {code}")?;
         }
         if let Some(status) = status {
             write!(f, ", status {status}")?;
         }
-        if let Some(id) = request_id {
+        if let Some(id) = request_id.as_deref().map(OneLine) {
             write!(f, ", request id {id}")?;
         }
         f.write_str(")")
@@ -421,6 +443,11 @@ impl From<InvalidConfig> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::AppName;
+    use crate::callback_url::CallbackUrl;
+    use crate::domain::DomainName;
+    use crate::event::EventKind;
+    use crate::signing::SigningKey;
 
     #[test]
     fn display_is_one_line_with_context_and_what_the_cloud_said() {
@@ -438,6 +465,38 @@ mod tests {
              (not found, code Thing.Missing, status 404, request id R-1)"
         );
         assert_eq!(error.source().unwrap().to_string(), "cause");
+    }
+
+    #[test]
+    fn no_refusal_repeats_a_control_character() {
+        const BAD: &str = "*.\n\u{1b}[2J\u{85}\u{2028}";
+        for text in [BAD.to_owned(), format!("http://{BAD}"), format!("{BAD}://h"), format!("vendor:{BAD}")] {
+            for refused in [
+                AppName::new(&text).unwrap_err(),
+                DomainName::new(&text).unwrap_err(),
+                CallbackUrl::new(Field::NotifyUrl, &text).unwrap_err(),
+                text.parse::<EventKind>().unwrap_err(),
+                SigningKey::new(&text).unwrap_err(),
+                InvalidConfig::new(Field::App, &text, &text),
+            ] {
+                assert!(!refused.problem().contains(breaks_the_line), "{refused:?}");
+                assert!(!refused.to_string().contains(breaks_the_line), "{refused:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn display_is_one_line_whatever_the_parts_are() {
+        let bad = "a\n\u{1b}[2J\u{2029}";
+        let error = Error::new(ErrorKind::NotFound, bad)
+            .with_domain(DomainName::reported("a\n\u{1b}[2J.example.com").as_str())
+            .with_code(bad)
+            .with_request_id(bad);
+        assert_eq!(
+            error.to_string(),
+            r"a\n\u{1b}[2j.example.com: a\n\u{1b}[2J\u{2029} (not found, code a\n\u{1b}[2J\u{2029}, request id a\n\u{1b}[2J\u{2029})"
+        );
+        assert_eq!((error.message(), error.code()), (bad, Some(bad)));
     }
 
     #[test]

@@ -283,9 +283,23 @@ impl Pipeline {
         }
         // A refusal was not carried out; a server's failure or a success nobody understands may have been. So may
         // what is answered with a redirect: proxies send to a page of theirs when they lose the cloud's answer.
-        let refused = status.is_client_error() || error.kind() == ErrorKind::Throttled;
+        let refused = status.is_client_error() || is_refusal(error.kind());
         Failed { error: if refused { error } else { error.with_maybe_applied() }, date }
     }
+}
+
+/// Whether an error of this kind is a cloud's refusal to carry the call out. No status but 4xx is taken for one of these
+/// kinds: with any other, the cloud's own code said so.
+fn is_refusal(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::InvalidConfig
+            | ErrorKind::NotFound
+            | ErrorKind::AlreadyExists
+            | ErrorKind::Unauthenticated
+            | ErrorKind::PermissionDenied
+            | ErrorKind::Throttled
+    )
 }
 
 fn millis(duration: Duration) -> u64 {

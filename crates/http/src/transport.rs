@@ -46,13 +46,16 @@ impl Secrets {
         }
     }
 
-    /// `text` without the secrets, whether as they are, percent-encoded or escaped for JSON.
+    /// `text` without the secrets, whether as they are, percent-encoded (twice, too; in hex digits of either case) or
+    /// escaped for JSON.
     fn redact(&self, text: &str) -> String {
         self.0.iter().map(ExposeSecret::expose_secret).fold(text.to_owned(), |text, secret| {
             let once = encode(secret).to_string();
-            let twice = encode(&once).to_string();
+            let lower = lower_hex(&once);
+            // What is encoded the second time is `%`, whose own digits have no case.
+            let twice = [&once, &lower].map(|once| encode(once).to_string());
             let json = serde_json::Value::from(secret).to_string();
-            [secret, &once, &once.to_lowercase(), &twice, json.trim_matches('"')]
+            [secret, &once, &lower, &twice[0], &twice[1], json.trim_matches('"')]
                 .iter()
                 .fold(text, |text, form| text.replace(form, REDACTED))
         })
@@ -62,8 +65,24 @@ impl Secrets {
     fn is_harmless_word(&self, text: &str, longest: usize) -> bool {
         (1..=longest).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b))
-            && !self.0.iter().any(|secret| text.contains(secret.expose_secret()))
+            && !self.are_in(text)
     }
+
+    /// Whether one of them is in `text` as it is.
+    fn are_in(&self, text: &str) -> bool {
+        self.0.iter().any(|secret| text.contains(secret.expose_secret()))
+    }
+}
+
+/// Percent-encoded text with the hex digits, and nothing else, in lower case.
+fn lower_hex(encoded: &str) -> String {
+    let mut text = encoded.to_owned();
+    for (at, _) in encoded.match_indices('%') {
+        if let Some(digits) = text.get_mut(at + 1..at + 3) {
+            digits.make_ascii_lowercase();
+        }
+    }
+    text
 }
 
 /// A request ready to be sent, and the secrets in it. `Debug` shows the method only.
@@ -147,11 +166,13 @@ impl Answer {
     /// statuses 429 (`Throttled`) and 5xx (`Unavailable`), else `Protocol`. Where a redirect leads is not said: the address
     /// may repeat the signed query.
     pub fn not_understood(&self, expected: &str) -> Error {
-        let media_type =
-            self.header("content-type").and_then(|value| value.split(';').next()).unwrap_or_default();
-        let plain = media_type.split_once('/').is_some_and(|(kind, subtype)| {
-            [kind, subtype].iter().all(|part| self.secrets.is_harmless_word(part, MAX_CODE))
-        });
+        let content_type = self.header("content-type").unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default();
+        // A secret may have the `/` or `;` in it.
+        let plain = !self.secrets.are_in(content_type)
+            && media_type.split_once('/').is_some_and(|(kind, subtype)| {
+                [kind, subtype].iter().all(|part| self.secrets.is_harmless_word(part, MAX_CODE))
+            });
         let what = match self.body.len() {
             0 => "an empty body".to_owned(),
             length if plain => format!("{length} bytes of {media_type}"),
@@ -317,4 +338,50 @@ fn failed(error: reqwest::Error) -> Error {
     let never_sent = error.is_connect() || error.is_builder();
     let described = Error::new(kind, message).with_source(error.without_url());
     if never_sent { described } else { described.with_maybe_applied() }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::CONTENT_TYPE;
+
+    use super::*;
+
+    fn secrets(secret: &str) -> Secrets {
+        let mut secrets = Secrets::default();
+        secrets.add(Some(secret));
+        secrets
+    }
+
+    #[test]
+    fn secrets_are_found_in_every_encoding() {
+        let secrets = secrets("Ab/Cd+\"Ef=");
+        for form in [
+            "Ab/Cd+\"Ef=",
+            r#"Ab/Cd+\"Ef="#,
+            "Ab%2FCd%2B%22Ef%3D",
+            "Ab%2fCd%2b%22Ef%3d",
+            "Ab%252FCd%252B%2522Ef%253D",
+            "Ab%252fCd%252b%2522Ef%253d",
+        ] {
+            assert_eq!(secrets.redact(&format!("is <{form}>")), "is <[redacted]>", "{form}");
+        }
+    }
+
+    #[test]
+    fn a_secret_does_not_come_back_as_a_media_type() {
+        let what = |value: &'static str, secret| {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))]);
+            let answer = Answer::new(StatusCode::OK, headers, "page", secrets(secret));
+            answer.not_understood("JSON").message().to_owned()
+        };
+        assert_eq!(
+            what("text/html; charset=x", "other-secret"),
+            "answered 200 with 4 bytes of text/html instead of JSON"
+        );
+        for (value, secret) in
+            [("t0p/s3cr3t", "t0p/s3cr3t"), ("text/at0p/s3cr3t", "t0p/s3cr3t"), ("t0p/s3;cr3t", "t0p/s3;cr3t")]
+        {
+            assert_eq!(what(value, secret), "answered 200 with 4 bytes of no known type instead of JSON");
+        }
+    }
 }

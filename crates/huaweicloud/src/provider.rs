@@ -29,11 +29,26 @@ pub struct HuaweicloudProvider {
 
 #[derive(Debug, Default)]
 struct Learnt {
-    ids: Mutex<HashMap<CallbackKey, ConfigId>>,
+    configs: Mutex<HashMap<CallbackKey, Known>>,
     /// Offsets of lists count pages.
     counts_pages: AtomicBool,
     refuses_empty_url: AtomicBool,
     refuses_empty_key: AtomicBool,
+}
+
+/// What is known of a config. Others may have changed it since.
+#[derive(Debug)]
+struct Known {
+    id: ConfigId,
+    on_demand_url: OnDemandUrl,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnDemandUrl {
+    Absent,
+    Shown,
+    /// Sent by us, and not shown since: reads may lag, so one that shows none says nothing.
+    Sent,
 }
 
 impl HuaweicloudProvider {
@@ -47,14 +62,32 @@ impl HuaweicloudProvider {
         &self.client
     }
 
-    fn ids(&self) -> MutexGuard<'_, HashMap<CallbackKey, ConfigId>> {
-        self.learnt.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    fn configs(&self) -> MutexGuard<'_, HashMap<CallbackKey, Known>> {
+        self.learnt.configs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn id(&self, key: &CallbackKey) -> Option<ConfigId> {
+        self.configs().get(key).map(|known| known.id.clone())
+    }
+
+    /// Learns from what the cloud shows.
     fn learn(&self, found: &StoredCallback) {
-        if let Some(id) = &found.id {
-            self.ids().insert(found.key.clone(), id.clone());
-        }
+        let Some(id) = &found.id else { return };
+        let mut configs = self.configs();
+        let sent = configs
+            .get(&found.key)
+            .is_some_and(|known| known.id == *id && known.on_demand_url == OnDemandUrl::Sent);
+        let on_demand_url = match found.on_demand_url {
+            Some(_) => OnDemandUrl::Shown,
+            None if sent => OnDemandUrl::Sent,
+            None => OnDemandUrl::Absent,
+        };
+        configs.insert(found.key.clone(), Known { id: id.clone(), on_demand_url });
+    }
+
+    /// Learns from what we write.
+    fn wrote(&self, key: &CallbackKey, id: &ConfigId, on_demand_url: OnDemandUrl) {
+        self.configs().insert(key.clone(), Known { id: id.clone(), on_demand_url });
     }
 
     /// Finds the config of exactly `key` by listing, and learns its id.
@@ -71,7 +104,7 @@ impl HuaweicloudProvider {
             .find(|stored| stored.key == *key);
         match &found {
             Some(found) => self.learn(found),
-            None => drop(self.ids().remove(key)),
+            None => drop(self.configs().remove(key)),
         }
         Ok(found)
     }
@@ -107,7 +140,7 @@ impl HuaweicloudProvider {
     where
         F: Future<Output = Result<T>>,
     {
-        let known = self.ids().get(key).cloned();
+        let known = self.id(key);
         let mut just_found = known.is_none();
         let mut id = match known {
             Some(id) => id,
@@ -155,12 +188,27 @@ impl HuaweicloudProvider {
         }
     }
 
-    /// Replaces the config with this id, and clears what `request` does not have; true if an earlier on-demand URL may
-    /// have stayed.
-    async fn update_clearing(&self, id: &ConfigId, request: &RecordCallbackConfigRequest) -> Result<bool> {
+    /// Replaces the config of `key`, with this id, and clears what `request` does not have; true if an earlier on-demand
+    /// URL may have stayed.
+    ///
+    /// There is nothing to clear where the cloud showed no on-demand URL, and an empty text it may refuse is a further
+    /// request. That it showed none is known from this process only, and others may have set one since: `ensure` and
+    /// whoever else needs to be certain reads back. Of a key nothing is ever shown.
+    async fn update_clearing(
+        &self,
+        key: &CallbackKey,
+        id: &ConfigId,
+        request: &RecordCallbackConfigRequest,
+    ) -> Result<bool> {
         let (absent, learnt) = (request.absent(), &*self.learnt);
+        if !absent.on_demand_url {
+            // Before the answer, which may be lost.
+            self.wrote(key, id, OnDemandUrl::Sent);
+        }
+        let known = self.configs().get(key).filter(|known| known.id == *id).map(|known| known.on_demand_url);
+        let clears_url = absent.on_demand_url && known != Some(OnDemandUrl::Absent);
         let all = Cleared {
-            on_demand_url: absent.on_demand_url && !learnt.refuses_empty_url.load(Ordering::Relaxed),
+            on_demand_url: clears_url && !learnt.refuses_empty_url.load(Ordering::Relaxed),
             key: absent.key && !learnt.refuses_empty_key.load(Ordering::Relaxed),
         };
         let nothing = Cleared { on_demand_url: false, key: false };
@@ -177,7 +225,10 @@ impl HuaweicloudProvider {
                 learnt.refuses_empty_url.fetch_or(url, Ordering::Relaxed);
                 learnt.refuses_empty_key.fetch_or(key, Ordering::Relaxed);
             }
-            result.map(|_| absent.on_demand_url && !way.on_demand_url)
+            if result.is_ok() && way.on_demand_url {
+                self.wrote(key, id, OnDemandUrl::Absent);
+            }
+            result.map(|_| clears_url && !way.on_demand_url)
         };
         for way in ways {
             match update(way).await {
@@ -195,7 +246,11 @@ impl HuaweicloudProvider {
     /// The config with this id; `None` if the cloud does not take the id.
     async fn show(&self, id: &ConfigId) -> Result<Option<StoredCallback>> {
         match self.client.show_record_callback_config(id.as_str()).await {
-            Ok(answer) => Ok(Some(stored(answer))),
+            Ok(answer) => {
+                let found = stored(answer);
+                self.learn(&found);
+                Ok(Some(found))
+            }
             Err(error) if may_be_gone(&error) => Ok(None),
             Err(error) => Err(error),
         }
@@ -223,8 +278,7 @@ impl RecordCallbackProvider for HuaweicloudProvider {
     }
 
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {
-        let known = self.ids().get(key).cloned();
-        if let Some(id) = known {
+        if let Some(id) = self.id(key) {
             // If not, the id is for another pair by now, or gone: somebody changed it behind our back.
             let shown = self.show(&id).await.map_err(|error| error.with_domain(key.domain.as_str()))?;
             if let Some(found) = shown.filter(|found| found.key == *key) {
@@ -273,7 +327,8 @@ impl RecordCallbackProvider for HuaweicloudProvider {
                 .and_then(|found| found.id),
         };
         if let Some(id) = &id {
-            self.ids().insert(key, id.clone());
+            let sent = effective.on_demand_url().is_some();
+            self.wrote(&key, id, if sent { OnDemandUrl::Sent } else { OnDemandUrl::Absent });
         }
         let unconfirmed = effective.signing().key().map(|_| Field::SigningKey).into_iter().collect();
         Ok(Applied { id, effective, deviations, unconfirmed })
@@ -281,10 +336,11 @@ impl RecordCallbackProvider for HuaweicloudProvider {
 
     async fn update(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
         let (request, Fitted { effective, deviations }) = translate(config, fidelity).map_err(of_vendor)?;
+        let key = config.key();
         let (id, may_have_stayed) = self
-            .with_id(&config.key(), |id| {
-                let request = &request;
-                async move { self.update_clearing(&id, request).await }
+            .with_id(&key, |id| {
+                let (key, request) = (&key, &request);
+                async move { self.update_clearing(key, &id, request).await }
             })
             .await?;
         let mut unconfirmed = if may_have_stayed {
@@ -302,7 +358,7 @@ impl RecordCallbackProvider for HuaweicloudProvider {
     async fn delete(&self, key: &CallbackKey) -> Result<()> {
         let delete = async |id: ConfigId| self.client.delete_record_callback_config(id.as_str()).await;
         let deleted = self.with_id(key, delete).await;
-        self.ids().remove(key);
+        self.configs().remove(key);
         match deleted {
             // An earlier attempt, whose answer was lost, deleted it.
             Err(error) if error.kind() == ErrorKind::NotFound && error.maybe_applied() => Ok(()),

@@ -106,7 +106,7 @@ impl fmt::Debug for HuaweicloudConfig {
     }
 }
 
-/// An address as `Debug` shows it: user info or a query, with which it will be refused, may be secret.
+/// An address as `Debug` and places show it: user info or a query, with which it will be refused, may be secret.
 fn shown(endpoint: Option<&str>) -> Option<&str> {
     endpoint.map(|text| if text.contains(['@', '?', '#']) { "[redacted]" } else { text })
 }
@@ -181,8 +181,7 @@ impl ProviderConfig {
                 ("huaweicloud", &config.endpoint, &config.region, config.project_id.as_deref())
             }
         };
-        let address = endpoint.as_deref().or(region.as_deref()).unwrap_or("by default");
-        let address = address.split_once('?').map_or(address, |(before, _)| before);
+        let address = shown(endpoint.as_deref()).or(region.as_deref()).unwrap_or("by default");
         let project = project_id.map(|id| format!(", project {id}")).unwrap_or_default();
         format!("{vendor} {address}{project}")
     }
@@ -305,6 +304,31 @@ mod tests {
         ] {
             let error = connect(toml).unwrap_err();
             assert!(error.contains(problem), "{toml}\n{error}");
+        }
+    }
+
+    #[test]
+    fn the_place_tells_clouds_apart_and_shows_no_secret() {
+        for (toml, place) in [
+            ("vendor = 'aliyun'", "aliyun by default"),
+            ("vendor = 'aliyun'\nregion = 'cn-shanghai'", "aliyun cn-shanghai"),
+            (
+                "vendor = 'aliyun'\nregion = 'cn-shanghai'\nendpoint = 'https://live.example.com'",
+                "aliyun https://live.example.com",
+            ),
+            (
+                "vendor = 'huaweicloud'\nregion = 'cn-north-4'\nproject_id = 'p1'",
+                "huaweicloud cn-north-4, project p1",
+            ),
+            ("vendor = 'aliyun'\nendpoint = 'https://user:s3cr3t@live.example.com'", "aliyun [redacted]"),
+            ("vendor = 'aliyun'\nendpoint = 'live.example.com#s3cr3t'", "aliyun [redacted]"),
+            (
+                "vendor = 'huaweicloud'\nendpoint = 'https://live.example.com?s3cr3t'\nproject_id = 'p1'",
+                "huaweicloud [redacted], project p1",
+            ),
+        ] {
+            let config: ProviderConfig = toml::from_str(toml).unwrap();
+            assert_eq!(config.place(), place);
         }
     }
 

@@ -276,3 +276,42 @@ async fn a_delete_whose_answer_was_lost_is_done() {
     });
     provider(&cloud).delete(&config(false).key()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_delete_of_nothing_is_not_found_whatever_the_status() {
+    for status in [302, 400, 404, 500, 503] {
+        let cloud = Cloud::start(move |_| failure(status, "InvalidConfig.NotFound"));
+        let error = provider(&cloud).delete(&config(false).key()).await.unwrap_err();
+        assert_eq!((error.kind(), error.maybe_applied()), (ErrorKind::NotFound, false), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_create_of_what_exists_is_refused_whatever_the_status() {
+    for status in [400, 409, 500] {
+        let cloud = Cloud::start(move |asked| {
+            if is(asked, "Add") { failure(status, "ConfigAlreadyExists") } else { described(None) }
+        });
+        let error = provider(&cloud).create(&config(false), Fidelity::Exact).await.unwrap_err();
+        assert_eq!((error.kind(), error.maybe_applied()), (ErrorKind::AlreadyExists, false), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_ends_when_a_page_brings_nothing_new() {
+    let cloud = Cloud::start(|asked| {
+        if asked.target.contains("Action=DescribeLiveRecordNotifyConfig") {
+            return described(None);
+        }
+        // Should it go on and on, the test fails instead of doing so, too.
+        if asked.target.contains("PageNumber=9") {
+            return failure(403, "Forbidden");
+        }
+        Reply::new(
+            200,
+            r#"{"TotalCount":4294967295,"Domains":{"PageData":[{"DomainName":"live.example.com"}]}}"#,
+        )
+    });
+    assert_eq!(provider(&cloud).list(None).await.unwrap().len(), 1);
+    assert_eq!(cloud.asked().len(), 3);
+}

@@ -122,6 +122,30 @@ async fn refusals_are_not_tried_again() {
 }
 
 #[tokio::test]
+async fn what_the_cloud_refuses_was_not_carried_out_whatever_the_status() {
+    for (kind, maybe_applied) in [
+        (ErrorKind::NotFound, false),
+        (ErrorKind::AlreadyExists, false),
+        (ErrorKind::PermissionDenied, false),
+        (ErrorKind::Unauthenticated, false),
+        (ErrorKind::InvalidConfig, false),
+        (ErrorKind::Throttled, false),
+        (ErrorKind::Unavailable, true),
+        (ErrorKind::Timeout, true),
+        (ErrorKind::Protocol, true),
+    ] {
+        for status in [200, 302, 500, 503] {
+            let server = Server::start([(); 9].map(|()| Step::status(status))).await;
+            let caller = Caller::to(&server, quick());
+            let refuse = |_: &Answer| Err::<(), _>(Error::new(kind, "no").with_code("Known"));
+            let sent = caller.pipeline.send(call(Safety::Repeatable), async || Ok(caller.sign()), refuse);
+            let error = sent.await.unwrap_err();
+            assert_eq!((error.kind(), error.maybe_applied()), (kind, maybe_applied), "{status}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn success_nobody_understands_may_have_been_applied_and_is_tried_again_if_repeatable() {
     let server = Server::start([Step::status(202), Step::ok("done")]).await;
     let caller = Caller::to(&server, quick());

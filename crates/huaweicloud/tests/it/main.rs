@@ -65,7 +65,11 @@ fn shown(id: &str, on_demand: &str) -> String {
 }
 
 fn listed(id: Option<&str>) -> Reply {
-    let configs = id.map(|id| shown(id, "")).unwrap_or_default();
+    listed_with("", id)
+}
+
+fn listed_with(on_demand: &str, id: Option<&str>) -> Reply {
+    let configs = id.map(|id| shown(id, on_demand)).unwrap_or_default();
     Reply::new(200, format!(r#"{{"total":{},"callback_config":[{configs}]}}"#, u8::from(id.is_some())))
 }
 
@@ -82,6 +86,11 @@ fn last(asked: &Asked) -> &str {
 fn empties(asked: &Asked) -> String {
     let has = |field: &str, letter| asked.body.contains(&format!(r#""{field}":"""#)).then_some(letter);
     [has("on_demand_callback_url", 'u'), has("key", 'k')].into_iter().flatten().collect()
+}
+
+/// What empty texts each update has.
+fn updates(cloud: &Cloud) -> Vec<String> {
+    cloud.asked().iter().filter(|asked| asked.method == "PUT").map(empties).collect()
 }
 
 /// A cloud that lists the ids of `listings` one after the other, the last again and again, and knows that one only:
@@ -186,7 +195,21 @@ async fn a_delete_whose_answer_was_lost_is_done_also_while_lists_lag() {
 }
 
 #[tokio::test]
-async fn an_update_sends_empty_texts_for_what_is_absent_and_a_create_does_not() {
+async fn a_delete_of_what_is_gone_is_not_found_whatever_the_status() {
+    for status in [302, 400, 404, 500, 503] {
+        // Listed, known or not, but not there.
+        for listings in [&[Some("a"), None][..], &[Some("a"), Some("a"), None]] {
+            let cloud = moving(listings, (status, "LIVE.103011019"), 0);
+            let provider = provider(&cloud);
+            provider.list(None).await.unwrap();
+            let error = provider.delete(&config().key()).await.unwrap_err();
+            assert_eq!((error.kind(), error.maybe_applied()), (ErrorKind::NotFound, false), "{status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_update_sends_empty_texts_for_what_is_absent_but_may_be_stored_and_a_create_sends_none() {
     let cloud = Cloud::start(|asked| match asked.method.as_str() {
         "GET" => listed(Some("a")),
         _ => Reply::new(201, r#"{"id":"a"}"#),
@@ -201,16 +224,20 @@ async fn an_update_sends_empty_texts_for_what_is_absent_and_a_create_does_not() 
         .build()
         .unwrap();
     provider.update(&full, Fidelity::Exact).await.unwrap();
+    // That it shows none yet may be for reads that lag.
+    provider.list(None).await.unwrap();
+    provider.update(&config(), Fidelity::Exact).await.unwrap();
+    provider.update(&config(), Fidelity::Exact).await.unwrap();
     let sent: Vec<_> = cloud.asked().iter().map(|asked| (asked.method.clone(), empties(asked))).collect();
-    let expected = [("POST", ""), ("PUT", "uk"), ("PUT", "")];
+    let expected = [("POST", ""), ("PUT", "k"), ("PUT", ""), ("GET", ""), ("PUT", "uk"), ("PUT", "k")];
     assert_eq!(sent, expected.map(|(method, empties)| (method.to_owned(), empties.to_owned())));
 }
 
-/// A cloud that refuses updates with these empty texts; it shows an on-demand URL `shows` times.
+/// A cloud that refuses updates with these empty texts; it lists an on-demand URL, and shows it `shows` times.
 fn refusing(refused: &'static str, shows: usize) -> Cloud {
     let mut shows = shows;
     Cloud::start(move |asked| match asked.method.as_str() {
-        "GET" if last(asked) == "callbacks" => listed(Some("a")),
+        "GET" if last(asked) == "callbacks" => listed_with(ON_DEMAND, Some("a")),
         "GET" => {
             let on_demand = if shows > 0 { ON_DEMAND } else { "" };
             shows = shows.saturating_sub(1);
@@ -223,29 +250,91 @@ fn refusing(refused: &'static str, shows: usize) -> Cloud {
 
 #[tokio::test]
 async fn refused_empty_texts_are_left_out_one_by_one_and_remembered() {
+    let on_demand = RecordCallbackConfig::builder("push.example.com", URL).on_demand_url(ON_DEMAND).build();
+    let on_demand = on_demand.unwrap();
     for (refused, first, then, reads) in [
-        ("k", &["uk", "u"][..], "u", 0),
-        ("u", &["uk", "u", "k"], "k", 3),
-        ("uk", &["uk", "u", "k", ""], "", 3),
+        ("k", &["uk", "u"][..], ["", "", "u"], 0),
+        ("u", &["uk", "u", "k"], ["k", "k", "k"], 3),
+        ("uk", &["uk", "u", "k", ""], ["", "", ""], 3),
     ] {
         let cloud = refusing(refused, 2);
         let provider = provider(&cloud);
         provider.list(None).await.unwrap();
         let applied = provider.update(&config(), Fidelity::Exact).await.unwrap();
         assert_eq!(applied.unconfirmed, [Field::SigningKey], "{refused}");
-        provider.clone().update(&config(), Fidelity::Exact).await.unwrap();
-        let puts: Vec<_> = cloud.asked().iter().filter(|asked| asked.method == "PUT").map(empties).collect();
-        assert_eq!(puts, [first, &[then]].concat(), "{refused}");
+        for config in [config(), on_demand.clone(), config()] {
+            provider.clone().update(&config, Fidelity::Exact).await.unwrap();
+        }
+        assert_eq!(updates(&cloud), [first, &then].concat(), "{refused}");
         let shows = calls(&cloud).iter().filter(|call| *call == "GET a").count();
-        // The second update reads once more.
+        // The last update reads once more; the one before the URL was sent again has nothing to read for.
         assert_eq!(shows, if reads > 0 { reads + 1 } else { 0 }, "{refused}");
     }
 }
 
 #[tokio::test]
-async fn a_refusal_nobody_understands_may_be_for_an_empty_text() {
+async fn where_no_on_demand_url_shows_none_is_cleared() {
     let cloud = Cloud::start(|asked| match asked.method.as_str() {
         "GET" => listed(Some("a")),
+        _ if !empties(asked).is_empty() => failure((400, "LIVE.100011001")),
+        _ => Reply::new(200, ""),
+    });
+    let provider = provider(&cloud);
+    for _ in 0..2 {
+        let applied = provider.update(&config(), Fidelity::Exact).await.unwrap();
+        assert_eq!(applied.unconfirmed, [Field::SigningKey]);
+    }
+    assert_eq!(calls(&cloud), ["GET callbacks", "PUT a", "PUT a", "PUT a"]);
+    assert_eq!(updates(&cloud), ["k", "", ""]);
+}
+
+#[tokio::test]
+async fn an_on_demand_url_that_shows_later_is_cleared() {
+    for listed_later in [true, false] {
+        let mut lists = 0;
+        let cloud = Cloud::start(move |asked| match asked.method.as_str() {
+            "GET" if last(asked) == "callbacks" => {
+                lists += 1;
+                listed_with(if lists > 1 { ON_DEMAND } else { "" }, Some("a"))
+            }
+            "GET" => Reply::new(200, shown("a", ON_DEMAND)),
+            _ => Reply::new(200, ""),
+        });
+        let provider = provider(&cloud);
+        provider.list(None).await.unwrap();
+        if listed_later {
+            provider.list(None).await.unwrap();
+        } else {
+            provider.get(&config().key()).await.unwrap();
+        }
+        provider.update(&config(), Fidelity::Exact).await.unwrap();
+        assert_eq!(updates(&cloud), ["uk"], "{listed_later}");
+    }
+}
+
+#[tokio::test]
+async fn an_on_demand_url_whose_update_got_no_answer_is_cleared() {
+    let mut updates_left = 4;
+    let cloud = Cloud::start(move |asked| match asked.method.as_str() {
+        "GET" => listed(Some("a")),
+        _ if updates_left > 0 => {
+            updates_left -= 1;
+            Reply::lost()
+        }
+        _ => Reply::new(200, ""),
+    });
+    let provider = provider(&cloud);
+    let on_demand = RecordCallbackConfig::builder("push.example.com", URL).on_demand_url(ON_DEMAND);
+    let error = provider.update(&on_demand.build().unwrap(), Fidelity::Exact).await.unwrap_err();
+    assert!(error.maybe_applied());
+    provider.update(&config(), Fidelity::Exact).await.unwrap();
+    assert_eq!(updates(&cloud).last().unwrap(), "uk");
+}
+
+#[tokio::test]
+async fn a_refusal_nobody_understands_may_be_for_an_empty_text() {
+    let cloud = Cloud::start(|asked| match asked.method.as_str() {
+        "GET" => listed_with(ON_DEMAND, Some("a")),
         _ if empties(asked).contains('k') => Reply::new(400, "{\"error_code\":"),
         _ => Reply::new(200, ""),
     });
@@ -260,8 +349,7 @@ async fn a_refused_empty_text_is_left_out_where_the_other_is_given() {
     for (config, first) in [(base().on_demand_url(ON_DEMAND), "k"), (base().signing(signing), "u")] {
         let cloud = refusing("uk", 0);
         provider(&cloud).update(&config.build().unwrap(), Fidelity::Exact).await.unwrap();
-        let puts: Vec<_> = cloud.asked().iter().filter(|asked| asked.method == "PUT").map(empties).collect();
-        assert_eq!(puts, [first, ""]);
+        assert_eq!(updates(&cloud), [first, ""]);
     }
 }
 
@@ -283,7 +371,7 @@ async fn what_is_refused_for_something_else_is_not_remembered() {
     let good = Arc::new(AtomicBool::new(false));
     let now_good = Arc::clone(&good);
     let cloud = Cloud::start(move |asked| match asked.method.as_str() {
-        "GET" => listed(Some("a")),
+        "GET" => listed_with(ON_DEMAND, Some("a")),
         _ if now_good.load(Ordering::Relaxed) => Reply::new(200, ""),
         _ => failure((400, "LIVE.100011001")),
     });
