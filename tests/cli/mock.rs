@@ -1,8 +1,9 @@
 //! `record-callback mock`
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 
-use crate::clouds::MockProcess;
+use crate::clouds::{self, MockProcess};
 use crate::program::assert_has;
 
 const KNOWN: &str = "live.example.com";
@@ -17,30 +18,123 @@ fn address(listener: &TcpListener) -> String {
     listener.local_addr().expect("a bound port").to_string()
 }
 
+const ALIYUN: [&str; 6] = [
+    "endpoint",
+    "access_key_id",
+    "access_key_secret",
+    "temporary_access_key_id",
+    "temporary_access_key_secret",
+    "temporary_security_token",
+];
+const HUAWEICLOUD: [&str; 12] = [
+    "endpoint",
+    "iam_endpoint",
+    "access_key",
+    "secret_key",
+    "temporary_access_key",
+    "temporary_secret_key",
+    "temporary_security_token",
+    "project_id",
+    "region",
+    "iam_account",
+    "iam_user",
+    "iam_password",
+];
+
+/// A part of the ready line as it has to be, of values as it has them.
+fn part(mock: &MockProcess, cloud: &str, names: &[&str]) -> String {
+    let field = |name: &&str| {
+        let value = mock.ready(&format!("/{cloud}/{name}"));
+        assert!(!value.is_empty(), "{cloud}.{name}");
+        format!(r#""{name}":"{value}""#)
+    };
+    let fields: Vec<_> = names.iter().map(field).collect();
+    format!(r#""{cloud}":{{{}}}"#, fields.join(","))
+}
+
 #[test]
 fn the_ready_line_is_the_documented_json_and_nothing_else_is_printed() {
+    for admin in [false, true] {
+        let mock = MockProcess::start(if admin { &["--admin-addr", "127.0.0.1:0"] } else { &[] });
+        let mut parts = vec![
+            r#""ready":true"#.to_owned(),
+            part(&mock, "aliyun", &ALIYUN),
+            part(&mock, "huaweicloud", &HUAWEICLOUD),
+        ];
+        parts.extend(admin.then(|| part(&mock, "admin", &["endpoint"])));
+        assert_eq!(mock.ready_line(), format!("{{{}}}", parts.join(",")));
+        for at in ["/aliyun/endpoint", "/huaweicloud/endpoint", "/huaweicloud/iam_endpoint"] {
+            assert!(mock.ready(at).starts_with("http://127.0.0.1:"));
+        }
+        mock.aliyun().run(&["list"]).done();
+        let ended = mock.stop("TERM");
+        assert!(ended.stdout.is_empty() && ended.stderr.is_empty(), "{ended:?}");
+    }
+}
+
+#[test]
+fn temporary_keys_and_the_iam_user_of_the_ready_line_work() {
     let mock = MockProcess::start(&[]);
-    let [endpoint, id, secret] =
-        ["endpoint", "access_key_id", "access_key_secret"].map(|name| mock.ready(&format!("/aliyun/{name}")));
-    let [live, iam, access_key, secret_key, project] =
-        ["endpoint", "iam_endpoint", "access_key", "secret_key", "project_id"]
-            .map(|name| mock.ready(&format!("/huaweicloud/{name}")));
-    let aliyun =
-        format!(r#"{{"endpoint":"{endpoint}","access_key_id":"{id}","access_key_secret":"{secret}"}}"#);
-    let huaweicloud = format!(
-        r#"{{"endpoint":"{live}","iam_endpoint":"{iam}","access_key":"{access_key}","secret_key":"{secret_key}","project_id":"{project}"}}"#
-    );
-    let documented = format!(r#"{{"ready":true,"aliyun":{aliyun},"huaweicloud":{huaweicloud}}}"#);
-    assert_eq!(mock.ready_line(), documented);
-    for endpoint in [endpoint, live, iam] {
-        assert!(endpoint.starts_with("http://127.0.0.1:"), "{endpoint}");
+    let at = |pointer: &str| mock.ready(pointer);
+    let [id, secret, token] =
+        ["temporary_access_key_id", "temporary_access_key_secret", "temporary_security_token"]
+            .map(|name| at(&format!("/aliyun/{name}")));
+    let aliyun = clouds::aliyun(at("/aliyun/endpoint"), id, secret);
+    aliyun.secret("ALIBABA_CLOUD_SECURITY_TOKEN", token).run(&["list"]).done();
+    let [id, secret, token] = ["temporary_access_key", "temporary_secret_key", "temporary_security_token"]
+        .map(|name| at(&format!("/huaweicloud/{name}")));
+    let huaweicloud = clouds::huaweicloud(at("/huaweicloud/endpoint"), id, secret)
+        .options(&["--project-id", at("/huaweicloud/project_id")]);
+    huaweicloud.secret("HUAWEICLOUD_SDK_SECURITY_TOKEN", token).run(&["list"]).done();
+}
+
+#[test]
+fn the_admin_port_lets_a_cloud_fail() {
+    let mock = MockProcess::start(&["--admin-addr", "127.0.0.1:0"]);
+    let admin = mock.ready("/admin/endpoint").trim_start_matches("http://");
+    let body = r#"{"fault":"denied","operation":"DescribeLiveRecordNotifyConfig"}"#;
+    let mut stream = TcpStream::connect(admin).expect("the admin port");
+    let length = body.len();
+    write!(stream, "POST /aliyun/faults HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")
+        .expect("it is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    let get = || mock.aliyun().run(&["get", "--domain", KNOWN]);
+    let denied = get();
+    assert_eq!(denied.code, Some(1));
+    assert_has(&denied.stderr, &["permission denied", "Forbidden"]);
+    assert_eq!(get().code, Some(3), "the fault was for one exchange");
+}
+
+#[test]
+fn dialects_are_chosen_by_name_and_a_wrong_name_is_a_usage_error() {
+    let mock = MockProcess::start(&[
+        "--dialect",
+        "aliyun.denial=403",
+        "--dialect",
+        "huaweicloud.uniqueness=per_domain",
+    ]);
+    let put = |app: &str| {
+        let url = ["--notify-url", "https://cb.example.com/n"];
+        mock.huaweicloud().run(&[&["put", "--domain", KNOWN, "--app", app], &url[..]].concat())
+    };
+    put("one").done();
+    assert_has(&put("two").stderr, &["already exists"]);
+    for (dialect, hint) in [
+        ("aliyun.nothing=kept", "aliyun has no question `nothing`, only "),
+        (
+            "aliyun.omitted_on_update=nothing",
+            "omitted_on_update has no reading `nothing`, only cleared, kept",
+        ),
+        ("tencent.a=b", "CLOUD is aliyun or huaweicloud"),
+        ("aliyun", "CLOUD.QUESTION=READING"),
+    ] {
+        let ended = MockProcess::spawn(&["--dialect", dialect]).end();
+        assert_eq!(ended.code, Some(2), "{dialect}: {ended:?}");
+        assert!(ended.stdout.is_empty(), "{dialect}");
+        assert_has(&ended.stderr, &[dialect, hint]);
     }
-    for value in [id, secret, access_key, secret_key, project] {
-        assert!(!value.is_empty(), "{documented}");
-    }
-    mock.aliyun().run(&["list"]).done();
-    let ended = mock.stop("TERM");
-    assert!(ended.stdout.is_empty() && ended.stderr.is_empty(), "{ended:?}");
 }
 
 #[test]
@@ -66,7 +160,7 @@ fn it_can_listen_on_given_addresses() {
 
 #[test]
 fn a_taken_port_is_a_failure_that_names_the_address() {
-    for option in ["--aliyun-addr", "--huaweicloud-addr"] {
+    for option in ["--aliyun-addr", "--huaweicloud-addr", "--admin-addr"] {
         let taken = listener();
         let address = address(&taken);
         let ended = MockProcess::spawn(&[option, &address]).end();

@@ -264,6 +264,12 @@ pub(crate) struct MockArguments {
     /// Where the mock Huawei Cloud listens; its IAM takes a free port of the same host
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub(crate) huaweicloud_addr: SocketAddr,
+    /// Where to control them: faults, time, connections. Nobody is asked who they are
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) admin_addr: Option<SocketAddr>,
+    /// How a mock reads what its vendor's documents leave open, such as `aliyun.omitted_on_update=kept`; repeat for more
+    #[arg(long = "dialect", value_name = "CLOUD.QUESTION=READING")]
+    pub(crate) dialects: Vec<String>,
     /// A domain both clouds know; repeat for more. Without any, every domain is known
     #[arg(long = "domain", value_name = "DOMAIN")]
     pub(crate) domains: Vec<DomainName>,

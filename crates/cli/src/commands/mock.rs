@@ -1,6 +1,8 @@
 //! `record-callback mock`
 
-use record_callback_mock::{MockAliyun, MockHuaweicloud};
+use record_callback_mock::{
+    AliyunDialect, Dialect, HuaweicloudDialect, MockAdmin, MockAliyun, MockHuaweicloud,
+};
 use serde::Serialize;
 use tracing::info;
 
@@ -15,6 +17,8 @@ struct ReadyLine<'a> {
     ready: bool,
     aliyun: AliyunAccess<'a>,
     huaweicloud: HuaweicloudAccess<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin: Option<AdminAccess<'a>>,
 }
 
 #[derive(Serialize)]
@@ -22,6 +26,9 @@ struct AliyunAccess<'a> {
     endpoint: &'a str,
     access_key_id: &'a str,
     access_key_secret: &'a str,
+    temporary_access_key_id: &'a str,
+    temporary_access_key_secret: &'a str,
+    temporary_security_token: &'a str,
 }
 
 #[derive(Serialize)]
@@ -30,13 +37,27 @@ struct HuaweicloudAccess<'a> {
     iam_endpoint: &'a str,
     access_key: &'a str,
     secret_key: &'a str,
+    temporary_access_key: &'a str,
+    temporary_secret_key: &'a str,
+    temporary_security_token: &'a str,
     project_id: &'a str,
+    region: &'a str,
+    iam_account: &'a str,
+    iam_user: &'a str,
+    iam_password: &'a str,
+}
+
+#[derive(Serialize)]
+struct AdminAccess<'a> {
+    endpoint: &'a str,
 }
 
 pub(crate) async fn run(arguments: MockArguments) -> Result<(), Failure> {
     let stop = Stop::listen()?;
-    let mut aliyun = MockAliyun::builder().addr(arguments.aliyun_addr);
+    let (aliyun_dialect, huaweicloud_dialect) = dialects(&arguments.dialects)?;
+    let mut aliyun = MockAliyun::builder().dialect(aliyun_dialect).addr(arguments.aliyun_addr);
     let mut huaweicloud = MockHuaweicloud::builder()
+        .dialect(huaweicloud_dialect)
         .addr(arguments.huaweicloud_addr)
         .iam_addr((arguments.huaweicloud_addr.ip(), 0).into());
     for domain in &arguments.domains {
@@ -44,25 +65,68 @@ pub(crate) async fn run(arguments: MockArguments) -> Result<(), Failure> {
         huaweicloud = huaweicloud.domain(domain.as_str());
     }
     let (aliyun, huaweicloud) = (aliyun.start().await?, huaweicloud.start().await?);
+    let admin = match arguments.admin_addr {
+        Some(addr) => Some(MockAdmin::start(addr, &aliyun, &huaweicloud).await?),
+        None => None,
+    };
+    let aliyun_temporary = aliyun.issue_temporary_access_key();
+    let huaweicloud_temporary = huaweicloud.issue_temporary_access_key();
     let line = ReadyLine {
         ready: true,
         aliyun: AliyunAccess {
             endpoint: aliyun.endpoint(),
             access_key_id: aliyun.access_key_id(),
             access_key_secret: aliyun.access_key_secret(),
+            temporary_access_key_id: &aliyun_temporary.id,
+            temporary_access_key_secret: &aliyun_temporary.secret,
+            temporary_security_token: &aliyun_temporary.security_token,
         },
         huaweicloud: HuaweicloudAccess {
             endpoint: huaweicloud.endpoint(),
             iam_endpoint: huaweicloud.iam_endpoint(),
             access_key: huaweicloud.access_key(),
             secret_key: huaweicloud.secret_key(),
+            temporary_access_key: &huaweicloud_temporary.id,
+            temporary_secret_key: &huaweicloud_temporary.secret,
+            temporary_security_token: &huaweicloud_temporary.security_token,
             project_id: huaweicloud.project_id(),
+            region: huaweicloud.region(),
+            iam_account: huaweicloud.iam_account(),
+            iam_user: huaweicloud.iam_user(),
+            iam_password: huaweicloud.iam_password(),
         },
+        admin: admin.as_ref().map(|admin| AdminAccess { endpoint: admin.endpoint() }),
     };
     output::ready(&line)?;
     stop.wait().await;
     info!("stopping");
+    if let Some(admin) = admin {
+        admin.shutdown().await;
+    }
     aliyun.shutdown().await;
     huaweicloud.shutdown().await;
     Ok(())
+}
+
+/// Reads `CLOUD.QUESTION=READING`s.
+fn dialects(choices: &[String]) -> Result<(AliyunDialect, HuaweicloudDialect), Failure> {
+    let (mut aliyun, mut huaweicloud) = (AliyunDialect::default(), HuaweicloudDialect::default());
+    for choice in choices {
+        let parts = choice.split_once('.').and_then(|(cloud, rest)| Some((cloud, rest.split_once('=')?)));
+        let chosen = match parts {
+            Some((AliyunDialect::VENDOR, (question, reading))) => aliyun.choose(question, reading),
+            Some((HuaweicloudDialect::VENDOR, (question, reading))) => huaweicloud.choose(question, reading),
+            _ => {
+                return Err(Failure::Misused {
+                    problem: format!("--dialect `{choice}` chooses nothing"),
+                    hint: "write CLOUD.QUESTION=READING; CLOUD is aliyun or huaweicloud".to_owned(),
+                });
+            }
+        };
+        chosen.map_err(|error| Failure::Misused {
+            problem: format!("--dialect `{choice}`: {error}"),
+            hint: "docs/mock.md has all questions and their readings".to_owned(),
+        })?;
+    }
+    Ok((aliyun, huaweicloud))
 }
