@@ -1,5 +1,7 @@
 //! What the fuzz targets share: keys, a clock that stands still, and what holds for whatever was verified.
 
+mod cloud;
+
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 use record_callback::http::Body;
@@ -9,6 +11,8 @@ use record_callback::{
     CallbackVerifier, Delivery, Refusal, SignaturePolicy, SigningKey, Timestamp, VerifiedEvent,
 };
 use sha2::Sha256;
+
+pub use cloud::{Cloud, DOMAIN, SIGNING_KEY, Scripted, check_words, credentials, once, operate};
 
 pub const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
 /// The second key of a policy, as while a key is changed.
