@@ -54,6 +54,11 @@ impl Endpoint {
         &self.authority
     }
 
+    /// Whether a client for `other` will do for this one: proxies and certificates are decided by the endpoint.
+    pub fn is_reached_like(&self, other: &Self) -> bool {
+        (self.is_loopback(), self.base.scheme()) == (other.is_loopback(), other.base.scheme())
+    }
+
     /// Whether the host is this machine.
     pub fn is_loopback(&self) -> bool {
         self.base.host_str().is_some_and(is_loopback)

@@ -83,7 +83,7 @@ impl Pipeline {
         retry: RetryPolicy,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let client = transport::client(endpoint.is_loopback())?;
+        let client = transport::client(endpoint)?;
         Ok(Self { client, quotas, retry, clock, ahead: Arc::default() })
     }
 

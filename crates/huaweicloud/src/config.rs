@@ -155,10 +155,9 @@ impl HuaweicloudClientBuilder {
         let project = self.project()?;
         let iam_endpoint = Endpoint::parse("iam_endpoint", &self.iam_address(), self.allow_http)?;
         let pipeline = Pipeline::new(&endpoint, self.quotas, self.retry.clone(), Arc::clone(&self.clock))?;
-        let iam_pipeline = if iam_endpoint.is_loopback() == endpoint.is_loopback() {
+        let iam_pipeline = if iam_endpoint.is_reached_like(&endpoint) {
             pipeline.with_quotas(Quotas::unlimited())
         } else {
-            // Whether a proxy is used is decided by the endpoint.
             Pipeline::new(&iam_endpoint, Quotas::unlimited(), self.retry, self.clock)?
         };
         let iam = Iam { pipeline: iam_pipeline, endpoint: iam_endpoint };
