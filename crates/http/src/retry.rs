@@ -114,8 +114,9 @@ pub(crate) fn is_transient(error: &Error) -> bool {
     let status = error.status().unwrap_or_default();
     match error.kind() {
         ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Timeout => true,
-        // A success nobody understands: a proxy's page, or a body cut short. With a code, the cloud said no.
-        ErrorKind::Protocol if (200..300).contains(&status) => error.code().is_none(),
+        // An answer nobody understands: a proxy's page, or a body cut short. With a code, the cloud said no; where a
+        // redirect leads it will lead again.
+        ErrorKind::Protocol if status > 0 && !(300..400).contains(&status) => error.code().is_none(),
         _ => status == 429 || status >= 500,
     }
 }

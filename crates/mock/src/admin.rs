@@ -33,10 +33,11 @@ use crate::{
 /// | Request | Body | What it does |
 /// |---|---|---|
 /// | `GET /` | | names the clouds |
+/// | `GET /{cloud}` | | how many `requests` there were, and how many of them a fault `struck` |
 /// | `GET /{cloud}/faults` | | the faults that are still to come |
 /// | `POST /{cloud}/faults` | a [`Fault`], or a list of them | adds them |
 /// | `DELETE /{cloud}/faults` | | forgets them |
-/// | `GET /{cloud}/requests` | | the requests so far: method, path, operation, status, code and fault |
+/// | `GET /{cloud}/requests` | | the newest requests: method, path, operation, status, code and fault |
 /// | `PUT /{cloud}/clock` | `{"ahead_seconds": 3600}` | sets the clock, which runs on; below zero it is behind |
 /// | `PUT /{cloud}/connections` | `{"refused": true}` | refuses connections, or takes them again |
 /// | `POST /{cloud}/events` | the body of an event, as the vendor has it | delivers it, if a configuration asks for it |
@@ -86,6 +87,7 @@ impl MockAdmin {
         let controls: Controls = Arc::new(controls.map(|control| (control.name, control)).collect());
         let router = Router::new()
             .route("/", get(clouds))
+            .route("/{cloud}", get(counts))
             .route("/{cloud}/faults", get(faults).post(add_faults).delete(clear_faults))
             .route("/{cloud}/requests", get(requests))
             .route("/{cloud}/clock", put(set_clock))
@@ -159,6 +161,11 @@ fn control<'a>(controls: &'a Controls, cloud: &str) -> Result<&'a Control, Probl
 
 async fn clouds(State(controls): State<Controls>) -> Response {
     json_body(&json!({ "clouds": controls.keys().collect::<Vec<_>>() }))
+}
+
+async fn counts(State(controls): State<Controls>, Path(cloud): Path<String>) -> Result<Response, Problem> {
+    let control = control(&controls, &cloud)?;
+    Ok(json_body(&json!({ "requests": control.log.seen(), "struck": control.faults.struck() })))
 }
 
 async fn faults(State(controls): State<Controls>, Path(cloud): Path<String>) -> Result<Response, Problem> {

@@ -1,6 +1,7 @@
 //! What a mock received and how it answered.
 
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex},
 };
@@ -131,16 +132,35 @@ impl fmt::Debug for ReceivedRequest {
     }
 }
 
-/// Every request of one listener, in the order they were answered.
+/// The newest requests of one listener, in the order they were answered.
 #[derive(Clone, Default)]
-pub(crate) struct RequestLog(Arc<Mutex<Vec<ReceivedRequest>>>);
+pub(crate) struct RequestLog(Arc<Mutex<Requests>>);
+
+#[derive(Default)]
+struct Requests {
+    newest: VecDeque<ReceivedRequest>,
+    seen: u64,
+}
 
 impl RequestLog {
+    /// More than a test looks at; a mock that runs for days must not keep them all.
+    const KEPT: usize = 100_000;
+
     pub(crate) fn push(&self, request: ReceivedRequest) {
-        lock(&self.0).push(request);
+        let requests = &mut *lock(&self.0);
+        requests.seen += 1;
+        if requests.newest.len() == Self::KEPT {
+            requests.newest.pop_front();
+        }
+        requests.newest.push_back(request);
     }
 
     pub(crate) fn snapshot(&self) -> Vec<ReceivedRequest> {
-        lock(&self.0).clone()
+        lock(&self.0).newest.iter().cloned().collect()
+    }
+
+    /// How many there were, forgotten ones included.
+    pub(crate) fn seen(&self) -> u64 {
+        lock(&self.0).seen
     }
 }

@@ -111,7 +111,8 @@ async fn refusals_are_not_tried_again() {
         (409, ErrorKind::Protocol),
     ] {
         for safety in [Safety::Repeatable, Safety::Once] {
-            let server = Server::start([Step::status(status), Step::ok("done")]).await;
+            let refusal = Step::answer(status, &[("x-code", "No")], "");
+            let server = Server::start([refusal, Step::ok("done")]).await;
             let caller = Caller::to(&server, quick());
             let error = caller.call(safety).await.unwrap_err();
             assert_eq!((error.kind(), error.status()), (kind, Some(status)));
@@ -169,13 +170,14 @@ async fn success_in_which_the_cloud_names_a_failure_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn answers_of_something_in_between_are_tried_again_by_status() {
+async fn answers_nobody_understands_are_tried_again() {
     for (status, kind, attempts) in [
         (429, ErrorKind::Throttled, 4),
         (502, ErrorKind::Unavailable, 4),
         (200, ErrorKind::Protocol, 4),
-        (404, ErrorKind::Protocol, 1),
-        (403, ErrorKind::Protocol, 1),
+        (404, ErrorKind::Protocol, 4),
+        (403, ErrorKind::Protocol, 4),
+        (307, ErrorKind::Protocol, 1),
     ] {
         let server = Server::start([(); 9].map(|()| Step::answer(status, &[], "<html>"))).await;
         let caller = Caller::to(&server, quick());

@@ -150,7 +150,8 @@ impl MockAliyun {
         self.server.gate().set_open(true).await
     }
 
-    /// Every request received so far, refused ones included, in the order they were answered.
+    /// Every request received so far, refused ones included, in the order they were answered; the newest
+    /// 100,000.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.server.requests()
     }

@@ -214,12 +214,13 @@ impl MockHuaweicloud {
         self.live_server.gate().set_open(true).await
     }
 
-    /// Every Live request received so far, refused ones included, in the order they were answered.
+    /// Every Live request received so far, refused ones included, in the order they were answered; the newest
+    /// 100,000.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.live_server.requests()
     }
 
-    /// Every IAM request received so far.
+    /// Every IAM request received so far; the newest 100,000.
     pub fn iam_requests(&self) -> Vec<ReceivedRequest> {
         self.iam_server.requests()
     }

@@ -53,6 +53,8 @@ async fn faults_are_added_shown_and_forgotten() {
         "method": "GET", "path": "/", "operation": null, "status": 503, "code": null, "fault": "status",
     });
     assert_eq!(requests.json, json!([expected]));
+    let counts = mocks.send(Method::GET, "/aliyun", Value::Null).await;
+    assert_eq!(counts.json, json!({"requests": 1, "struck": 1}));
 }
 
 #[tokio::test]
