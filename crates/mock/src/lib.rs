@@ -75,6 +75,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Faults
+//!
+//! [`MockAliyun::faults`] and [`MockHuaweicloud::faults`] (and `iam_faults`) script what goes wrong: which exchange, how
+//! often, before or after the call is carried out. The clock of a mock can be moved, which answers' `Date` follows; keys can
+//! be rotated, tokens revoked, connections refused. [`MockAdmin`] does the same over HTTP.
+//!
+//! ```
+//! use record_callback_mock::{Fault, FaultKind, MockAliyun};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mock = MockAliyun::builder().start().await?;
+//! let busy = FaultKind::Status { status: 503, retry_after: Some("1".to_owned()) };
+//! mock.faults().add(Fault::new(busy).operation("UpdateLiveRecordNotifyConfig"));
+//! mock.faults().add(Fault::new(FaultKind::Stall).times(3));
+//! assert_eq!(mock.faults().to_come().len(), 2);
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Runtime::new()?.block_on(example())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What is assumed
 //!
 //! The vendors' pages are silent or contradict each other here and there, and the real services were never asked. Where
@@ -85,9 +106,10 @@
 //! - Aliyun: configurations without an on-demand URL or key are described with empty texts. An empty `NotifyUrl` or
 //!   `NotifyAuthKey` counts as not given. `PageNumber` and `PageSize` are required for listing deliveries, as the page
 //!   marks them, and `EndTime` is inclusive. Unknown parameters are ignored; one given twice is refused. An ACS3 call
-//!   has to sign `host`, `content-type` if it has one, and all its `x-acs-` headers.
+//!   has to sign `host`, the `content-type` of its body if it has one, and all its `x-acs-` headers.
 //! - Huawei Cloud: `PUT` cannot change domain or app. An empty or repeating event list is refused, and an empty text
-//!   for a URL or key when creating. A signature has to cover `host`. A request with a signature and a token is judged by the signature.
+//!   for a URL or key when creating. A signature has to cover `host`. A request with a signature and a token is judged by
+//!   the signature.
 //! - Deliveries: an answer counts when its status is 200, whatever its body. An entry of Aliyun's log stands for a
 //!   delivery with all its attempts, dated by the first, and shows the last answer and no signature. Huawei Cloud's
 //!   callbacks have no signature without a key. What the vendors leave open about timeouts and retries is in
@@ -107,13 +129,13 @@
 //! or out of order by itself, compressed answers are not asked for, and a receiver with HTTPS needs a certificate the
 //! system trusts.
 //!
-//! Never happening: permissions (every key may do everything), HTTPS being required, unsafe callback URLs, keys and
-//! users being disabled or locked, temporary keys expiring.
+//! Never happening by itself, though a fault can say so: a permission that is missing (every key may do everything), a
+//! temporary key that expires. Never happening: HTTPS being required, unsafe callback URLs, users being disabled or locked.
 //!
 //! # Secrets
 //!
 //! `Debug` of every type leaves out secrets, and the one [`tracing`] event for each answered request has vendor,
-//! operation, status and code only; the one for each attempt at a callback has vendor, event, attempt, status and
+//! operation, status, code and fault only; the one for each attempt at a callback has vendor, event, attempt, status and
 //! outcome. The accessors of [`ReceivedRequest`] and of the configurations give tests everything.
 
 mod admin;
