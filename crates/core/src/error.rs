@@ -302,6 +302,13 @@ impl Error {
         self
     }
 
+    /// Says that the call was not carried out: for what failed before it was made, whatever that was.
+    #[must_use]
+    pub fn with_nothing_applied(mut self) -> Self {
+        self.0.maybe_applied = false;
+        self
+    }
+
     /// Adds the deviations that were refused.
     #[must_use]
     pub fn with_deviations(mut self, deviations: Vec<Deviation>) -> Self {

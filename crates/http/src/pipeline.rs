@@ -230,10 +230,10 @@ impl Pipeline {
         let turn = timeout_at(deadline, self.quotas.turn(call.quota)).await;
         turn.map_err(|_| late("the call's turn in the quota"))?;
         let ahead = self.ahead.load(Ordering::Relaxed);
-        let signed = timeout_at(deadline, sign())
-            .await
-            .unwrap_or_else(|_| Err(late("there were credentials to sign with")))?;
-        Ok((signed, ahead))
+        // Getting a token is a call of its own.
+        let signed = timeout_at(deadline, sign()).await;
+        let signed = signed.unwrap_or_else(|_| Err(late("there were credentials to sign with")));
+        Ok((signed.map_err(Error::with_nothing_applied)?, ahead))
     }
 
     async fn attempt<T>(

@@ -133,7 +133,9 @@ impl HuaweicloudClient {
                 self.0.iam.project_of(region, credentials).await
             }
         };
-        self.0.project_id.get_or_try_init(discover).await.map(String::as_str)
+        // Whatever became of IAM's answer, the call that needs it was not made.
+        let project_id = self.0.project_id.get_or_try_init(discover).await;
+        project_id.map(String::as_str).map_err(Error::with_nothing_applied)
     }
 
     async fn unsigned(

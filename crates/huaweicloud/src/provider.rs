@@ -280,12 +280,12 @@ impl RecordCallbackProvider for HuaweicloudProvider {
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {
         if let Some(id) = self.id(key) {
             // If not, the id is for another pair by now, or gone: somebody changed it behind our back.
-            let shown = self.show(&id).await.map_err(|error| error.with_domain(key.domain.as_str()))?;
+            let shown = self.show(&id).await.map_err(of_domain(&key.domain))?;
             if let Some(found) = shown.filter(|found| found.key == *key) {
                 return Ok(Some(found));
             }
         }
-        self.find(key).await
+        self.find(key).await.map_err(of_domain(&key.domain))
     }
 
     async fn list(&self, domain: Option<&DomainName>) -> Result<Vec<StoredCallback>> {
@@ -293,7 +293,10 @@ impl RecordCallbackProvider for HuaweicloudProvider {
             publish_domain: domain.map(|domain| domain.as_str().to_owned()),
             ..ListQuery::default()
         };
-        let configs = self.pages(query, |_| false).await?;
+        let configs = self.pages(query, |_| false).await.map_err(|error| match domain {
+            Some(domain) => of_domain(domain)(error),
+            None => error,
+        })?;
         for found in &configs {
             self.learn(found);
         }
@@ -342,7 +345,8 @@ impl RecordCallbackProvider for HuaweicloudProvider {
                 let (key, request) = (&key, &request);
                 async move { self.update_clearing(key, &id, request).await }
             })
-            .await?;
+            .await
+            .map_err(of_domain(&key.domain))?;
         let mut unconfirmed = if may_have_stayed {
             confirm_dropped(self.client.retry(), || self.show(&id), &effective)
                 .await
@@ -362,9 +366,14 @@ impl RecordCallbackProvider for HuaweicloudProvider {
         match deleted {
             // An earlier attempt, whose answer was lost, deleted it.
             Err(error) if error.kind() == ErrorKind::NotFound && error.maybe_applied() => Ok(()),
-            deleted => deleted.map(drop).map_err(|error| error.with_domain(key.domain.as_str())),
+            deleted => deleted.map(drop).map_err(of_domain(&key.domain)),
         }
     }
+}
+
+/// Errors of IAM, and of calls by id, do not name the domain by themselves.
+fn of_domain(domain: &DomainName) -> impl Fn(Error) -> Error + '_ {
+    |error| error.with_domain(domain.as_str())
 }
 
 fn of_vendor(error: Error) -> Error {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use record_callback::aliyun::{AliyunClient, AliyunProvider, Signature};
+use record_callback::aliyun::{AliyunClient, AliyunProvider, NotifyRecords, NotifyRecordsQuery, Signature};
 use record_callback::http::{AccessKey, Quotas, RetryPolicy, StaticCredentials};
 use record_callback::huaweicloud::{HuaweicloudClient, HuaweicloudProvider, Login};
 use record_callback::{
-    CallbackSigning, RecordCallbackConfig, RecordCallbackProvider, RecordCallbackProviderExt, SigningKey,
+    CallbackSigning, Error, RecordCallbackConfig, RecordCallbackProvider, RecordCallbackProviderExt,
+    SigningKey,
 };
 use record_callback_mock::{Clock, Fault, FaultKind, MockAliyun, MockHuaweicloud, ReceivedRequest};
 
@@ -52,12 +53,17 @@ pub enum Way {
     HuaweicloudTemporary,
     HuaweicloudToken,
     HuaweicloudPassword,
+    /// As with a password, and there is no token yet.
+    HuaweicloudLogin,
+    /// As with a key, and the project is not known yet.
+    HuaweicloudDiscovery,
 }
 
 impl Way {
     /// Each vendor's first.
     pub(super) const BOTH: [Self; 2] = [Self::AliyunRpc, Self::HuaweicloudKey];
     pub(super) const SIGNED: [Self; 3] = [Self::AliyunRpc, Self::AliyunAcs3, Self::HuaweicloudKey];
+    pub(super) const IAM: [Self; 2] = [Self::HuaweicloudLogin, Self::HuaweicloudDiscovery];
     pub(super) const TEMPORARY: [Self; 2] = [Self::AliyunTemporary, Self::HuaweicloudTemporary];
 
     /// The vendor's name.
@@ -82,6 +88,8 @@ pub(super) fn config(path: &str, token: &str) -> RecordCallbackConfig {
 pub(super) struct Running {
     pub(super) provider: Arc<dyn RecordCallbackProvider>,
     pub(super) mock: Mock,
+    /// Of Aliyun, for what the provider has no operation for.
+    client: Option<AliyunClient>,
     /// Where redirects lead; nobody may arrive there.
     elsewhere: TcpListener,
 }
@@ -102,21 +110,36 @@ impl Running {
             _ => String::new(),
         };
         let connect = |endpoint: &str| mock.connect(cell.way, endpoint, &token, retry.clone());
-        let provider = connect(mock.endpoint());
+        let (mut provider, mut client) = connect(mock.endpoint());
         if cell.operation != Operation::Create {
             provider.create(&before(), record_callback::Fidelity::Exact).await.expect("no trouble yet");
         } else if cell.way == Way::HuaweicloudPassword {
             // Has a token before the trouble begins.
             provider.ensure_absent(&before().key(), &no_wait()).await.expect("no trouble yet");
         }
-        let provider = match &cell.trouble.cause {
-            Cause::NoTls => connect(&mock.endpoint().replace("http:", "https:")),
-            Cause::NoName => connect("https://live.example.invalid"),
-            _ => provider,
-        };
+        match &cell.trouble.cause {
+            Cause::NoTls => (provider, client) = connect(&mock.endpoint().replace("http:", "https:")),
+            Cause::NoName => (provider, client) = connect("https://live.example.invalid"),
+            // One that has asked IAM for nothing yet.
+            Cause::Iam(_) => (provider, client) = connect(mock.endpoint()),
+            _ => {}
+        }
         let elsewhere = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         mock.trouble(cell, &elsewhere).await;
-        Self { provider, mock, elsewhere }
+        Self { provider, mock, client, elsewhere }
+    }
+
+    /// The deliveries of the last hour, of Aliyun.
+    pub(super) async fn log(&self) -> Result<NotifyRecords, Error> {
+        let now = jiff::Timestamp::now();
+        let query = NotifyRecordsQuery {
+            domain_name: DOMAIN.to_owned(),
+            start_time: now - jiff::SignedDuration::from_mins(59),
+            end_time: now,
+            ..NotifyRecordsQuery::default()
+        };
+        let client = self.client.as_ref().expect("only Aliyun has a log");
+        client.describe_live_record_notify_records(&query).await
     }
 
     /// Whether somebody followed a redirect.
@@ -172,7 +195,7 @@ impl Mock {
         endpoint: &str,
         token: &str,
         retry: RetryPolicy,
-    ) -> Arc<dyn RecordCallbackProvider> {
+    ) -> (Arc<dyn RecordCallbackProvider>, Option<AliyunClient>) {
         let temporary = |id: &str| AccessKey::new(id, SECRET).with_security_token(SECURITY_TOKEN);
         match self {
             Self::Aliyun(_) => {
@@ -189,24 +212,30 @@ impl Mock {
                     .retry(retry)
                     .build()
                     .expect("the options are right");
-                Arc::new(AliyunProvider::new(client))
+                (Arc::new(AliyunProvider::new(client.clone())), Some(client))
             }
             Self::Huaweicloud(mock) => {
                 let client = HuaweicloudClient::builder()
                     .endpoint(endpoint)
                     .iam_endpoint(mock.iam_endpoint())
-                    .project_id(mock.project_id())
                     .quotas(Quotas::unlimited())
                     .retry(retry);
+                let client = if Way::IAM.contains(&way) {
+                    client.region(mock.region())
+                } else {
+                    client.project_id(mock.project_id())
+                };
                 let client = match way {
                     Way::HuaweicloudToken => client.token(token),
-                    Way::HuaweicloudPassword => client.login(Login::new("account", "user", PASSWORD)),
+                    Way::HuaweicloudPassword | Way::HuaweicloudLogin => {
+                        client.login(Login::new("account", "user", PASSWORD))
+                    }
                     Way::HuaweicloudTemporary => {
                         client.credentials(StaticCredentials::new(temporary("HWTEMPEXAMPLE")))
                     }
                     _ => client.credentials(StaticCredentials::new(AccessKey::new("HWAKEXAMPLE", SECRET))),
                 };
-                Arc::new(HuaweicloudProvider::new(client.build().expect("the options are right")))
+                (Arc::new(HuaweicloudProvider::new(client.build().expect("the options are right"))), None)
             }
         }
     }
@@ -217,6 +246,9 @@ impl Mock {
             (Self::Aliyun(mock), Cause::Script(fault)) => mock.faults().add(meant(fault, cell, elsewhere)),
             (Self::Huaweicloud(mock), Cause::Script(fault)) => {
                 mock.faults().add(meant(fault, cell, elsewhere))
+            }
+            (Self::Huaweicloud(mock), Cause::Iam(fault)) => {
+                mock.iam_faults().add(meant(fault, cell, elsewhere))
             }
             (Self::Aliyun(mock), Cause::Refused) => {
                 mock.refuse_connections().await.expect("the port is ours")
@@ -241,7 +273,7 @@ impl Mock {
                 assert!(mock.remove_access_key("HWAKEXAMPLE") && mock.remove_access_key("HWTEMPEXAMPLE"));
             }
             (Self::Huaweicloud(mock), Cause::TokenRevoked) => mock.revoke_tokens(),
-            (Self::Aliyun(_), Cause::TokenRevoked) => panic!("{cell}: there are no tokens"),
+            (Self::Aliyun(_), Cause::TokenRevoked | Cause::Iam(_)) => panic!("{cell}: there is no IAM"),
         }
     }
 }
@@ -295,6 +327,7 @@ impl Running {
             }
             Mock::Huaweicloud(mock) => {
                 mock.faults().clear();
+                mock.iam_faults().clear();
                 mock.accept_connections().await.expect("the port is ours");
             }
         }

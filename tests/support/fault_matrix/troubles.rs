@@ -42,6 +42,8 @@ enum Passes {
 pub enum Cause {
     /// The mock's script.
     Script(Fault),
+    /// The script of the mock's IAM, which is asked before the call can be made.
+    Iam(Fault),
     /// Nobody listens.
     Refused,
     /// The other end speaks no TLS.
@@ -65,7 +67,11 @@ impl Cause {
 
     /// Whether calls last until they are out of time.
     pub(super) fn is_silent(&self) -> bool {
-        matches!(self, Self::Script(Fault { kind: FaultKind::Stall | FaultKind::Drip { .. }, .. }))
+        use FaultKind::{Drip, Stall};
+        matches!(
+            self,
+            Self::Script(Fault { kind: Stall | Drip { .. }, .. }) | Self::Iam(Fault { kind: Stall, .. })
+        )
     }
 
     fn carries_out(&self) -> bool {
@@ -116,6 +122,7 @@ pub fn troubles() -> Vec<Trouble> {
     troubles.extend(refused());
     troubles.extend(travelling());
     troubles.extend(unscripted());
+    troubles.extend(at_iam());
     troubles
 }
 
@@ -217,4 +224,30 @@ fn unscripted() -> Vec<Trouble> {
         script("the token of a login expired", FaultKind::TokenExpired, Passes::Once, Unauthenticated)
             .of(&[Way::HuaweicloudPassword]),
     ]
+}
+
+/// What is asked of IAM first: a token, or the project.
+fn at_iam() -> Vec<Trouble> {
+    use Passes::{Never, Once};
+    let page = |status| FaultKind::Page { status };
+    let redirect = FaultKind::Redirect { status: 307, location: String::new() };
+    let iam = |(name, kind, passes, error): (&str, FaultKind, Passes, ErrorKind)| {
+        Trouble::new(format!("IAM: {name}"), Cause::Iam(Fault::new(kind)), passes, error).of(&Way::IAM)
+    };
+    [
+        ("no answer, reset", FaultKind::Reset, Once, Unavailable),
+        ("no answer, stalled", FaultKind::Stall, Once, Timeout),
+        ("502 HTML page", page(502), Once, Unavailable),
+        ("200 HTML page", page(200), Once, Protocol),
+        ("half of the JSON", FaultKind::Truncate, Once, Protocol),
+        ("reset halfway through the answer", FaultKind::ResetInAnswer, Once, Unavailable),
+        ("throttled", FaultKind::Throttled, Once, Throttled),
+        ("unavailable", FaultKind::Unavailable, Once, Unavailable),
+        ("permission denied", FaultKind::Denied, Never, PermissionDenied),
+        ("unauthorized", FaultKind::TokenExpired, Never, Unauthenticated),
+        ("307 to elsewhere", redirect, Never, Protocol),
+    ]
+    .into_iter()
+    .map(iam)
+    .collect()
 }

@@ -237,4 +237,10 @@ async fn debug_shows_kinds_and_no_request() {
     assert!(add(&mock).await.1.is_err());
     let shown = format!("{:?}", mock.requests());
     assert!(shown.contains("fault: Some(\"reset\")") && !shown.contains("Signature"), "{shown}");
+
+    let key = mock.issue_temporary_access_key();
+    let shown = format!("{key:?} {mock:?}");
+    for secret in [key.secret.as_str(), &key.security_token, mock.access_key_secret()] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
 }
