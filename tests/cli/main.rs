@@ -15,6 +15,7 @@ mod fleet;
 mod help;
 mod markdown;
 mod mock;
+mod mock_docs;
 mod program;
 mod readme;
 mod receive;
