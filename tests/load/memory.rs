@@ -45,7 +45,7 @@ impl Memory {
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quarters: Vec<_> =
-            self.quarters().iter().map(|kib| format!("{:.1}", *kib as f64 / 1024.0)).collect();
+            self.quarters().iter().map(|kib| format!("{}.{}", kib / 1024, kib % 1024 * 10 / 1024)).collect();
         write!(f, "resident memory by quarters, MiB: {}", quarters.join(", "))
     }
 }

@@ -30,9 +30,10 @@ impl Counts {
 
     pub(crate) fn line(&self, elapsed: Duration, requests: u64, struck: u64) -> String {
         let Self { calls, done, failed } = self;
-        let (rate, share) = (*calls as f64 / elapsed.as_secs_f64(), struck as f64 / requests as f64 * 100.0);
+        let rate = calls / elapsed.as_secs().max(1);
+        let per_mille = struck * 1_000 / requests.max(1);
         format!(
-            "{calls} calls, {rate:.0} a second: {done} done, failed {failed:?}; {requests} requests, {struck} with a fault ({share:.1} %)"
+            "{calls} calls, {rate} a second: {done} done, failed {failed:?}; {requests} requests, {struck} ({per_mille} per mille) with a fault"
         )
     }
 
@@ -42,10 +43,10 @@ impl Counts {
         if ended != self.calls || requests < self.calls {
             return Some(format!("{} calls, {ended} ended, {requests} requests", self.calls));
         }
-        let share = struck as f64 / requests as f64;
-        // Of a few hundred requests already, more than this is no chance.
-        let scripted = 0.02..0.09;
-        (!scripted.contains(&share)).then(|| format!("{struck} of {requests} requests had a fault"))
+        // 50 per mille are scripted; of a few hundred requests already, this far off is no chance.
+        let expected = 20..90;
+        (!expected.contains(&(struck * 1_000 / requests)))
+            .then(|| format!("{struck} of {requests} requests had a fault"))
     }
 
     async fn call<T>(&mut self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -93,7 +94,7 @@ pub(crate) async fn worker(
         let there = counts.call(provider.update(&updated, Fidelity::Exact)).await;
         settle(&mut counts, &*provider, &there.map(drop), &key, Some(&updated), &mut left, cloud).await;
         // Every other worker leaves its last config where it is.
-        if number % 2 == 0 || running.load(Ordering::Relaxed) {
+        if number.is_multiple_of(2) || running.load(Ordering::Relaxed) {
             let gone = counts.call(provider.delete(&key)).await;
             settle(&mut counts, &*provider, &gone, &key, None, &mut left, cloud).await;
         }

@@ -113,7 +113,10 @@ pub(crate) fn after() -> RecordCallbackConfig {
 }
 
 impl Cell {
-    /// Runs the call and checks all that can be said of it; an error says what is wrong.
+    /// Runs the call and checks all that can be said of it.
+    ///
+    /// # Errors
+    /// What is wrong with how it ended.
     pub async fn run(&self) -> Result<Ended, String> {
         let rig = Running::prepare(self).await;
         let began = Instant::now();

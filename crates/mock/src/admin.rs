@@ -13,7 +13,7 @@ use axum::{
 use jiff::SignedDuration;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 use tracing::warn;
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     faults::{Fault, Faults},
     huaweicloud::MockHuaweicloud,
     recorded::RequestLog,
-    server::Gate,
+    server::{DRAIN_LIMIT, Gate},
 };
 
 /// A listener that controls both mocks in JSON.
@@ -112,10 +112,12 @@ impl MockAdmin {
         &self.endpoint
     }
 
-    /// Stops listening.
-    pub async fn shutdown(self) {
+    /// Stops listening, and lets requests in flight finish, for a few seconds at most.
+    pub async fn shutdown(mut self) {
         drop(self.running);
-        let _ = self.task.await;
+        if timeout(DRAIN_LIMIT, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Fault {
     /// Only calls of this operation, by the vendor's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// How many exchanges it would have struck are left alone first.
+    /// How many exchanges it is meant for are left alone first, whatever the rate.
     #[serde(default)]
     pub skip: u32,
     /// How many exchanges it strikes, 1 by default; `None` (`null`) strikes until it is cleared.
@@ -91,7 +91,7 @@ pub enum FaultKind {
     },
     /// An answer of this many bytes with status 200.
     Large {
-        /// How long the body is.
+        /// How long the body is, 64 MiB at most.
         bytes: usize,
     },
 
@@ -177,6 +177,9 @@ const fn once() -> Option<u32> {
     Some(1)
 }
 
+/// Longer answers would be the mock's own trouble.
+const LARGEST: usize = 64 * 1024 * 1024;
+
 const fn always() -> f64 {
     1.0
 }
@@ -256,6 +259,9 @@ impl Fault {
             }
             FaultKind::Redirect { status, .. } if !(300..400).contains(status) => {
                 Some(format!("status {status} is not 300 to 399"))
+            }
+            FaultKind::Large { bytes } if *bytes > LARGEST => {
+                Some(format!("{bytes} bytes are more than {LARGEST}"))
             }
             _ if !(0.0..=1.0).contains(&self.rate) => Some(format!("rate {} is not 0 to 1", self.rate)),
             _ => None,

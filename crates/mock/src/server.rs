@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How long `shutdown` waits for requests in flight.
-const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// One cloud service behind a listener. It gets the raw request because signatures cover the bytes as sent.
 pub(crate) trait Service: Send + Sync + 'static {

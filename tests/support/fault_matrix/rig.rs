@@ -96,8 +96,8 @@ pub(super) struct Running {
 
 #[derive(Debug)]
 pub(super) enum Mock {
-    Aliyun(MockAliyun),
-    Huaweicloud(MockHuaweicloud),
+    Aliyun(Box<MockAliyun>),
+    Huaweicloud(Box<MockHuaweicloud>),
 }
 
 impl Running {
@@ -172,13 +172,17 @@ impl Mock {
                 SECRET,
                 SECURITY_TOKEN,
             );
-            Self::Aliyun(builder.domain(DOMAIN).clock(Clock::system()).start().await.expect("it starts"))
+            Self::Aliyun(Box::new(
+                builder.domain(DOMAIN).clock(Clock::system()).start().await.expect("it starts"),
+            ))
         } else {
             let builder = MockHuaweicloud::builder()
                 .access_key("HWAKEXAMPLE", SECRET)
                 .temporary_access_key("HWTEMPEXAMPLE", SECRET, SECURITY_TOKEN)
                 .user("account", "user", PASSWORD);
-            Self::Huaweicloud(builder.domain(DOMAIN).clock(Clock::system()).start().await.expect("it starts"))
+            Self::Huaweicloud(Box::new(
+                builder.domain(DOMAIN).clock(Clock::system()).start().await.expect("it starts"),
+            ))
         }
     }
 
@@ -245,13 +249,13 @@ impl Mock {
             (_, Cause::NoTls | Cause::NoName) => {}
             (Self::Aliyun(mock), Cause::Script(fault)) => mock.faults().add(meant(fault, cell, elsewhere)),
             (Self::Huaweicloud(mock), Cause::Script(fault)) => {
-                mock.faults().add(meant(fault, cell, elsewhere))
+                mock.faults().add(meant(fault, cell, elsewhere));
             }
             (Self::Huaweicloud(mock), Cause::Iam(fault)) => {
-                mock.iam_faults().add(meant(fault, cell, elsewhere))
+                mock.iam_faults().add(meant(fault, cell, elsewhere));
             }
             (Self::Aliyun(mock), Cause::Refused) => {
-                mock.refuse_connections().await.expect("the port is ours")
+                mock.refuse_connections().await.expect("the port is ours");
             }
             (Self::Huaweicloud(mock), Cause::Refused) => {
                 mock.refuse_connections().await.expect("the port is ours");
@@ -264,7 +268,7 @@ impl Mock {
             }
             (Self::Aliyun(mock), Cause::KeyRotated) => mock.put_access_key("LTAIexample", "another-secret"),
             (Self::Huaweicloud(mock), Cause::KeyRotated) => {
-                mock.put_access_key("HWAKEXAMPLE", "another-secret")
+                mock.put_access_key("HWAKEXAMPLE", "another-secret");
             }
             (Self::Aliyun(mock), Cause::KeyRemoved) => {
                 assert!(mock.remove_access_key("LTAIexample") && mock.remove_access_key("STS.example"));

@@ -113,6 +113,7 @@ impl Secrets {
     }
 
     /// The last piece of a secret in `text`: whose, how encoded, and where.
+    #[must_use]
     pub fn find(&self, text: &str) -> Option<(&'static str, &'static str, String)> {
         let listed = listed(text);
         [squeezed(&listed), spaced(&listed), squeezed(text), spaced(text)].iter().rev().find_map(|text| {
@@ -123,7 +124,7 @@ impl Secrets {
         })
     }
 
-    pub fn is_piece(&self, piece: &[u8]) -> bool {
+    fn is_piece(&self, piece: &[u8]) -> bool {
         self.beginnings.contains(&piece[..2]) && self.pieces.contains_key(piece)
     }
 }
@@ -146,6 +147,7 @@ fn listed(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+#[must_use]
 pub fn percent_encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
@@ -157,6 +159,7 @@ pub fn percent_encoded(text: &str) -> String {
     })
 }
 
+#[must_use]
 pub fn percent_decoded(text: &str) -> String {
     let mut parts = text.split('%');
     let mut decoded = parts.next().unwrap_or_default().as_bytes().to_vec();
@@ -172,6 +175,7 @@ pub fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
+#[must_use]
 pub fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();

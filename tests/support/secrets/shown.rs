@@ -65,6 +65,7 @@ impl Shown {
     }
 
     /// What shows which secret, with one example each.
+    #[must_use]
     pub fn leaks(&self, secrets: &Secrets) -> Vec<String> {
         let leaks: BTreeMap<_, _> = self
             .0

@@ -10,7 +10,8 @@ use crate::lock::lock;
 
 /// The faults one listener is going to have. Clones share them.
 ///
-/// Of several that would strike, the one that was added first does.
+/// Of several that would strike, the one that was added first does; one that strikes while the request is being read
+/// comes before all others.
 #[derive(Clone)]
 pub struct Faults(Arc<Mutex<Script>>);
 

@@ -130,8 +130,10 @@ impl<S: Service> Acceptor<S> {
         match door {
             Door::Open(listener) if !open => {
                 drop(listener);
+                // At once: nobody else may take the port.
+                let closed = closed(self.addr).map(Door::Closed);
                 self.serving.shutdown().await;
-                closed(self.addr).map(Door::Closed)
+                closed
             }
             Door::Closed(socket) if open => socket.listen(BACKLOG).map(Door::Open),
             unchanged => Ok(unchanged),

@@ -1,12 +1,16 @@
 //! The admin port.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use record_callback_mock::{
     AliyunConfig, Fault, FaultKind, HuaweicloudConfig, MockAdmin, MockAliyun, MockHuaweicloud,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::client::{Reply, http};
 use crate::receiver::Receiver;
@@ -66,6 +70,7 @@ async fn what_is_not_understood_changes_nothing_and_says_why() {
         (json!({"fault": "status", "status": 42}), "status 42 is not 200 to 599"),
         (json!([{"fault": "reset"}, {"fault": "reset", "rate": 2}]), "rate 2 is not 0 to 1"),
         (json!("reset"), "invalid type"),
+        (json!({"fault": "large", "bytes": 1_000_000_000_000_u64}), "bytes are more than 67108864"),
     ] {
         let reply = mocks.send(Method::POST, "/huaweicloud/faults", body).await;
         assert_eq!(reply.status, 400);
@@ -138,5 +143,9 @@ async fn time_connections_and_tokens_are_in_its_hands() {
     assert_eq!(with_token().await.status, 200);
     assert_eq!(mocks.send(Method::DELETE, "/huaweicloud-iam/tokens", Value::Null).await.status, 204);
     assert_eq!(with_token().await.outcome(), (401, "APIGW.0307"));
-    mocks.admin.shutdown().await;
+    // A request that never ends does not hold it up.
+    let admin = mocks.admin.endpoint().trim_start_matches("http://").to_owned();
+    let mut half = TcpStream::connect(admin).await.unwrap();
+    half.write_all(b"POST /aliyun/faults HTTP/1.1\r\ncontent-length: 10\r\n\r\n{").await.unwrap();
+    timeout(Duration::from_secs(30), mocks.admin.shutdown()).await.unwrap();
 }
