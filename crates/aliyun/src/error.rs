@@ -68,16 +68,22 @@ pub(crate) fn time_refused(error: &Error) -> bool {
     matches!(error.code(), Some("InvalidTimeStamp.Expired" | "IllegalTimestamp"))
 }
 
-/// Whether an update may have been refused for an empty parameter, in words we understand or not. No page says with
-/// which code that would be.
+/// Whether an update may have been refused for an empty on-demand URL, in words we understand or not. No page says with
+/// which code that would be, so that it may be any that does not name something else.
 pub(crate) fn empty_refused(error: &Error) -> bool {
-    let codes = ["InvalidOnDemandUrl", "Missing", "InvalidParameter"];
-    match error.code() {
-        Some(code) => {
-            error.kind() == ErrorKind::InvalidConfig && codes.iter().any(|prefix| code.starts_with(prefix))
-        }
-        None => error.kind() == ErrorKind::Protocol && error.status() == Some(400),
+    let not_understood = error.kind() == ErrorKind::Protocol && error.code().is_none();
+    match error.kind() {
+        ErrorKind::InvalidConfig => !error.code().is_some_and(names_another),
+        _ => not_understood && error.status() == Some(400),
     }
+}
+
+/// Whether a refusal with this code is for something other than the on-demand URL.
+fn names_another(code: &str) -> bool {
+    let missing_another = code.strip_prefix("Missing").is_some_and(|missing| {
+        !["", "OnDemandUrl", "Parameter"].contains(&missing.split('.').next().unwrap_or_default())
+    });
+    missing_another || code.starts_with("InvalidNotifyUrl") || code == "InvalidProtocol.NeedSsl"
 }
 
 fn kind(code: &str) -> Option<ErrorKind> {
@@ -170,6 +176,29 @@ mod tests {
             (500, ErrorKind::Unavailable),
         ] {
             assert_eq!(classify(&answer(status, r#"{"Message":"no code"}"#)).kind(), kind, "{status}");
+        }
+    }
+
+    #[test]
+    fn any_refusal_of_a_value_may_be_for_the_empty_url_unless_it_names_another() {
+        for (code, expected) in [
+            ("InvalidOnDemandUrl.Malformed", true),
+            ("MissingOnDemandUrl", true),
+            ("MissingParameter", true),
+            ("InvalidParameter", true),
+            ("InvalidUrl.Empty", true),
+            ("Brand.New", true),
+            ("not a word", true),
+            ("InvalidNotifyUrl.Malformed", false),
+            ("InvalidProtocol.NeedSsl", false),
+            ("MissingNotifyUrl", false),
+            ("MissingSecurityToken", false),
+            ("InvalidConfig.NotFound", false),
+            ("Forbidden", false),
+            ("InvalidAction.NotFound", false),
+        ] {
+            let error = classify(&json(400, code));
+            assert_eq!(empty_refused(&error), expected, "{code}");
         }
     }
 

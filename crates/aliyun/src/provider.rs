@@ -10,7 +10,7 @@ use record_callback_core::{
     Applied, CallbackKey, Capabilities, DomainName, Error, ErrorKind, Fidelity, Fitted, RecordCallbackConfig,
     RecordCallbackProvider, Result, StoredCallback, Vendor,
 };
-use record_callback_http::{Seen, confirm_dropped, create_settled};
+use record_callback_http::{Seen, confirm_dropped, create_settled, delete_settled};
 
 use crate::VENDOR;
 use crate::client::AliyunClient;
@@ -20,6 +20,8 @@ use crate::wire::{self, RecordNotifyConfig, STREAMING, UserDomainsQuery};
 
 /// Largest page of `DescribeLiveUserDomains`.
 const PAGE_SIZE: u32 = 50;
+/// How often all pages are asked for, at most.
+const MAX_PASSES: u32 = 16;
 /// Configs read at a time while listing; the quota paces them.
 const CONCURRENT_READS: usize = 8;
 
@@ -67,7 +69,7 @@ impl AliyunProvider {
         }
         let maybe_applied = refused.as_ref().is_some_and(Error::maybe_applied);
         let result = self.client.update_live_record_notify_config(request).await;
-        result.map_err(|error| if maybe_applied { error.with_maybe_applied() } else { error })?;
+        result.map_err(|error| error.with_maybe_applied_if(maybe_applied))?;
         // Only now is it certain what the refusal was for.
         if refused.is_some() {
             self.refuses_empty.store(true, Ordering::Relaxed);
@@ -76,9 +78,18 @@ impl AliyunProvider {
     }
 
     async fn streaming_domains(&self) -> Result<BTreeSet<DomainName>> {
-        // A set: a domain added meanwhile may shift the pages.
+        for _ in 0..MAX_PASSES {
+            if let Some(names) = self.streaming_domains_unless_they_change().await? {
+                return Ok(names);
+            }
+        }
+        Err(unlisted("the number of domains changed again and again while the cloud listed them"))
+    }
+
+    /// All pages; `None` if the number of domains changed: one that goes moves another past the next page.
+    async fn streaming_domains_unless_they_change(&self) -> Result<Option<BTreeSet<DomainName>>> {
         let mut names = BTreeSet::new();
-        let mut seen = 0;
+        let mut first_total = None;
         let mut query = UserDomainsQuery {
             live_domain_type: Some(STREAMING.into()),
             page_size: Some(PAGE_SIZE),
@@ -89,14 +100,25 @@ impl AliyunProvider {
             let page = self.client.describe_live_user_domains(&query).await?;
             let before = names.len();
             names.extend(page.domains().iter().map(|domain| DomainName::reported(&domain.domain_name)));
-            seen += page.domains().len();
-            // A total may be wrong, and a page beyond the last may repeat it.
-            let is_last = page.total_count.is_some_and(|total| seen >= total as usize);
-            if is_last || names.len() == before {
+            let Some(total) = page.total_count else {
+                // A page beyond the last may repeat it.
+                if names.len() == before {
+                    break;
+                }
+                continue;
+            };
+            if *first_total.get_or_insert(total) != total {
+                return Ok(None);
+            }
+            if names.len() >= total as usize {
                 break;
             }
+            if names.len() == before {
+                let seen = names.len();
+                return Err(unlisted(format!("the cloud listed only {seen} of {total} domains")));
+            }
         }
-        Ok(names)
+        Ok(Some(names))
     }
 
     fn check(key: &CallbackKey) -> Result<()> {
@@ -151,27 +173,29 @@ impl RecordCallbackProvider for AliyunProvider {
 
     async fn update(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
         let (request, Fitted { effective, deviations }) = translate(config, fidelity).map_err(of_vendor)?;
-        let unconfirmed = if request.on_demand_url.is_some() {
+        let may_have_stayed = if request.on_demand_url.is_some() {
             self.client.update_live_record_notify_config(&request).await?;
-            Vec::new()
-        } else if self.update_clearing(&request).await? {
-            confirm_dropped(self.client.retry(), || self.read(config.domain()), &effective)
-                .await
-                .map_err(|error| of_vendor(error).with_operation(wire::UPDATE))?
+            false
         } else {
-            Vec::new()
+            self.update_clearing(&request).await?
         };
-        Ok(Applied { id: None, effective, deviations, unconfirmed })
+        let applied = Applied { id: None, effective, deviations, unconfirmed: Vec::new() };
+        if !may_have_stayed {
+            return Ok(applied);
+        }
+        confirm_dropped(self.client.retry(), || self.read(config.domain()), applied, fidelity)
+            .await
+            .map_err(|error| of_vendor(error).with_operation(wire::UPDATE))
     }
 
     async fn delete(&self, key: &CallbackKey) -> Result<()> {
         Self::check(key)?;
-        match self.client.delete_live_record_notify_config(key.domain.as_str()).await {
-            // An earlier attempt, whose answer was lost, deleted it.
-            Err(error) if error.kind() == ErrorKind::NotFound && error.maybe_applied() => Ok(()),
-            result => result.map(drop),
-        }
+        delete_settled(self.client.delete_live_record_notify_config(key.domain.as_str()).await)
     }
+}
+
+fn unlisted(message: impl Into<String>) -> Error {
+    of_vendor(Error::new(ErrorKind::Unavailable, message)).with_operation(wire::USER_DOMAINS)
 }
 
 fn of_vendor(error: Error) -> Error {

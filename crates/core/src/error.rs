@@ -302,6 +302,13 @@ impl Error {
         self
     }
 
+    /// Keeps what is known of earlier attempts: marks the error as [`with_maybe_applied`](Self::with_maybe_applied) does
+    /// if `earlier` may have been carried out.
+    #[must_use]
+    pub fn with_maybe_applied_if(self, earlier: bool) -> Self {
+        if earlier { self.with_maybe_applied() } else { self }
+    }
+
     /// Says that the call was not carried out: for what failed before it was made, whatever that was.
     #[must_use]
     pub fn with_nothing_applied(mut self) -> Self {

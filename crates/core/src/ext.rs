@@ -9,9 +9,9 @@ use crate::app::{AppName, AppSelector};
 use crate::config::{CallbackKey, RecordCallbackConfig};
 use crate::domain::DomainName;
 use crate::error::{Error, ErrorKind, Field, Result};
-use crate::fidelity::{Deviation, DeviationKind, Fidelity};
+use crate::fidelity::{Deviation, Fidelity};
 use crate::provider::{Applied, RecordCallbackProvider, Vendor};
-use crate::stored::{Difference, DifferenceKind, StoredCallback};
+use crate::stored::{DifferenceKind, StoredCallback};
 
 /// Waits, on whatever runtime the caller uses.
 #[async_trait]
@@ -196,7 +196,12 @@ impl<P: RecordCallbackProvider + ?Sized> RecordCallbackProviderExt for P {
                 let list = ignored.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
                 return not_applied(format!("written, but the cloud shows {list}"), ignored);
             }
-            deviations.extend(ignored.into_iter().map(dropped_by_the_cloud));
+            for deviation in ignored.into_iter().map(Deviation::ignored) {
+                // The write may have found it out already.
+                if !deviations.contains(&deviation) {
+                    deviations.push(deviation);
+                }
+            }
             let unconfirmed = hidden(&stored, &effective, &unconfirmed);
             return Ok(Ensured { action, stored, deviations, unconfirmed });
         }
@@ -239,13 +244,4 @@ fn hidden(stored: &StoredCallback, wanted: &RecordCallbackConfig, expected: &[Fi
     let unseen = differences.filter(|difference| difference.kind == DifferenceKind::CannotBeReadBack);
     let fields = unseen.map(|difference| difference.field);
     fields.filter(|field| expected.contains(field) || wanted.signing.key().is_some()).collect()
-}
-
-fn dropped_by_the_cloud(difference: Difference) -> Deviation {
-    Deviation {
-        field: difference.field,
-        requested: difference.wanted,
-        effective: difference.stored,
-        kind: DeviationKind::Dropped,
-    }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::RecordCallbackConfig;
 use crate::error::{Field, InvalidConfig};
+use crate::stored::Difference;
 
 /// How far a vendor may stray from what was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -74,6 +75,18 @@ pub struct Deviation {
     pub effective: String,
     /// Whether something is added or lost.
     pub kind: DeviationKind,
+}
+
+impl Deviation {
+    /// What a cloud that accepted a write ignores of it.
+    pub fn ignored(difference: Difference) -> Self {
+        Self {
+            field: difference.field,
+            requested: difference.wanted,
+            effective: difference.stored,
+            kind: DeviationKind::Dropped,
+        }
+    }
 }
 
 impl fmt::Display for Deviation {

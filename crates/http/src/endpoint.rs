@@ -59,6 +59,11 @@ impl Endpoint {
         (self.is_loopback(), self.base.scheme()) == (other.is_loopback(), other.base.scheme())
     }
 
+    /// Whether nobody on the way can change what is answered.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        self.base.scheme() == "https" || self.is_loopback()
+    }
+
     /// Whether the host is this machine.
     pub fn is_loopback(&self) -> bool {
         self.base.host_str().is_some_and(is_loopback)
@@ -97,6 +102,19 @@ mod tests {
         assert!(error.to_string().starts_with("endpoint: is plain http to `live.example.com`"), "{error}");
         assert!(Endpoint::parse("endpoint", "http://live.example.com", true).is_ok());
         assert!(Endpoint::parse("endpoint", "http://127.0.0.1.example.com", false).is_err());
+    }
+
+    #[test]
+    fn only_plain_http_to_another_machine_is_within_reach() {
+        for (text, expected) in [
+            ("https://live.example.com", true),
+            ("http://127.0.0.1:8080", true),
+            ("http://localhost", true),
+            ("http://live.example.com", false),
+        ] {
+            let endpoint = Endpoint::parse("endpoint", text, true).unwrap();
+            assert_eq!(endpoint.is_out_of_reach(), expected, "{text}");
+        }
     }
 
     #[test]

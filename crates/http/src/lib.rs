@@ -29,7 +29,7 @@ pub use endpoint::Endpoint;
 pub use pipeline::{Call, Pipeline, Safety};
 pub use quota::{Quota, Quotas};
 pub use retry::RetryPolicy;
-pub use settle::{Seen, confirm_dropped, create_settled, read_settled};
+pub use settle::{Seen, confirm_dropped, create_settled, delete_settled, read_settled};
 pub use transport::{Answer, Failure, MAX_BODY, Secrets, Signed, sensitive};
 
 pub use bytes::Bytes as Body;

@@ -31,7 +31,8 @@ pub struct Call<'a> {
     /// Whether it may be sent again.
     pub safety: Safety,
     /// Whether this refusal may be because the time in the request is wrong. If the answer's `Date` says so too, the
-    /// call goes on at once with the cloud's time; see [`Pipeline::now`].
+    /// call goes on at once with the cloud's time; see [`Pipeline::now`]. Not with plain HTTP to another machine: whoever
+    /// writes a `Date` on the way would have requests signed for a time of their choice.
     pub time_refused: fn(&Error) -> bool,
 }
 
@@ -71,6 +72,8 @@ pub struct Pipeline {
     quotas: Quotas,
     retry: RetryPolicy,
     clock: Arc<dyn Clock>,
+    /// Whether what an answer says of the time is the cloud's own word.
+    trusts_dates: bool,
     /// Seconds the cloud's time is ahead of the clock.
     ahead: Arc<AtomicI64>,
 }
@@ -84,7 +87,8 @@ impl Pipeline {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let client = transport::client(endpoint)?;
-        Ok(Self { client, quotas, retry, clock, ahead: Arc::default() })
+        let trusts_dates = endpoint.is_out_of_reach();
+        Ok(Self { client, quotas, retry, clock, trusts_dates, ahead: Arc::default() })
     }
 
     /// The same connections and policy with other quotas, for a vendor's second service.
@@ -171,9 +175,9 @@ impl Pipeline {
                 Err(failed) => failed,
             };
             maybe_applied |= error.maybe_applied();
-            let error = if maybe_applied { error.with_maybe_applied() } else { error };
+            let error = error.with_maybe_applied_if(maybe_applied);
             let may_repeat = call.safety == Safety::Repeatable || !error.maybe_applied();
-            if let Some(ahead) = ahead.filter(|_| (call.time_refused)(&error)) {
+            if let Some(ahead) = ahead.filter(|_| self.trusts_dates && (call.time_refused)(&error)) {
                 match learnt {
                     None if may_repeat => {
                         if let Some(now_ahead) = date.and_then(|date| self.skew(ahead, date)) {
@@ -281,10 +285,12 @@ impl Pipeline {
         {
             error = error.with_retry_after(wait);
         }
-        // A refusal was not carried out; a server's failure or a success nobody understands may have been. So may
+        // A refusal was not carried out; a server's failure or a success nobody understands may have been, and so
+        // may, with any status, what is answered in words nobody understands: `not_understood` says so. So may
         // what is answered with a redirect: proxies send to a page of theirs when they lose the cloud's answer.
-        let refused = status.is_client_error() || is_refusal(error.kind());
-        Failed { error: if refused { error } else { error.with_maybe_applied() }, date }
+        let failed = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
+        let refused = is_refusal(error.kind()) || (status.is_client_error() && !failed);
+        Failed { error: error.with_maybe_applied_if(!refused), date }
     }
 }
 

@@ -1,4 +1,4 @@
-use record_callback_core::{Error, ErrorKind, Field, RecordCallbackConfig, Result, StoredCallback};
+use record_callback_core::{Applied, Deviation, Error, ErrorKind, Fidelity, Field, Result, StoredCallback};
 use tokio::time::{Instant, timeout_at};
 
 use crate::retry::{RetryPolicy, after, is_transient};
@@ -37,8 +37,7 @@ where
         tries += 1;
         let error = match timeout_at(end, create()).await {
             Ok(Ok(created)) => return Ok(created),
-            Ok(Err(error)) if unsettled.is_some() => error.with_maybe_applied(),
-            Ok(Err(error)) => error,
+            Ok(Err(error)) => error.with_maybe_applied_if(unsettled.is_some()),
             Err(_) => return Err(unsettled.unwrap_or_else(late)),
         };
         if !error.maybe_applied() {
@@ -92,33 +91,50 @@ where
     }
 }
 
-/// Reads back whether an update dropped the on-demand URL `wanted` does not have, where it could not be cleared with an
-/// empty text. The fields of which nobody can tell: the update itself was accepted, whatever becomes of the reads.
+/// Reads back whether an update dropped the on-demand URL its config does not have, where it could not be cleared with an
+/// empty text, and adds what that shows to what was `applied`. The URL is unconfirmed where nobody can tell: the update
+/// itself was accepted, whatever becomes of the reads.
 ///
-/// `NotApplied` when the earlier URL still shows after the policy's delays.
+/// When the earlier URL still shows after the policy's delays, that is a deviation if `fidelity` accepts one, else
+/// `NotApplied`.
 pub async fn confirm_dropped<R>(
     policy: &RetryPolicy,
     read: impl Fn() -> R,
-    wanted: &RecordCallbackConfig,
-) -> Result<Vec<Field>>
+    mut applied: Applied,
+    fidelity: Fidelity,
+) -> Result<Applied>
 where
     R: Future<Output = Result<Option<StoredCallback>>>,
 {
     let field = Field::OnDemandUrl;
     let dropped =
         |found: &Option<StoredCallback>| found.as_ref().is_some_and(|found| found.on_demand_url.is_none());
-    let Ok(Some(found)) = read_settled(policy, read, dropped).await else { return Ok(vec![field]) };
-    let mut differences = found.changes(wanted);
+    let Ok(Some(found)) = read_settled(policy, read, dropped).await else {
+        applied.unconfirmed.push(field);
+        return Ok(applied);
+    };
+    let mut differences = found.changes(&applied.effective);
     differences.retain(|difference| difference.field == field);
-    if differences.is_empty() {
-        return Ok(Vec::new());
+    let deviations: Vec<_> = differences.iter().cloned().map(Deviation::ignored).collect();
+    if deviations.iter().all(|deviation| fidelity.accepts(deviation.kind)) {
+        applied.deviations.extend(deviations);
+        return Ok(applied);
     }
     let message = format!(
         "the cloud refuses an empty `{field}` and keeps the earlier one when none is given; to drop it, delete the config and create it anew"
     );
     Err(Error::new(ErrorKind::NotApplied, message)
-        .with_domain(wanted.domain().as_str())
-        .with_differences(differences))
+        .with_domain(applied.effective.domain().as_str())
+        .with_differences(differences)
+        .with_maybe_applied())
+}
+
+/// What became of a delete: done, too, when an earlier attempt, whose answer was lost, is why there is nothing.
+pub fn delete_settled<T>(result: Result<T>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound && error.maybe_applied() => Ok(()),
+        result => result.map(drop),
+    }
 }
 
 fn late() -> Error {
@@ -126,6 +142,7 @@ fn late() -> Error {
 }
 
 fn taken(cause: Error) -> Error {
-    Error::new(ErrorKind::AlreadyExists, "the answer was lost, and another config is there now")
-        .with_source(cause)
+    // Perhaps it is ours, and the cloud stores it differently.
+    let message = "the answer was lost, and a config that differs from the wanted one is there now";
+    Error::new(ErrorKind::AlreadyExists, message).with_source(cause).with_maybe_applied()
 }

@@ -165,7 +165,7 @@ impl Answer {
 
     /// The error for a body that is not what the vendor sends: a failure of something between us and the cloud by
     /// statuses 429 (`Throttled`) and 5xx (`Unavailable`), else `Protocol`. Where a redirect leads is not said: the address
-    /// may repeat the signed query.
+    /// may repeat the signed query. Whatever the status, the request may have been carried out.
     pub fn not_understood(&self, expected: &str) -> Error {
         let content_type = self.header("content-type").unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default();
@@ -190,9 +190,8 @@ impl Answer {
             500..=599 => ErrorKind::Unavailable,
             _ => ErrorKind::Protocol,
         };
-        let error = Error::new(kind, message);
-        // Not the cloud's words: something in between may throttle answers as well as requests.
-        if kind == ErrorKind::Throttled { error.with_maybe_applied() } else { error }
+        // Nobody knows who wrote this: something in between may refuse answers as well as requests.
+        Error::new(kind, message).with_maybe_applied()
     }
 
     /// The error for a failure the cloud describes. `kind` judges by code, the status where that says nothing.
@@ -340,8 +339,7 @@ fn failed(error: reqwest::Error) -> Error {
         (ErrorKind::Unavailable, "the connection broke before the answer was complete")
     };
     let never_sent = error.is_connect() || error.is_builder();
-    let described = Error::new(kind, message).with_source(error.without_url());
-    if never_sent { described } else { described.with_maybe_applied() }
+    Error::new(kind, message).with_source(error.without_url()).with_maybe_applied_if(!never_sent)
 }
 
 #[cfg(test)]

@@ -188,7 +188,7 @@ impl HuaweicloudClient {
                 pipeline
                     .send(call, &sign, &classify)
                     .await
-                    .map_err(|error| if earlier { error.with_maybe_applied() } else { error })
+                    .map_err(|error| error.with_maybe_applied_if(earlier))
             }
             result => result,
         }

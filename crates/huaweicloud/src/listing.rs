@@ -19,6 +19,9 @@ const MAX_FRUITLESS: u32 = 2;
 /// The order of a list is not documented, so two pages may show the same config and none another: pages are asked
 /// for again. Whether offsets count configs or, as in the document of 2021, pages is UNVERIFIED: configs first,
 /// pages once a page shows nothing new before the end.
+///
+/// A config that goes meanwhile moves the others forward, one of them past the next page, and counts among those seen:
+/// whenever the cloud says another number than before, nothing was seen.
 #[derive(Debug)]
 pub(crate) struct Listing {
     configs: Vec<StoredCallback>,
@@ -40,6 +43,8 @@ pub(crate) struct Listing {
     last_order: Option<u64>,
     passes: u32,
     fruitless: u32,
+    /// The number changed, and nothing was asked for since.
+    restarted: bool,
     done: bool,
 }
 
@@ -67,6 +72,7 @@ impl Listing {
             last_order: None,
             passes: 0,
             fruitless: 0,
+            restarted: false,
             done: false,
         }
     }
@@ -75,6 +81,10 @@ impl Listing {
     pub(crate) fn next(&self) -> Result<Option<(u32, u32)>> {
         if self.done {
             return Ok(None);
+        }
+        if self.restarted && self.passes >= MAX_PASSES {
+            let message = "the number of configs changed again and again while the cloud listed them";
+            return Err(Error::new(ErrorKind::Unavailable, message));
         }
         if self.fruitless >= MAX_FRUITLESS || self.passes >= MAX_PASSES {
             let (seen, total) = (self.ids.len(), self.total.unwrap_or_default());
@@ -101,6 +111,17 @@ impl Listing {
         page: impl Iterator<Item = StoredCallback>,
         total: Option<u32>,
     ) -> &[StoredCallback] {
+        self.restarted = false;
+        if self.total.zip(total).is_some_and(|(before, now)| before != now) {
+            // A first page shows the list as it is now.
+            let is_first = self.page == 0;
+            self.start_over(total);
+            if !is_first {
+                self.passes += 1;
+                self.restarted = true;
+                return &[];
+            }
+        }
         let before = self.configs.len();
         let mut length = 0;
         for config in page {
@@ -123,6 +144,11 @@ impl Listing {
     /// What was seen.
     pub(crate) fn into_configs(self) -> Vec<StoredCallback> {
         self.configs
+    }
+
+    fn start_over(&mut self, total: Option<u32>) {
+        let Self { counting, counts_pages, passes, .. } = *self;
+        *self = Self { total, counts_pages, passes, ..Self::new(counting == Counting::Pages) };
     }
 
     fn proceed(&mut self, length: u32, new: u32) {
@@ -294,12 +320,42 @@ mod tests {
             (slice(&all, offset), Some(all.len().try_into().unwrap()))
         });
         assert_eq!(result.unwrap(), 201);
-        assert_eq!(offsets, [0, 100, 200, 0]);
+        assert_eq!(offsets, [0, 100, 0, 100, 200]);
         let (result, offsets, _) = list(false, |request, offset| {
             let all: Vec<_> = if request == 0 { (0..200).collect() } else { (0..150).collect() };
             (slice(&all, offset), Some(all.len().try_into().unwrap()))
         });
-        assert_eq!((result.unwrap(), offsets), (150, vec![0, 100]));
+        assert_eq!((result.unwrap(), offsets), (150, vec![0, 100, 0, 100]));
+    }
+
+    #[test]
+    fn none_vanishes_when_another_goes_between_two_pages() {
+        for counts_pages in [false, true] {
+            // After any of the pages, the oldest goes.
+            for gone_after in 1..=3 {
+                let answer = |request: usize, offset: usize| {
+                    let all: Vec<_> = (usize::from(request >= gone_after)..250).collect();
+                    let from = if counts_pages { offset * 100 } else { offset };
+                    (slice(&all, from), Some(all.len().try_into().unwrap()))
+                };
+                let (result, offsets, _) = list(counts_pages, answer);
+                // After the last, nobody notices.
+                let expected = if gone_after == 3 { 250 } else { 249 };
+                assert_eq!(result.unwrap(), expected, "{counts_pages} {gone_after} {offsets:?}");
+                assert_eq!(offsets.len(), [5, 6, 3][gone_after - 1], "{counts_pages} {offsets:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_total_that_never_stays_the_same_is_an_error() {
+        let (result, offsets, _) = list(false, |request, offset| {
+            (slice(&(0..250).collect::<Vec<_>>(), offset), Some(250 + u32::try_from(request).unwrap()))
+        });
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.message().starts_with("the number of configs changed again and again"), "{error}");
+        assert!(offsets.len() <= 40, "{offsets:?}");
     }
 
     #[test]

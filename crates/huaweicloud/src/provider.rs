@@ -9,7 +9,7 @@ use record_callback_core::{
     Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind, Fidelity, Field, Fitted,
     RecordCallbackConfig, RecordCallbackProvider, Result, StoredCallback, Vendor,
 };
-use record_callback_http::{Seen, confirm_dropped, create_settled, read_settled};
+use record_callback_http::{Seen, confirm_dropped, create_settled, delete_settled, read_settled};
 
 use crate::VENDOR;
 use crate::client::HuaweicloudClient;
@@ -131,20 +131,40 @@ impl HuaweicloudProvider {
         Ok(listing.into_configs())
     }
 
-    /// Runs `action` with the config's id: the one we know, or, if the cloud does not take that one, the
+    /// Finds the config of exactly `key`, also where lists lag behind a create of ours.
+    async fn look_up(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {
+        let remembered = self.id(key);
+        match (self.find(key).await?, remembered) {
+            (None, Some(id)) => Ok(self.show(&id).await?.filter(|found| found.key == *key)),
+            (found, _) => Ok(found),
+        }
+    }
+
+    /// Runs `action` with the config's id: the `known` one, or, without one or if the cloud does not take it, the
     /// one a list shows. `NotFound` when there is none.
     ///
     /// Clouds may call an unknown id an invalid request, and an earlier attempt, whose answer was lost, may be why it is
     /// unknown: the list decides.
-    async fn with_id<T, F>(&self, key: &CallbackKey, action: impl Fn(ConfigId) -> F) -> Result<(ConfigId, T)>
+    async fn with_id<T, F>(
+        &self,
+        key: &CallbackKey,
+        known: Option<ConfigId>,
+        action: impl Fn(ConfigId) -> F,
+    ) -> Result<(ConfigId, T)>
     where
         F: Future<Output = Result<T>>,
     {
-        let known = self.id(key);
+        // Whatever became of the answers to a list, the action was not called.
+        let find = async || self.find(key).await.map_err(Error::with_nothing_applied);
         let mut just_found = known.is_none();
         let mut id = match known {
             Some(id) => id,
-            None => self.find(key).await?.and_then(|found| found.id).ok_or_else(|| none(key))?,
+            None => self
+                .look_up(key)
+                .await
+                .map_err(Error::with_nothing_applied)?
+                .and_then(|found| found.id)
+                .ok_or_else(|| none(key))?,
         };
         let mut maybe_applied = false;
         loop {
@@ -153,7 +173,7 @@ impl HuaweicloudProvider {
                 Err(error) => error,
             };
             maybe_applied |= error.maybe_applied();
-            let error = if maybe_applied { error.with_maybe_applied() } else { error };
+            let error = error.with_maybe_applied_if(maybe_applied);
             // Of an id that was just found, only an invalid request after a lost answer says nothing certain.
             let certain = just_found && (!maybe_applied || error.kind() == ErrorKind::NotFound);
             if !may_be_gone(&error) || certain {
@@ -164,9 +184,9 @@ impl HuaweicloudProvider {
                 let other = |found: &Option<StoredCallback>| {
                     found.as_ref().and_then(|found| found.id.as_ref()) != Some(&id)
                 };
-                read_settled(self.client.retry(), || self.find(key), other).await
+                read_settled(self.client.retry(), &find, other).await
             } else {
-                self.find(key).await
+                find().await
             };
             let found = match found {
                 Ok(found) => found,
@@ -180,8 +200,7 @@ impl HuaweicloudProvider {
                 Some(other) if other != id && !just_found => id = other,
                 Some(_) => return Err(error),
                 None => {
-                    let gone = none(key).with_source(error);
-                    return Err(if maybe_applied { gone.with_maybe_applied() } else { gone });
+                    return Err(none(key).with_source(error).with_maybe_applied_if(maybe_applied));
                 }
             }
             just_found = true;
@@ -235,12 +254,11 @@ impl HuaweicloudProvider {
                 Err(error) if error::empty_refused(&error) => {
                     maybe_applied |= error.maybe_applied();
                 }
-                Err(error) if maybe_applied => return Err(error.with_maybe_applied()),
-                result => return result,
+                result => return result.map_err(|error| error.with_maybe_applied_if(maybe_applied)),
             }
         }
         // What is refused now is refused for something else.
-        update(nothing).await.map_err(|error| if maybe_applied { error.with_maybe_applied() } else { error })
+        update(nothing).await.map_err(|error| error.with_maybe_applied_if(maybe_applied))
     }
 
     /// The config with this id; `None` if the cloud does not take the id.
@@ -341,33 +359,29 @@ impl RecordCallbackProvider for HuaweicloudProvider {
         let (request, Fitted { effective, deviations }) = translate(config, fidelity).map_err(of_vendor)?;
         let key = config.key();
         let (id, may_have_stayed) = self
-            .with_id(&key, |id| {
+            .with_id(&key, self.id(&key), |id| {
                 let (key, request) = (&key, &request);
                 async move { self.update_clearing(key, &id, request).await }
             })
             .await
             .map_err(of_domain(&key.domain))?;
-        let mut unconfirmed = if may_have_stayed {
-            confirm_dropped(self.client.retry(), || self.show(&id), &effective)
-                .await
-                .map_err(|error| of_vendor(error).with_operation(wire::UPDATE))?
-        } else {
-            Vec::new()
-        };
         // With a key: it is never shown. Without: whether an earlier one is dropped is UNVERIFIED, and never shown.
-        unconfirmed.push(Field::SigningKey);
-        Ok(Applied { id: Some(id), effective, deviations, unconfirmed })
+        let unconfirmed = vec![Field::SigningKey];
+        let applied = Applied { id: Some(id.clone()), effective, deviations, unconfirmed };
+        if !may_have_stayed {
+            return Ok(applied);
+        }
+        confirm_dropped(self.client.retry(), || self.show(&id), applied, fidelity)
+            .await
+            .map_err(|error| of_vendor(error).with_operation(wire::UPDATE))
     }
 
     async fn delete(&self, key: &CallbackKey) -> Result<()> {
         let delete = async |id: ConfigId| self.client.delete_record_callback_config(id.as_str()).await;
-        let deleted = self.with_id(key, delete).await;
+        // Not by an id we remember: it may be gone, which some clouds answer with a success, or another pair's.
+        let deleted = self.with_id(key, None, delete).await;
         self.configs().remove(key);
-        match deleted {
-            // An earlier attempt, whose answer was lost, deleted it.
-            Err(error) if error.kind() == ErrorKind::NotFound && error.maybe_applied() => Ok(()),
-            deleted => deleted.map(drop).map_err(of_domain(&key.domain)),
-        }
+        delete_settled(deleted).map_err(of_domain(&key.domain))
     }
 }
 

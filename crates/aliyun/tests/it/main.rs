@@ -6,13 +6,17 @@
 
 mod cloud;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use record_callback_aliyun::{AliyunClient, AliyunProvider, Signature};
-use record_callback_core::{ErrorKind, Fidelity, Field, RecordCallbackConfig, RecordCallbackProvider};
-use record_callback_http::{AccessKey, Clock, Quotas, RetryPolicy, StaticCredentials};
+use record_callback_core::{
+    ErrorKind, Fidelity, Field, ReadBack, RecordCallbackConfig, RecordCallbackProvider,
+    RecordCallbackProviderExt,
+};
+use record_callback_http::{AccessKey, Clock, Quotas, RetryPolicy, StaticCredentials, TokioTimer};
 
 use crate::cloud::{Asked, Cloud, Reply};
 
@@ -147,7 +151,8 @@ async fn an_update_of_nothing_is_not_found_whatever_is_checked_first() {
 
 #[tokio::test]
 async fn a_refused_empty_url_is_left_out_read_back_and_remembered() {
-    for code in ["InvalidOnDemandUrl.Malformed", "MissingOnDemandUrl", "InvalidParameter"] {
+    for code in ["InvalidOnDemandUrl.Malformed", "MissingOnDemandUrl", "InvalidParameter", "InvalidUrl.Empty"]
+    {
         let cloud = picky(code, false, 2);
         let provider = provider(&cloud);
         let applied = provider.update(&config(false), Fidelity::Exact).await.unwrap();
@@ -172,6 +177,27 @@ async fn a_url_that_stays_is_not_applied_and_says_what_to_do() {
     );
     let fields: Vec<_> = error.differences().iter().map(|difference| difference.field).collect();
     assert_eq!((fields, error.domain()), (vec![Field::OnDemandUrl], Some("live.example.com")));
+    // The rest was applied.
+    assert!(error.maybe_applied());
+}
+
+#[tokio::test]
+async fn a_url_that_stays_is_a_deviation_where_loss_is_accepted() {
+    let cloud = picky("InvalidOnDemandUrl.Malformed", true, 0);
+    let provider = provider(&cloud);
+    let applied = provider.update(&config(false), Fidelity::BestEffort).await.unwrap();
+    let expected = "on_demand_url dropped: asked for none, gets http://cb.example.com/od";
+    let shown: Vec<_> = applied.deviations.iter().map(ToString::to_string).collect();
+    assert_eq!((shown, applied.unconfirmed), (vec![expected.to_owned()], vec![]));
+    assert_eq!(
+        provider.update(&config(false), Fidelity::Widen).await.unwrap_err().kind(),
+        ErrorKind::NotApplied
+    );
+    // Found out by the update and by reading back, and said once.
+    let read_back = ReadBack::new(TokioTimer).reads(1);
+    let ensured = provider.ensure(&config(false), Fidelity::BestEffort, &read_back).await.unwrap();
+    let shown: Vec<_> = ensured.deviations.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, [expected]);
 }
 
 #[tokio::test]
@@ -208,7 +234,9 @@ async fn reads_that_show_nothing_leave_the_url_unconfirmed() {
 
 #[tokio::test]
 async fn a_create_whose_answer_is_not_understood_ends_with_one_config() {
-    for (carried_out, reads_lag) in [(true, 0), (true, 6), (false, 0)] {
+    let cases =
+        [200, 403, 404, 502].map(|status| [(true, 0), (true, 6), (false, 0)].map(|case| (status, case)));
+    for (status, (carried_out, reads_lag)) in cases.into_iter().flatten() {
         let stored = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&stored);
         let (mut creates, mut reads) = (0, 0);
@@ -221,7 +249,7 @@ async fn a_create_whose_answer_is_not_understood_ends_with_one_config() {
                 if creates > 1 || carried_out {
                     count.fetch_add(1, Ordering::Relaxed);
                 }
-                return Reply::new(200, if creates == 1 { "<html>" } else { DONE });
+                return if creates == 1 { Reply::new(status, "<html>") } else { Reply::new(200, DONE) };
             }
             reads += 1;
             if count.load(Ordering::Relaxed) > 0 && reads > reads_lag {
@@ -231,7 +259,7 @@ async fn a_create_whose_answer_is_not_understood_ends_with_one_config() {
             }
         });
         provider(&cloud).create(&config(false), Fidelity::Exact).await.unwrap();
-        assert_eq!(stored.load(Ordering::Relaxed), 1, "{carried_out} {reads_lag}");
+        assert_eq!(stored.load(Ordering::Relaxed), 1, "{status} {carried_out} {reads_lag}");
     }
 }
 
@@ -300,9 +328,6 @@ async fn a_create_of_what_exists_is_refused_whatever_the_status() {
 #[tokio::test]
 async fn a_list_ends_when_a_page_brings_nothing_new() {
     let cloud = Cloud::start(|asked| {
-        if asked.target.contains("Action=DescribeLiveRecordNotifyConfig") {
-            return described(None);
-        }
         // Should it go on and on, the test fails instead of doing so, too.
         if asked.target.contains("PageNumber=9") {
             return failure(403, "Forbidden");
@@ -312,6 +337,59 @@ async fn a_list_ends_when_a_page_brings_nothing_new() {
             r#"{"TotalCount":4294967295,"Domains":{"PageData":[{"DomainName":"live.example.com"}]}}"#,
         )
     });
-    assert_eq!(provider(&cloud).list(None).await.unwrap().len(), 1);
-    assert_eq!(cloud.asked().len(), 3);
+    let error = provider(&cloud).list(None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.message(), "the cloud listed only 1 of 4294967295 domains");
+    assert_eq!(cloud.asked().len(), 2);
+}
+
+/// A cloud with these domains by the number of the request for a page, in pages of 50.
+fn with_domains(domains: impl Fn(usize) -> Vec<usize> + Send + 'static) -> Cloud {
+    let mut requests = 0;
+    Cloud::start(move |asked| {
+        if asked.target.contains("Action=DescribeLiveRecordNotifyConfig") {
+            return described(None);
+        }
+        let all = domains(requests);
+        requests += 1;
+        let page = asked.target.split("PageNumber=").nth(1).unwrap().split('&').next().unwrap();
+        let from = (page.parse::<usize>().unwrap() - 1) * 50;
+        let names: Vec<_> = (all.iter().skip(from).take(50))
+            .map(|n| format!(r#"{{"DomainName":"d{n}.example.com"}}"#))
+            .collect();
+        let (count, names) = (all.len(), names.join(","));
+        Reply::new(200, format!(r#"{{"TotalCount":{count},"Domains":{{"PageData":[{names}]}}}}"#))
+    })
+}
+
+/// How many domains were asked for their config, and how many pages were asked for.
+fn asked_for(cloud: &Cloud) -> (usize, usize) {
+    let names: HashSet<_> = cloud
+        .asked()
+        .iter()
+        .filter_map(|asked| {
+            let name = asked.target.split("DomainName=").nth(1)?;
+            Some(name.split('&').next()?.to_owned())
+        })
+        .collect();
+    let pages = cloud.asked().iter().filter(|asked| asked.target.contains("PageNumber=")).count();
+    (names.len(), pages)
+}
+
+#[tokio::test]
+async fn no_domain_vanishes_when_another_goes_between_two_pages() {
+    let cloud = with_domains(|request| (usize::from(request > 0)..110).collect());
+    provider(&cloud).list(None).await.unwrap();
+    assert_eq!(asked_for(&cloud), (109, 5));
+    let cloud = with_domains(|_| (0..110).collect());
+    provider(&cloud).list(None).await.unwrap();
+    assert_eq!(asked_for(&cloud), (110, 3));
+}
+
+#[tokio::test]
+async fn domains_that_never_stay_the_same_are_an_error() {
+    let cloud = with_domains(|request| (0..110 + request).collect());
+    let error = provider(&cloud).list(None).await.unwrap_err();
+    assert_eq!((error.kind(), asked_for(&cloud)), (ErrorKind::Unavailable, (0, 32)));
+    assert!(error.message().starts_with("the number of domains changed again and again"), "{error}");
 }

@@ -147,6 +147,32 @@ async fn what_the_cloud_refuses_was_not_carried_out_whatever_the_status() {
 }
 
 #[tokio::test]
+async fn a_failure_the_cloud_names_may_have_been_applied_whatever_the_status() {
+    for (kind, maybe_applied) in
+        [(ErrorKind::Unavailable, true), (ErrorKind::Timeout, true), (ErrorKind::Protocol, false)]
+    {
+        let server = Server::start([Step::status(400), Step::ok("done")]).await;
+        let caller = Caller::to(&server, quick());
+        let fail = |_: &Answer| Err::<(), _>(Error::new(kind, "no database").with_code("Known"));
+        let sent = caller.pipeline.send(call(Safety::Once), async || Ok(caller.sign()), fail);
+        let error = sent.await.unwrap_err();
+        assert_eq!((error.kind(), error.maybe_applied(), caller.attempts()), (kind, maybe_applied, 1));
+    }
+}
+
+#[tokio::test]
+async fn answers_nobody_understands_may_have_been_applied_whatever_the_status() {
+    for status in [200, 307, 400, 403, 404, 429, 502] {
+        let server = Server::start([Step::answer(status, &[], "<html>"), Step::ok("1")]).await;
+        let caller = Caller::to(&server, quick());
+        let read = |answer: &Answer| answer.json::<u32>();
+        let sent = caller.pipeline.send(call(Safety::Once), async || Ok(caller.sign()), read);
+        assert!(sent.await.unwrap_err().maybe_applied(), "{status}");
+        assert_eq!(caller.attempts(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
 async fn success_nobody_understands_may_have_been_applied_and_is_tried_again_if_repeatable() {
     let server = Server::start([Step::status(202), Step::ok("done")]).await;
     let caller = Caller::to(&server, quick());

@@ -1,7 +1,7 @@
 //! What is learnt about the cloud's time. The clock says 2026-01-01 00:00:00 UTC.
 
 use record_callback_core::ErrorKind;
-use record_callback_http::Safety;
+use record_callback_http::{Quotas, Safety};
 
 use crate::logs;
 use crate::server::{Server, Step};
@@ -28,7 +28,7 @@ async fn call_refused_for_its_time_goes_on_with_the_clouds_and_so_do_all_after_i
         assert_eq!(times, [OURS, "2026-01-01T03:00:00Z", "2026-01-01T03:00:00Z", "2026-01-01T03:00:00Z"]);
         let nonces = server.header("x-nonce");
         assert_ne!(nonces[0], nonces[1]);
-        let other = caller.pipeline.with_quotas(record_callback_http::Quotas::unlimited());
+        let other = caller.pipeline.with_quotas(Quotas::unlimited());
         assert_eq!(other.now().to_string(), "2026-01-01T03:00:00Z");
     }
 }
@@ -82,6 +82,16 @@ async fn other_refusals_teach_nothing() {
     let caller = Caller::to(&server, quick());
     assert!(caller.call(Safety::Repeatable).await.is_err());
     assert_eq!((caller.attempts(), caller.pipeline.now().to_string().as_str()), (1, OURS));
+}
+
+#[tokio::test]
+async fn a_date_anybody_on_the_way_may_have_written_teaches_nothing() {
+    let server = Server::start([refused(LATER), Step::ok("done")]).await;
+    // This machine, by an address that is not known to be its own.
+    let caller = Caller::to_host("0.0.0.0", server.port(), Quotas::unlimited(), quick());
+    let error = caller.call(Safety::Repeatable).await.unwrap_err();
+    assert_eq!((error.code(), server.requests().len()), (Some(WRONG_TIME), 1));
+    assert_eq!(caller.pipeline.now().to_string(), OURS);
 }
 
 #[tokio::test]

@@ -123,6 +123,9 @@ async fn another_config_in_its_place_is_a_conflict_caused_by_the_lost_answer() {
     let error = cloud.settle(&RetryPolicy::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert!(error.source().unwrap().to_string().contains("lost"), "{error:?}");
+    // It may be ours, stored differently.
+    assert!(error.maybe_applied());
+    assert!(error.message().contains("a config that differs from the wanted one is there now"), "{error}");
     assert_eq!(cloud.calls(), (1, 4));
 }
 

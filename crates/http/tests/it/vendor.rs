@@ -46,8 +46,12 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(crate) fn new(port: u16, quotas: Quotas, retry: RetryPolicy) -> Self {
+        Self::to_host("127.0.0.1", port, quotas, retry)
+    }
+
+    pub(crate) fn to_host(host: &str, port: u16, quotas: Quotas, retry: RetryPolicy) -> Self {
         logs::capture();
-        let endpoint = Endpoint::parse("endpoint", &format!("http://127.0.0.1:{port}"), false).unwrap();
+        let endpoint = Endpoint::parse("endpoint", &format!("http://{host}:{port}"), true).unwrap();
         let mut url = endpoint.url().join(PATH).unwrap();
         url.query_pairs_mut().append_pair("signature", SECRET);
         let pipeline = Pipeline::new(&endpoint, quotas, retry, Arc::new(NewYear)).unwrap();

@@ -173,7 +173,49 @@ async fn a_refusal_of_a_known_id_that_is_still_listed_is_the_callers() {
     provider.list(None).await.unwrap();
     let error = provider.delete(&config().key()).await.unwrap_err();
     assert_eq!(error.code(), Some("LIVE.103011016"));
-    assert_eq!(calls(&cloud), ["GET callbacks", "DELETE a", "GET callbacks"]);
+    assert_eq!(calls(&cloud), ["GET callbacks", "GET callbacks", "DELETE a"]);
+}
+
+#[tokio::test]
+async fn a_delete_looks_up_the_id_it_deletes() {
+    let mut lists = 0;
+    // Deleted and created anew behind our back; a delete of what is gone succeeds.
+    let cloud = Cloud::start(move |asked| {
+        if asked.method != "GET" {
+            return Reply::new(204, "");
+        }
+        lists += 1;
+        listed(Some(if lists > 1 { "b" } else { "a" }))
+    });
+    let provider = provider(&cloud);
+    provider.list(None).await.unwrap();
+    provider.delete(&config().key()).await.unwrap();
+    assert_eq!(calls(&cloud), ["GET callbacks", "GET callbacks", "DELETE b"]);
+}
+
+#[tokio::test]
+async fn a_delete_of_what_was_just_created_is_done_while_lists_lag() {
+    let cloud = Cloud::start(|asked| match (asked.method.as_str(), last(asked)) {
+        ("GET", "callbacks") => listed(None),
+        ("GET", _) => Reply::new(200, shown("a", "")),
+        ("POST", _) => Reply::new(201, r#"{"id":"a"}"#),
+        _ => Reply::new(204, ""),
+    });
+    let provider = provider(&cloud);
+    provider.create(&config(), Fidelity::Exact).await.unwrap();
+    provider.delete(&config().key()).await.unwrap();
+    assert_eq!(calls(&cloud), ["POST callbacks", "GET callbacks", "GET a", "DELETE a"]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_list_is_no_delete() {
+    let mut lists = 0;
+    let cloud = Cloud::start(move |_| {
+        lists += 1;
+        if lists == 1 { Reply::lost() } else { failure((404, "LIVE.103011019")) }
+    });
+    let error = provider(&cloud).delete(&config().key()).await.unwrap_err();
+    assert_eq!((error.kind(), error.maybe_applied()), (ErrorKind::NotFound, false));
 }
 
 #[tokio::test]
@@ -364,6 +406,12 @@ async fn an_on_demand_url_that_stays_is_not_applied_and_says_what_to_do() {
     );
     let fields: Vec<_> = error.differences().iter().map(|difference| difference.field).collect();
     assert_eq!((fields, error.domain()), (vec![Field::OnDemandUrl], Some("push.example.com")));
+    // The rest was applied.
+    assert!(error.maybe_applied());
+    let applied = provider(&cloud).update(&config(), Fidelity::BestEffort).await.unwrap();
+    assert_eq!(applied.unconfirmed, [Field::SigningKey]);
+    let fields: Vec<_> = applied.deviations.iter().map(|deviation| deviation.field).collect();
+    assert_eq!(fields, [Field::OnDemandUrl]);
 }
 
 #[tokio::test]
@@ -458,4 +506,27 @@ async fn a_page_with_a_success_in_its_status_is_no_delete() {
     });
     provider(&cloud).delete(&config().key()).await.unwrap();
     assert_eq!(calls(&cloud), ["GET callbacks", "DELETE a", "DELETE a"]);
+}
+
+#[tokio::test]
+async fn a_create_that_was_carried_out_before_the_cloud_failed_is_done() {
+    // The cloud's own failure, and a page of somebody in between.
+    for body in [r#"{"error_code":"LIVE.103011021","error_msg":"M"}"#, "<html>"] {
+        let mut stored = None;
+        let cloud = Cloud::start(move |asked| {
+            if asked.method == "GET" {
+                return listed(stored);
+            }
+            let reply = if stored.is_none() { body } else { r#"{"error_code":"LIVE.103011018"}"# };
+            stored = Some("a");
+            Reply::new(400, reply)
+        });
+        let created = RecordCallbackConfig::builder("push.example.com", URL)
+            .signing(CallbackSigning::HmacSha256(SigningKey::new(KEY).unwrap()))
+            .build()
+            .unwrap();
+        let applied = provider(&cloud).create(&created, Fidelity::Exact).await.unwrap();
+        assert_eq!(applied.id.unwrap().as_str(), "a");
+        assert_eq!(calls(&cloud), ["POST callbacks", "GET callbacks"], "{body}");
+    }
 }
