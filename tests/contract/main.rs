@@ -23,6 +23,16 @@ use record_callback_tests::{Cloud, Dialects, MockCloud};
 
 use crate::limited::Limited;
 
+/// Both vendors' words for creates, updates and deletes.
+const WRITES: [&str; 6] = [
+    "AddLiveRecordNotifyConfig",
+    "UpdateLiveRecordNotifyConfig",
+    "DeleteLiveRecordNotifyConfig",
+    "CreateRecordCallbackConfig",
+    "UpdateRecordCallbackConfig",
+    "DeleteRecordCallbackConfig",
+];
+
 /// More configs than one page of either cloud holds.
 const MORE_THAN_A_PAGE: usize = 101;
 
@@ -61,8 +71,8 @@ impl FreshCloud {
         self.running.lock().unwrap().clone()
     }
 
-    fn fail(&self, kind: FaultKind) {
-        self.running().expect("a behaviour asks for its provider first").mock.faults().add(Fault::new(kind));
+    fn fail(&self, fault: Fault) {
+        self.running().expect("a behaviour asks for its provider first").mock.faults().add(fault);
     }
 }
 
@@ -107,15 +117,18 @@ impl Harness for FreshCloud {
 #[async_trait]
 impl Faults for FreshCloud {
     async fn lose_next_answer(&self) {
-        self.running().expect("a behaviour asks for its provider first").wire.lose_next_answer();
+        // Of the write: a provider may read first. What is not struck meets the behaviour's own cleaning up.
+        for write in WRITES {
+            self.fail(Fault::new(FaultKind::Reset).after().operation(write));
+        }
     }
 
     async fn throttle_next_call(&self) {
-        self.fail(FaultKind::Throttled);
+        self.fail(Fault::new(FaultKind::Throttled));
     }
 
     async fn deny_next_call(&self) {
-        self.fail(FaultKind::Denied);
+        self.fail(Fault::new(FaultKind::Denied));
     }
 }
 
