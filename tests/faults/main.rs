@@ -1,8 +1,8 @@
 //! Every fault in every operation of both vendors; the table at the end has the counts.
 //!
 //! A test stands for one trouble. Of each call is checked: it ends, in the wanted state or with the kind of error the
-//! trouble has to have; what it says was not done was not done; nothing is created twice; no redirect is followed; no secret is
-//! in the error, in any `Debug`, or in the log of client and mock.
+//! trouble has to have; what it says was not done was not done; nothing is created twice; no redirect is followed; no
+//! secret is in the error, in any `Debug`, or in the log of client and mock.
 
 mod table;
 

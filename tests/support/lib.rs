@@ -1,5 +1,5 @@
-//! Shared by the tests of this package: every provider on its mock, a wire that loses answers, every fault in every operation, both clouds of a
-//! fleet, and processes: the program, and a Redis.
+//! Shared by the tests of this package: every provider on its mock, a wire that loses answers, every fault in every
+//! operation, the search for secrets, both clouds of a fleet, and processes: the program, and a Redis.
 
 pub mod fault_matrix;
 #[cfg(unix)]

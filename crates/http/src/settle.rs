@@ -16,11 +16,11 @@ pub enum Seen<T> {
 
 /// Creates something once, whatever answers are lost on the way.
 ///
-/// When a create may have been carried out, `read` decides: what is there counts as created, and
-/// only when nothing shows after the policy's delays is `create` called again, as often as the policy has
-/// attempts, not before the cloud allows it and not after the deadline. What comes of a create after one that may have been carried out is settled by
-/// `read` too; when it was refused because something exists, reads go on longer, for those lag. Nothing begins after
-/// the deadline but one read of what used it up, and all ends one attempt after it.
+/// When a create may have been carried out, `read` decides: what is there counts as created, and only when nothing
+/// shows after the policy's delays is `create` called again, as often as the policy has attempts, not before the cloud
+/// allows it and not after the deadline. What comes of a further create is settled by `read` too; when it was refused
+/// because something exists, reads go on longer, for those lag. Nothing begins after the deadline but one read of what
+/// used it up, and all ends one attempt after it.
 pub async fn create_settled<T, C, R>(
     policy: &RetryPolicy,
     create: impl Fn() -> C,

@@ -44,8 +44,9 @@ use crate::{
 /// | `DELETE /huaweicloud-iam/tokens` | | makes every token invalid |
 ///
 /// An event is answered with its `outcome` (`delivered`, `not_subscribed` or `no_config`), the number of `attempts`, and
-/// whether it was `acknowledged`. Anything else that is done is answered with 204, a body that is not understood with 400 and `{"error": …}`. There is no authentication:
-/// listen on loopback. It never shows a secret, a query or a body of a request. It stops when it is dropped.
+/// whether it was `acknowledged`. Anything else that is done is answered with 204, a body that is not understood with 400
+/// and `{"error": …}`. There is no authentication: listen on loopback. It never shows a secret, a query or a body of a
+/// request. It stops when it is dropped.
 pub struct MockAdmin {
     endpoint: String,
     /// Dropping the sender is the signal to stop.
