@@ -235,7 +235,11 @@ impl<P: RecordCallbackProvider + ?Sized> RecordCallbackProviderExt for P {
 }
 
 fn not_applied(vendor: Vendor, domain: &DomainName, message: String) -> Error {
-    Error::new(ErrorKind::NotApplied, message).with_vendor(vendor).with_domain(domain.as_str())
+    // Accepted, and perhaps done in part.
+    Error::new(ErrorKind::NotApplied, message)
+        .with_vendor(vendor)
+        .with_domain(domain.as_str())
+        .with_maybe_applied()
 }
 
 /// The fields the cloud does not show although something was or may have been written to them.
