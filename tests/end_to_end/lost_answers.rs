@@ -14,18 +14,11 @@ async fn start(cloud: Cloud) -> MockCloud {
     cloud.start(&[config(URL).domain().clone()]).await
 }
 
-fn requests(cloud: &MockCloud) -> Vec<ReceivedRequest> {
-    match &cloud.mock {
-        Mock::Aliyun(mock) => mock.requests(),
-        Mock::Huaweicloud(mock) => mock.requests(),
-    }
-}
-
 /// The answered requests whose operation begins with one of `names`, which are both vendors' words.
 fn of(cloud: &MockCloud, names: [&str; 2]) -> Vec<ReceivedRequest> {
     let begins =
         |operation: Option<&str>| names.iter().any(|name| operation.is_some_and(|o| o.starts_with(name)));
-    requests(cloud).into_iter().filter(|request| begins(request.operation())).collect()
+    cloud.mock.requests().into_iter().filter(|request| begins(request.operation())).collect()
 }
 
 #[tokio::test]

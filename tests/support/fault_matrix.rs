@@ -125,7 +125,7 @@ impl Cell {
         rig.restore().await;
         let Ok(result) = result else { return Err(format!("no end after {NEVER:?}")) };
         self.check(&rig, &result)?;
-        let received = rig.received();
+        let received = rig.mock.requests();
         let debug = format!("{:?} {:?} {received:?}", rig.provider, rig.mock);
         Ok(Ended { result, elapsed, received, debug })
     }

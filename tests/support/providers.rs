@@ -6,7 +6,8 @@ use record_callback::http::{AccessKey, Quotas, RetryPolicy, StaticCredentials};
 use record_callback::huaweicloud::{HuaweicloudClient, HuaweicloudProvider, Login};
 use record_callback::{DomainName, RecordCallbackProvider};
 use record_callback_mock::{
-    AliyunDialect, BooleanRequests, Faults, HuaweicloudDialect, MockAliyun, MockHuaweicloud,
+    AliyunDialect, BooleanRequests, Clock, Faults, HuaweicloudDialect, MockAliyun, MockHuaweicloud,
+    ReceivedRequest,
 };
 
 use crate::LossyWire;
@@ -112,6 +113,61 @@ impl Mock {
             Self::Aliyun(mock) => mock.faults(),
             Self::Huaweicloud(mock) => mock.faults(),
         }
+    }
+
+    /// The address of the Live API.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        match self {
+            Self::Aliyun(mock) => mock.endpoint(),
+            Self::Huaweicloud(mock) => mock.endpoint(),
+        }
+    }
+
+    /// What it lives by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        match self {
+            Self::Aliyun(mock) => mock.clock(),
+            Self::Huaweicloud(mock) => mock.clock(),
+        }
+    }
+
+    /// What the Live API received.
+    #[must_use]
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        match self {
+            Self::Aliyun(mock) => mock.requests(),
+            Self::Huaweicloud(mock) => mock.requests(),
+        }
+    }
+
+    /// Adds a permanent access key, or gives the one with this id another secret.
+    pub fn put_access_key(&self, id: &str, secret: &str) {
+        match self {
+            Self::Aliyun(mock) => mock.put_access_key(id, secret),
+            Self::Huaweicloud(mock) => mock.put_access_key(id, secret),
+        }
+    }
+
+    /// Takes an access key away.
+    #[must_use]
+    pub fn remove_access_key(&self, id: &str) -> bool {
+        match self {
+            Self::Aliyun(mock) => mock.remove_access_key(id),
+            Self::Huaweicloud(mock) => mock.remove_access_key(id),
+        }
+    }
+
+    /// Takes connections to the Live API, or refuses them.
+    pub async fn set_reachable(&self, reachable: bool) {
+        let done = match (self, reachable) {
+            (Self::Aliyun(mock), true) => mock.accept_connections().await,
+            (Self::Aliyun(mock), false) => mock.refuse_connections().await,
+            (Self::Huaweicloud(mock), true) => mock.accept_connections().await,
+            (Self::Huaweicloud(mock), false) => mock.refuse_connections().await,
+        };
+        done.expect("the port is ours");
     }
 }
 

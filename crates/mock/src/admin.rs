@@ -175,13 +175,6 @@ async fn faults(State(controls): State<Controls>, Path(cloud): Path<String>) -> 
     Ok(json_body(&json!(control(&controls, &cloud)?.faults.to_come())))
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMore {
-    More(Vec<Value>),
-    One(Value),
-}
-
 async fn add_faults(
     State(controls): State<Controls>,
     Path(cloud): Path<String>,
@@ -189,8 +182,8 @@ async fn add_faults(
 ) -> Result<StatusCode, Problem> {
     let control = control(&controls, &cloud)?;
     let given = match read(&body)? {
-        OneOrMore::More(faults) => faults,
-        OneOrMore::One(fault) => vec![fault],
+        Value::Array(faults) => faults,
+        fault => vec![fault],
     };
     let faults = given.into_iter().map(fault).collect::<Result<Vec<_>, _>>()?;
     for fault in faults {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use jiff::SignedDuration;
 use record_callback::aliyun::{AliyunClient, AliyunProvider, NotifyRecords, NotifyRecordsQuery, Signature};
 use record_callback::http::{AccessKey, Quotas, RetryPolicy, StaticCredentials};
 use record_callback::huaweicloud::{HuaweicloudClient, HuaweicloudProvider, Login};
@@ -11,11 +12,12 @@ use record_callback::{
     CallbackSigning, Error, RecordCallbackConfig, RecordCallbackProvider, RecordCallbackProviderExt,
     SigningKey,
 };
-use record_callback_mock::{Clock, Fault, FaultKind, MockAliyun, MockHuaweicloud, ReceivedRequest};
+use record_callback_mock::{Clock, Fault, FaultKind, MockAliyun, MockHuaweicloud};
 
 use tokio::net::TcpListener;
 
 use super::{Cause, Cell, DOMAIN, Lasts, Operation, before};
+use crate::Mock;
 use crate::secrets::Secrets;
 
 const SECRET: &str = "mQ3vTz8LpXw6RkYb1NcHs5Gd";
@@ -94,22 +96,16 @@ pub(super) struct Running {
     elsewhere: TcpListener,
 }
 
-#[derive(Debug)]
-pub(super) enum Mock {
-    Aliyun(Box<MockAliyun>),
-    Huaweicloud(Box<MockHuaweicloud>),
-}
-
 impl Running {
     /// Starts a mock, brings about what the cell's operation needs, and then the trouble.
     pub(super) async fn prepare(cell: &Cell) -> Self {
-        let mock = Mock::start(cell.way).await;
+        let mock = start(cell.way).await;
         let retry = policy(cell);
         let token = match &mock {
             Mock::Huaweicloud(mock) if cell.way == Way::HuaweicloudToken => mock.issue_token(),
             _ => String::new(),
         };
-        let connect = |endpoint: &str| mock.connect(cell.way, endpoint, &token, retry.clone());
+        let connect = |endpoint: &str| connect_to(&mock, cell.way, endpoint, &token, retry.clone());
         let (mut provider, mut client) = connect(mock.endpoint());
         if cell.operation != Operation::Create {
             provider.create(&before(), record_callback::Fidelity::Exact).await.expect("no trouble yet");
@@ -125,7 +121,7 @@ impl Running {
             _ => {}
         }
         let elsewhere = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        mock.trouble(cell, &elsewhere).await;
+        trouble(&mock, cell, &elsewhere).await;
         Self { provider, mock, client, elsewhere }
     }
 
@@ -134,7 +130,7 @@ impl Running {
         let now = jiff::Timestamp::now();
         let query = NotifyRecordsQuery {
             domain_name: DOMAIN.to_owned(),
-            start_time: now - jiff::SignedDuration::from_mins(59),
+            start_time: now - SignedDuration::from_mins(59),
             end_time: now,
             ..NotifyRecordsQuery::default()
         };
@@ -164,121 +160,95 @@ fn policy(cell: &Cell) -> RetryPolicy {
     }
 }
 
-impl Mock {
-    async fn start(way: Way) -> Self {
-        if way.vendor() == "aliyun" {
-            let builder = MockAliyun::builder().access_key("LTAIexample", SECRET).temporary_access_key(
-                "STS.example",
-                SECRET,
-                SECURITY_TOKEN,
-            );
-            Self::Aliyun(Box::new(
-                builder.domain(DOMAIN).clock(Clock::system()).start().await.expect("it starts"),
-            ))
-        } else {
-            let builder = MockHuaweicloud::builder()
-                .access_key("HWAKEXAMPLE", SECRET)
-                .temporary_access_key("HWTEMPEXAMPLE", SECRET, SECURITY_TOKEN)
-                .user("account", "user", PASSWORD);
-            Self::Huaweicloud(Box::new(
-                builder.domain(DOMAIN).clock(Clock::system()).start().await.expect("it starts"),
-            ))
+async fn start(way: Way) -> Mock {
+    if way.vendor() == "aliyun" {
+        let builder = MockAliyun::builder().access_key("LTAIexample", SECRET).temporary_access_key(
+            "STS.example",
+            SECRET,
+            SECURITY_TOKEN,
+        );
+        Mock::Aliyun(Box::new(
+            builder.domain(DOMAIN).clock(Clock::system()).start().await.expect("it starts"),
+        ))
+    } else {
+        let builder = MockHuaweicloud::builder()
+            .access_key("HWAKEXAMPLE", SECRET)
+            .temporary_access_key("HWTEMPEXAMPLE", SECRET, SECURITY_TOKEN)
+            .user("account", "user", PASSWORD);
+        Mock::Huaweicloud(Box::new(
+            builder.domain(DOMAIN).clock(Clock::system()).start().await.expect("it starts"),
+        ))
+    }
+}
+
+fn connect_to(
+    mock: &Mock,
+    way: Way,
+    endpoint: &str,
+    token: &str,
+    retry: RetryPolicy,
+) -> (Arc<dyn RecordCallbackProvider>, Option<AliyunClient>) {
+    let temporary = |id: &str| AccessKey::new(id, SECRET).with_security_token(SECURITY_TOKEN);
+    match mock {
+        Mock::Aliyun(_) => {
+            let key = match way {
+                Way::AliyunTemporary => temporary("STS.example"),
+                _ => AccessKey::new("LTAIexample", SECRET),
+            };
+            let signature = if way == Way::AliyunAcs3 { Signature::Acs3 } else { Signature::Rpc };
+            let client = AliyunClient::builder()
+                .endpoint(endpoint)
+                .signature(signature)
+                .credentials(StaticCredentials::new(key))
+                .quotas(Quotas::unlimited())
+                .retry(retry)
+                .build()
+                .expect("the options are right");
+            (Arc::new(AliyunProvider::new(client.clone())), Some(client))
+        }
+        Mock::Huaweicloud(mock) => {
+            let client = HuaweicloudClient::builder()
+                .endpoint(endpoint)
+                .iam_endpoint(mock.iam_endpoint())
+                .quotas(Quotas::unlimited())
+                .retry(retry);
+            let client = if Way::IAM.contains(&way) {
+                client.region(mock.region())
+            } else {
+                client.project_id(mock.project_id())
+            };
+            let client = match way {
+                Way::HuaweicloudToken => client.token(token),
+                Way::HuaweicloudPassword | Way::HuaweicloudLogin => {
+                    client.login(Login::new("account", "user", PASSWORD))
+                }
+                Way::HuaweicloudTemporary => {
+                    client.credentials(StaticCredentials::new(temporary("HWTEMPEXAMPLE")))
+                }
+                _ => client.credentials(StaticCredentials::new(AccessKey::new("HWAKEXAMPLE", SECRET))),
+            };
+            (Arc::new(HuaweicloudProvider::new(client.build().expect("the options are right"))), None)
         }
     }
+}
 
-    fn endpoint(&self) -> &str {
-        match self {
-            Self::Aliyun(mock) => mock.endpoint(),
-            Self::Huaweicloud(mock) => mock.endpoint(),
+async fn trouble(mock: &Mock, cell: &Cell, elsewhere: &TcpListener) {
+    let [permanent, temporary] = match mock {
+        Mock::Aliyun(_) => ["LTAIexample", "STS.example"],
+        Mock::Huaweicloud(_) => ["HWAKEXAMPLE", "HWTEMPEXAMPLE"],
+    };
+    match (&cell.trouble.cause, mock) {
+        (Cause::NoTls | Cause::NoName, _) => {}
+        (Cause::Script(fault), _) => mock.faults().add(meant(fault, cell, elsewhere)),
+        (Cause::Refused, _) => mock.set_reachable(false).await,
+        (Cause::Ahead(seconds), _) => mock.clock().run_ahead(SignedDuration::from_secs(*seconds)),
+        (Cause::KeyRotated, _) => mock.put_access_key(permanent, "another-secret"),
+        (Cause::KeyRemoved, _) => {
+            assert!(mock.remove_access_key(permanent) && mock.remove_access_key(temporary));
         }
-    }
-
-    fn connect(
-        &self,
-        way: Way,
-        endpoint: &str,
-        token: &str,
-        retry: RetryPolicy,
-    ) -> (Arc<dyn RecordCallbackProvider>, Option<AliyunClient>) {
-        let temporary = |id: &str| AccessKey::new(id, SECRET).with_security_token(SECURITY_TOKEN);
-        match self {
-            Self::Aliyun(_) => {
-                let key = match way {
-                    Way::AliyunTemporary => temporary("STS.example"),
-                    _ => AccessKey::new("LTAIexample", SECRET),
-                };
-                let signature = if way == Way::AliyunAcs3 { Signature::Acs3 } else { Signature::Rpc };
-                let client = AliyunClient::builder()
-                    .endpoint(endpoint)
-                    .signature(signature)
-                    .credentials(StaticCredentials::new(key))
-                    .quotas(Quotas::unlimited())
-                    .retry(retry)
-                    .build()
-                    .expect("the options are right");
-                (Arc::new(AliyunProvider::new(client.clone())), Some(client))
-            }
-            Self::Huaweicloud(mock) => {
-                let client = HuaweicloudClient::builder()
-                    .endpoint(endpoint)
-                    .iam_endpoint(mock.iam_endpoint())
-                    .quotas(Quotas::unlimited())
-                    .retry(retry);
-                let client = if Way::IAM.contains(&way) {
-                    client.region(mock.region())
-                } else {
-                    client.project_id(mock.project_id())
-                };
-                let client = match way {
-                    Way::HuaweicloudToken => client.token(token),
-                    Way::HuaweicloudPassword | Way::HuaweicloudLogin => {
-                        client.login(Login::new("account", "user", PASSWORD))
-                    }
-                    Way::HuaweicloudTemporary => {
-                        client.credentials(StaticCredentials::new(temporary("HWTEMPEXAMPLE")))
-                    }
-                    _ => client.credentials(StaticCredentials::new(AccessKey::new("HWAKEXAMPLE", SECRET))),
-                };
-                (Arc::new(HuaweicloudProvider::new(client.build().expect("the options are right"))), None)
-            }
-        }
-    }
-
-    async fn trouble(&self, cell: &Cell, elsewhere: &TcpListener) {
-        match (self, &cell.trouble.cause) {
-            (_, Cause::NoTls | Cause::NoName) => {}
-            (Self::Aliyun(mock), Cause::Script(fault)) => mock.faults().add(meant(fault, cell, elsewhere)),
-            (Self::Huaweicloud(mock), Cause::Script(fault)) => {
-                mock.faults().add(meant(fault, cell, elsewhere));
-            }
-            (Self::Huaweicloud(mock), Cause::Iam(fault)) => {
-                mock.iam_faults().add(meant(fault, cell, elsewhere));
-            }
-            (Self::Aliyun(mock), Cause::Refused) => {
-                mock.refuse_connections().await.expect("the port is ours");
-            }
-            (Self::Huaweicloud(mock), Cause::Refused) => {
-                mock.refuse_connections().await.expect("the port is ours");
-            }
-            (Self::Aliyun(mock), Cause::Ahead(seconds)) => {
-                mock.clock().run_ahead(jiff::SignedDuration::from_secs(*seconds));
-            }
-            (Self::Huaweicloud(mock), Cause::Ahead(seconds)) => {
-                mock.clock().run_ahead(jiff::SignedDuration::from_secs(*seconds));
-            }
-            (Self::Aliyun(mock), Cause::KeyRotated) => mock.put_access_key("LTAIexample", "another-secret"),
-            (Self::Huaweicloud(mock), Cause::KeyRotated) => {
-                mock.put_access_key("HWAKEXAMPLE", "another-secret");
-            }
-            (Self::Aliyun(mock), Cause::KeyRemoved) => {
-                assert!(mock.remove_access_key("LTAIexample") && mock.remove_access_key("STS.example"));
-            }
-            (Self::Huaweicloud(mock), Cause::KeyRemoved) => {
-                assert!(mock.remove_access_key("HWAKEXAMPLE") && mock.remove_access_key("HWTEMPEXAMPLE"));
-            }
-            (Self::Huaweicloud(mock), Cause::TokenRevoked) => mock.revoke_tokens(),
-            (Self::Aliyun(_), Cause::TokenRevoked | Cause::Iam(_)) => panic!("{cell}: there is no IAM"),
-        }
+        (Cause::Iam(fault), Mock::Huaweicloud(mock)) => mock.iam_faults().add(meant(fault, cell, elsewhere)),
+        (Cause::TokenRevoked, Mock::Huaweicloud(mock)) => mock.revoke_tokens(),
+        (Cause::TokenRevoked | Cause::Iam(_), Mock::Aliyun(_)) => panic!("{cell}: there is no IAM"),
     }
 }
 
@@ -315,25 +285,12 @@ impl Running {
         }
     }
 
-    pub(super) fn received(&self) -> Vec<ReceivedRequest> {
-        match &self.mock {
-            Mock::Aliyun(mock) => mock.requests(),
-            Mock::Huaweicloud(mock) => mock.requests(),
-        }
-    }
-
     /// So that the mock can be looked at and stopped.
     pub(super) async fn restore(&self) {
-        match &self.mock {
-            Mock::Aliyun(mock) => {
-                mock.faults().clear();
-                mock.accept_connections().await.expect("the port is ours");
-            }
-            Mock::Huaweicloud(mock) => {
-                mock.faults().clear();
-                mock.iam_faults().clear();
-                mock.accept_connections().await.expect("the port is ours");
-            }
+        self.mock.faults().clear();
+        if let Mock::Huaweicloud(mock) = &self.mock {
+            mock.iam_faults().clear();
         }
+        self.mock.set_reachable(true).await;
     }
 }

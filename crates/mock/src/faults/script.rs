@@ -53,18 +53,26 @@ impl Faults {
     }
 
     /// The fault of an exchange whose head was read.
-    pub(crate) fn of_head(&self, operation: Option<&str>) -> Option<Fault> {
+    pub(crate) fn of_head<'a>(&self, operation: impl FnOnce() -> Option<&'a str>) -> Option<Fault> {
         self.take(operation, |kind| *kind == FaultKind::ResetInRequest)
     }
 
     /// The fault of an exchange whose request was read.
-    pub(crate) fn of_request(&self, operation: Option<&str>) -> Option<Fault> {
+    pub(crate) fn of_request<'a>(&self, operation: impl FnOnce() -> Option<&'a str>) -> Option<Fault> {
         self.take(operation, |kind| *kind != FaultKind::ResetInRequest)
     }
 
-    fn take(&self, operation: Option<&str>, concerns: impl Fn(&FaultKind) -> bool) -> Option<Fault> {
-        let script = &mut *lock(&self.0);
-        let Script { faults, struck, rng } = script;
+    /// `operation` is asked only if there is a fault it may be meant for: finding out takes reading the request.
+    fn take<'a>(
+        &self,
+        operation: impl FnOnce() -> Option<&'a str>,
+        concerns: impl Fn(&FaultKind) -> bool,
+    ) -> Option<Fault> {
+        let Script { faults, struck, rng } = &mut *lock(&self.0);
+        if !faults.iter().any(|fault| concerns(&fault.kind)) {
+            return None;
+        }
+        let operation = operation();
         for index in 0..faults.len() {
             let fault = &mut faults[index];
             let meant = fault.operation.is_none() || fault.operation.as_deref() == operation;
@@ -104,7 +112,7 @@ mod tests {
     fn struck(faults: &Faults, operations: &[&str]) -> Vec<Option<&'static str>> {
         operations
             .iter()
-            .map(|operation| faults.of_request(Some(operation)).map(|fault| fault.kind.name()))
+            .map(|operation| faults.of_request(|| Some(operation)).map(|fault| fault.kind.name()))
             .collect()
     }
 
@@ -129,8 +137,8 @@ mod tests {
         let faults = Faults::new();
         faults.add(Fault::new(FaultKind::ResetInRequest));
         assert_eq!(struck(&faults, &["Add"]), [None]);
-        assert!(faults.of_head(Some("Add")).is_some());
-        assert!(faults.of_head(Some("Add")).is_none());
+        assert!(faults.of_head(|| Some("Add")).is_some());
+        assert!(faults.of_head(|| Some("Add")).is_none());
     }
 
     #[test]

@@ -31,15 +31,16 @@ type Outcome = io::Result<Response<FaultyBody>>;
 impl<S: Service> Exchange<S> {
     pub(super) async fn serve(&self, request: Request<Incoming>, wire: Wire) -> Outcome {
         let (head, body) = request.into_parts();
-        let unread = raw(&head, Bytes::new());
-        if let Some(fault) = self.faults.of_head(self.service.operation(&unread)) {
+        let unread = || raw(&head, Bytes::new());
+        if let Some(fault) = self.faults.of_head(|| self.service.operation(&unread())) {
+            let unread = unread();
             let operation = self.service.operation(&unread);
             self.record(Arc::new(unread), operation, None, None, Some(&fault));
             return reset(&wire);
         }
         let body = Limited::new(body, BODY_LIMIT).collect().await.map(Collected::to_bytes);
         let request = Arc::new(raw(&head, body.as_ref().cloned().unwrap_or_default()));
-        let fault = self.faults.of_request(self.service.operation(&request));
+        let fault = self.faults.of_request(|| self.service.operation(&request));
         let carried_out = fault.as_ref().is_none_or(Fault::carries_out);
         let answer = match (&body, &fault) {
             // A limit of the mock; both clouds allow more.
