@@ -1,14 +1,14 @@
 //! Endpoint, region, options and the client's builder.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use record_callback_core::{InvalidConfig, Result};
 use record_callback_http::{
-    Clock, CredentialProvider, Endpoint, Method, Nonce, OsEnv, Pipeline, Quota, Quotas, RetryPolicy,
-    SystemClock, UuidNonce,
+    Clock, CredentialProvider, Endpoint, Env, Method, Network, Nonce, OsEnv, Pipeline, Quota, Quotas,
+    RetryPolicy, SourceContext, SystemClock, UuidNonce,
 };
-
 use serde::Deserialize;
 
 use crate::client::AliyunClient;
@@ -86,7 +86,9 @@ pub struct AliyunClientBuilder {
     signature: Signature,
     method: HttpMethod,
     booleans: BooleanStyle,
-    credentials: Arc<dyn CredentialProvider>,
+    credentials: Option<Arc<dyn CredentialProvider>>,
+    env: Arc<dyn Env>,
+    ca_bundle: Option<PathBuf>,
     quotas: Quotas,
     retry: RetryPolicy,
     clock: Arc<dyn Clock>,
@@ -102,7 +104,9 @@ impl Default for AliyunClientBuilder {
             signature: Signature::default(),
             method: HttpMethod::default(),
             booleans: BooleanStyle::default(),
-            credentials: Arc::new(credential::from_env(OsEnv)),
+            credentials: None,
+            env: Arc::new(OsEnv),
+            ca_bundle: None,
             quotas: default_quotas(),
             retry: RetryPolicy::default(),
             clock: Arc::new(SystemClock),
@@ -148,9 +152,21 @@ impl AliyunClientBuilder {
         self
     }
 
-    /// Where the access key comes from. Default: [the environment](credential::from_env).
+    /// Where the access key comes from. Default: [the vendor's chain](credential::default_chain).
     pub fn credentials(mut self, credentials: impl CredentialProvider) -> Self {
-        self.credentials = Arc::new(credentials);
+        self.credentials = Some(Arc::new(credentials));
+        self
+    }
+
+    /// The environment that defaults are read from. Default: this process's.
+    pub fn env(mut self, env: impl Env) -> Self {
+        self.env = Arc::new(env);
+        self
+    }
+
+    /// A PEM file of certificates to trust besides the system's.
+    pub fn ca_bundle(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca_bundle = Some(path.into());
         self
     }
 
@@ -186,11 +202,21 @@ impl AliyunClientBuilder {
             (None, None) => DEFAULT_ENDPOINT,
         };
         let endpoint = Endpoint::parse("endpoint", address, self.allow_http)?;
-        let pipeline = Pipeline::new(&endpoint, self.quotas, self.retry, self.clock)?;
+        let network = Network::from_env(&self.env)?;
+        let network = match &self.ca_bundle {
+            Some(path) => network.with_ca_bundle("ca_bundle", path)?,
+            None => network,
+        };
+        let credentials = self.credentials.unwrap_or_else(|| {
+            let (clock, retry) = (Arc::clone(&self.clock), self.retry.clone());
+            let context = SourceContext { env: self.env, clock, network: network.clone(), retry };
+            Arc::new(credential::default_chain(&context))
+        });
+        let pipeline = Pipeline::new(&endpoint, &network, self.quotas, self.retry, self.clock)?;
         Ok(AliyunClient {
             pipeline,
             endpoint,
-            credentials: self.credentials,
+            credentials,
             nonce: self.nonce,
             signature: self.signature,
             method: self.method.into(),

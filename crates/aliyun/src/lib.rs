@@ -43,7 +43,7 @@ pub const VENDOR: Vendor = Vendor::new("aliyun");
 pub use callback::AliyunCallbacks;
 pub use client::AliyunClient;
 pub use config::{AliyunClientBuilder, HttpMethod, Signature, default_quotas, quotas};
-pub use credential::from_env;
+pub use credential::{default_chain, from_env};
 pub use provider::AliyunProvider;
 pub use translate::CAPABILITIES;
 pub use wire::{

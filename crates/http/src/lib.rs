@@ -14,6 +14,7 @@ mod effects;
 mod encoding;
 mod endpoint;
 pub mod lenient;
+mod network;
 mod pipeline;
 mod quota;
 mod retry;
@@ -21,11 +22,14 @@ mod settle;
 mod transport;
 
 pub use credential::{
-    AccessKey, CredentialProvider, EnvCredentials, StaticCredentials, named_variable, required_variable,
+    AccessKey, CredentialChain, CredentialFile, CredentialProvider, CredentialSource, EnvCredentials, Ini,
+    IniSection, KeyVariables, Lease, Miss, Renewed, SourceContext, SourceReport, StaticCredentials,
+    is_world_readable, named_variable,
 };
 pub use effects::{Clock, Env, FixedEnv, Nonce, OsEnv, SystemClock, TokioTimer, UuidNonce};
 pub use encoding::{encode, hex};
 pub use endpoint::Endpoint;
+pub use network::Network;
 pub use pipeline::{Call, Pipeline, Safety};
 pub use quota::{Quota, Quotas};
 pub use retry::RetryPolicy;

@@ -10,6 +10,7 @@ use tracing::{Instrument, Span, field, info, info_span};
 
 use crate::effects::Clock;
 use crate::endpoint::Endpoint;
+use crate::network::Network;
 use crate::quota::Quotas;
 use crate::retry::{RetryPolicy, after, is_transient};
 use crate::transport::{self, Answer, Signed};
@@ -79,14 +80,15 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline to `endpoint`.
+    /// A pipeline to `endpoint`, reached by `network`.
     pub fn new(
         endpoint: &Endpoint,
+        network: &Network,
         quotas: Quotas,
         retry: RetryPolicy,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let client = transport::client(endpoint)?;
+        let client = transport::client(endpoint, network)?;
         let trusts_dates = endpoint.is_out_of_reach();
         Ok(Self { client, quotas, retry, clock, trusts_dates, ahead: Arc::default() })
     }

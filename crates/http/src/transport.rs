@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use record_callback_core::{Error, ErrorKind, Result};
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Request, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, Request, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
 use crate::encoding::encode;
 use crate::endpoint::Endpoint;
+use crate::network::Network;
 
 /// Largest answer that is read: 1 MiB. A config or a full page of them is a few KiB to some 50 KiB; a full page of
 /// Aliyun's delivery log may come close, so read that one with pages of less than the largest size.
@@ -244,7 +245,7 @@ impl Answer {
     }
 
     /// When the cloud answered, by its `Date` header.
-    pub(crate) fn date(&self) -> Option<Timestamp> {
+    pub fn date(&self) -> Option<Timestamp> {
         http_date(self.header(DATE)?)
     }
 
@@ -274,19 +275,17 @@ pub fn sensitive(text: &str) -> Result<HeaderValue> {
 }
 
 /// A client that follows no redirect: a signature must not travel to another host.
-pub(crate) fn client(endpoint: &Endpoint) -> Result<Client> {
+pub(crate) fn client(endpoint: &Endpoint, network: &Network) -> Result<Client> {
     let builder = Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         // The pipeline retries, with a fresh signature; nothing below it does.
         .retry(reqwest::retry::never().max_retries_per_request(0))
         .connect_timeout(Duration::from_secs(5))
         .user_agent(concat!("record-callback/", env!("CARGO_PKG_VERSION")));
-    // A proxy meant for the outside world has no business with this machine.
-    let builder = if endpoint.is_loopback() { builder.no_proxy() } else { builder };
     // Reading the system's certificates takes longer than anything else here, and nobody looks at them.
     let is_plain = endpoint.is_loopback() && endpoint.url().scheme() == "http";
     let builder = if is_plain { builder.tls_certs_only([]) } else { builder };
-    builder.build().map_err(|source| {
+    network.apply(builder, endpoint).and_then(ClientBuilder::build).map_err(|source| {
         Error::new(ErrorKind::Unavailable, "the HTTP client could not be set up")
             .with_source(source.without_url())
     })

@@ -1,5 +1,6 @@
 //! One method for each operation of the vendor.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +16,7 @@ use tokio::sync::OnceCell;
 
 use crate::VENDOR;
 use crate::config::{HuaweicloudClientBuilder, QUOTA};
-use crate::credential::{Credential, Credentials, ProjectRef};
+use crate::credential::{Credential, Credentials, ProjectRef, check_project_id, no_project};
 use crate::error;
 use crate::iam::Iam;
 use crate::sign::{ToSign, canonical_query};
@@ -34,7 +35,7 @@ struct Inner {
     endpoint: Endpoint,
     iam: Iam,
     credentials: Credentials,
-    project: ProjectRef,
+    project: Option<ProjectRef>,
     project_id: OnceCell<String>,
 }
 
@@ -58,7 +59,7 @@ impl HuaweicloudClient {
         endpoint: Endpoint,
         iam: Iam,
         credentials: Credentials,
-        project: ProjectRef,
+        project: Option<ProjectRef>,
     ) -> Self {
         let project_id = OnceCell::new();
         Self(Arc::new(Inner { pipeline, endpoint, iam, credentials, project, project_id }))
@@ -118,24 +119,22 @@ impl HuaweicloudClient {
         (self.0.endpoint.authority(), self.0.iam.endpoint.authority())
     }
 
-    /// The project all paths begin with, asked from IAM once if it was not given.
-    async fn project_id(&self) -> Result<&str> {
-        let discover = async || match (&self.0.project, &self.0.credentials) {
-            (ProjectRef::Id(id), _) => Ok(id.clone()),
-            (ProjectRef::Region(region), credentials) => {
-                // A token obtained by password is for the region's project, and says its id.
-                if let Credentials::Login(_) = credentials
-                    && let Credential::Token(token) = credentials.current().await?
-                    && let Some(id) = &token.project_id
-                {
-                    return Ok(id.clone());
-                }
-                self.0.iam.project_of(region, credentials).await
-            }
-        };
-        // Whatever became of IAM's answer, the call that needs it was not made.
-        let project_id = self.0.project_id.get_or_try_init(discover).await;
-        project_id.map(String::as_str).map_err(Error::with_nothing_applied)
+    /// The project all paths begin with: as configured, as the source of the key says, or asked from IAM once.
+    async fn project_id(&self) -> Result<Cow<'_, str>> {
+        let Inner { project, credentials, .. } = &*self.0;
+        if let Some(ProjectRef::Id(id)) = project {
+            return Ok(id.into());
+        }
+        // Whatever became of an answer of IAM, the call that needs the project was not made.
+        let credential = credentials.current().await.map_err(Error::with_nothing_applied)?;
+        if let Some(id) = credential.project_id() {
+            check_project_id(id)?;
+            return Ok(id.to_owned().into());
+        }
+        let Some(ProjectRef::Region(region)) = project else { return Err(no_project().into()) };
+        let discover = || self.0.iam.project_of(region, credentials);
+        let found = self.0.project_id.get_or_try_init(discover).await;
+        found.map(|id| id.as_str().into()).map_err(Error::with_nothing_applied)
     }
 
     async fn unsigned(
@@ -152,8 +151,8 @@ impl HuaweicloudClient {
         }
         let project_id = self.project_id().await?;
         let path = match id {
-            Some(id) => wire::callback_path(project_id, id),
-            None => wire::callbacks_path(project_id),
+            Some(id) => wire::callback_path(&project_id, id),
+            None => wire::callbacks_path(&project_id),
         };
         Ok(Unsigned { method, path, query, body, project_id: Some(project_id), secrets: Secrets::default() })
     }
@@ -203,7 +202,7 @@ pub(crate) struct Unsigned<'a> {
     /// From [`canonical_query`].
     pub(crate) query: String,
     pub(crate) body: Body,
-    pub(crate) project_id: Option<&'a str>,
+    pub(crate) project_id: Option<Cow<'a, str>>,
     /// What of the body must not come back in an error.
     pub(crate) secrets: Secrets,
 }
@@ -231,7 +230,7 @@ impl Unsigned<'_> {
                     (header::CONTENT_TYPE, wire::CONTENT_TYPE),
                     (header::HOST, endpoint.authority()),
                 ]);
-                headers.extend(self.project_id.map(|id| (header::PROJECT_ID, id)));
+                headers.extend(self.project_id.as_deref().map(|id| (header::PROJECT_ID, id)));
                 headers.push((header::SDK_DATE, date.as_str()));
                 headers.extend(key.expose_security_token().map(|token| (header::SECURITY_TOKEN, token)));
                 let to_sign = ToSign {

@@ -1,11 +1,13 @@
 //! Endpoint, region, project, options and the client's builder.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use record_callback_core::{InvalidConfig, Result};
 use record_callback_http::{
-    Clock, CredentialProvider, Endpoint, Env, OsEnv, Pipeline, Quota, Quotas, RetryPolicy, SystemClock,
+    Clock, CredentialProvider, Endpoint, Env, Network, OsEnv, Pipeline, Quota, Quotas, RetryPolicy,
+    SourceContext, SystemClock,
 };
 use secrecy::SecretString;
 
@@ -44,6 +46,7 @@ pub struct HuaweicloudClientBuilder {
     allow_http: bool,
     auth: Auth,
     env: Arc<dyn Env>,
+    ca_bundle: Option<PathBuf>,
     quotas: Quotas,
     retry: RetryPolicy,
     clock: Arc<dyn Clock>,
@@ -52,7 +55,8 @@ pub struct HuaweicloudClientBuilder {
 /// The way of authorising requests that was chosen.
 #[derive(Debug)]
 enum Auth {
-    Env,
+    /// The vendor's chain.
+    Chain,
     AccessKey(Arc<dyn CredentialProvider>),
     Token(SecretString),
     Login(Login),
@@ -66,8 +70,9 @@ impl Default for HuaweicloudClientBuilder {
             region: None,
             project_id: None,
             allow_http: false,
-            auth: Auth::Env,
+            auth: Auth::Chain,
             env: Arc::new(OsEnv),
+            ca_bundle: None,
             quotas: default_quotas(),
             retry: RetryPolicy::default(),
             clock: Arc::new(SystemClock),
@@ -94,8 +99,8 @@ impl HuaweicloudClientBuilder {
         self
     }
 
-    /// The project's id. Default: the one of the environment when the access key is from there, else
-    /// the region's, asked from IAM once.
+    /// The project's id. Default: the one that goes with the access key (`HUAWEICLOUD_SDK_PROJECT_ID` in the environment,
+    /// `project_id` in a file), else the region's, asked from IAM once.
     pub fn project_id(mut self, id: impl Into<String>) -> Self {
         self.project_id = Some(id.into());
         self
@@ -107,7 +112,7 @@ impl HuaweicloudClientBuilder {
         self
     }
 
-    /// Signs requests with access keys. Default: [the environment's](credential::from_env).
+    /// Signs requests with access keys. Default: [the vendor's chain](credential::default_chain).
     pub fn credentials(mut self, credentials: impl CredentialProvider) -> Self {
         self.auth = Auth::AccessKey(Arc::new(credentials));
         self
@@ -128,6 +133,12 @@ impl HuaweicloudClientBuilder {
     /// The environment that defaults are read from.
     pub fn env(mut self, env: impl Env) -> Self {
         self.env = Arc::new(env);
+        self
+    }
+
+    /// A PEM file of certificates to trust besides the system's.
+    pub fn ca_bundle(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca_bundle = Some(path.into());
         self
     }
 
@@ -154,21 +165,38 @@ impl HuaweicloudClientBuilder {
         let endpoint = Endpoint::parse("endpoint", &self.live_address()?, self.allow_http)?;
         let project = self.project()?;
         let iam_endpoint = Endpoint::parse("iam_endpoint", &self.iam_address(), self.allow_http)?;
-        let pipeline = Pipeline::new(&endpoint, self.quotas, self.retry.clone(), Arc::clone(&self.clock))?;
+        let network = Network::from_env(&self.env)?;
+        let network = match &self.ca_bundle {
+            Some(path) => network.with_ca_bundle("ca_bundle", path)?,
+            None => network,
+        };
+        let pipeline_to = |endpoint: &Endpoint, quotas| {
+            Pipeline::new(endpoint, &network, quotas, self.retry.clone(), Arc::clone(&self.clock))
+        };
+        let pipeline = pipeline_to(&endpoint, self.quotas)?;
         let iam_pipeline = if iam_endpoint.is_reached_like(&endpoint) {
             pipeline.with_quotas(Quotas::unlimited())
         } else {
-            Pipeline::new(&iam_endpoint, Quotas::unlimited(), self.retry, self.clock)?
+            pipeline_to(&iam_endpoint, Quotas::unlimited())?
         };
         let iam = Iam { pipeline: iam_pipeline, endpoint: iam_endpoint };
         let credentials = match self.auth {
-            Auth::Env => Credentials::AccessKey(Arc::new(credential::from_env(self.env))),
-            Auth::AccessKey(provider) => Credentials::AccessKey(provider),
-            Auth::Token(value) => {
-                Credentials::Token(Arc::new(Token { value, expires_at: None, project_id: None }))
+            Auth::Chain => {
+                let (env, clock) = (self.env, self.clock);
+                let context =
+                    SourceContext { env, clock, network: network.clone(), retry: self.retry.clone() };
+                Credentials::AccessKey(Arc::new(credential::default_chain(&context, &iam.endpoint)))
             }
+            Auth::AccessKey(provider) => Credentials::AccessKey(provider),
+            Auth::Token(value) => Credentials::Token(Arc::new(Token { value, project_id: None })),
             Auth::Login(login) => {
-                Credentials::Login(Box::new(LoginTokens::new(iam.clone(), login, project.clone())))
+                let tokens = LoginTokens::new(
+                    iam.clone(),
+                    login,
+                    project.clone().ok_or_else(credential::no_project)?,
+                    self.clock,
+                );
+                Credentials::Login(Box::new(tokens))
             }
         };
         Ok(HuaweicloudClient::new(pipeline, endpoint, iam, credentials, project))
@@ -201,21 +229,13 @@ impl HuaweicloudClientBuilder {
         })
     }
 
-    fn project(&self) -> Result<ProjectRef, InvalidConfig> {
-        let from_env = || match self.auth {
-            Auth::Env => self.env.var(credential::PROJECT_ID),
-            _ => None,
-        };
-        let rule = "letters and digits, as the vendor's console shows it; or give a region";
-        match (self.project_id.clone().or_else(from_env), &self.region) {
-            (Some(id), _) if !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-                Ok(ProjectRef::Id(id))
-            }
-            (Some(_), _) => Err(InvalidConfig::new("project_id", "is not a project's id", rule)),
-            (None, Some(region)) => Ok(ProjectRef::Region(region.clone())),
-            (None, None) => {
-                Err(InvalidConfig::new("project_id", "is not given, and neither is a region", rule))
-            }
+    /// `None` where the source of the key has to say it.
+    fn project(&self) -> Result<Option<ProjectRef>, InvalidConfig> {
+        match (&self.project_id, &self.region) {
+            (Some(id), _) => credential::check_project_id(id).map(|()| Some(ProjectRef::Id(id.clone()))),
+            (None, Some(region)) => Ok(Some(ProjectRef::Region(region.clone()))),
+            (None, None) if matches!(self.auth, Auth::Chain) => Ok(None),
+            (None, None) => Err(credential::no_project()),
         }
     }
 }
@@ -249,20 +269,13 @@ mod tests {
     #[test]
     fn what_is_missing_or_unknown_is_named() {
         assert!(refusal(builder()).starts_with("endpoint: is not given"));
-        assert!(refusal(builder().endpoint("http://127.0.0.1:9")).starts_with("project_id: is not given"));
+        let token = builder().endpoint("http://127.0.0.1:9").token("t");
+        assert!(refusal(token).starts_with("project_id: is not given"));
         let unknown = refusal(builder().region("mars-1"));
         assert!(unknown.contains("`mars-1` is not a known region (rule: one of cn-north-4,"), "{unknown}");
         let odd = refusal(builder().region("cn-north-4").project_id("../x"));
         assert!(odd.starts_with("project_id: is not a project's id"), "{odd}");
         let plain = refusal(builder().region("cn-north-4").iam_endpoint("http://iam.example.com"));
         assert!(plain.starts_with("iam_endpoint: is plain http"), "{plain}");
-    }
-
-    #[test]
-    fn the_environments_project_goes_with_the_environments_key_only() {
-        let env = || FixedEnv::from_iter([("HUAWEICLOUD_SDK_PROJECT_ID", "0123abcd")]);
-        assert!(builder().env(env()).endpoint("http://127.0.0.1:9").build().is_ok());
-        let error = refusal(builder().env(env()).endpoint("http://127.0.0.1:9").token("t"));
-        assert!(error.starts_with("project_id: is not given"), "{error}");
     }
 }

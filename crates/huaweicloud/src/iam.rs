@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
-use record_callback_http::{Answer, Body, Call, Endpoint, Method, Pipeline, Safety, Secrets};
+use record_callback_http::{Answer, Body, Call, Endpoint, Lease, Method, Pipeline, Safety, Secrets};
 use secrecy::ExposeSecret;
 
 use crate::VENDOR;
@@ -23,7 +23,7 @@ impl Iam {
     }
 
     /// `POST /v3/auth/tokens`: a token for one project, valid for 24 hours.
-    pub(crate) async fn issue_token(&self, login: &Login, project: &ProjectRef) -> Result<Token> {
+    pub(crate) async fn issue_token(&self, login: &Login, project: &ProjectRef) -> Result<Lease<Token>> {
         let scope = match project {
             ProjectRef::Id(id) => Scope::ProjectId(id),
             ProjectRef::Region(name) => Scope::ProjectName(name),
@@ -76,7 +76,7 @@ fn call(operation: &'static str, time_refused: fn(&Error) -> bool) -> Call<'stat
     Call { vendor: VENDOR, operation, quota: operation, domain: None, safety, time_refused }
 }
 
-fn issued(answer: &Answer) -> Result<Token> {
+fn issued(answer: &Answer) -> Result<Lease<Token>> {
     let TokenAnswer { token } = read(answer)?;
     let Some(value) = answer.header(header::SUBJECT_TOKEN) else {
         return Err(Error::new(
@@ -85,5 +85,6 @@ fn issued(answer: &Answer) -> Result<Token> {
         ));
     };
     let project_id = token.project.map(|project| project.id);
-    Ok(Token { value: value.into(), expires_at: Some(token.expires_at), project_id })
+    let value = Token { value: value.into(), project_id };
+    Ok(Lease { value, expires_at: Some(token.expires_at), issued_at: answer.date() })
 }

@@ -47,7 +47,7 @@ pub const VENDOR: Vendor = Vendor::new("huaweicloud");
 pub use callback::HuaweicloudCallbacks;
 pub use client::HuaweicloudClient;
 pub use config::{HuaweicloudClientBuilder, default_quotas, quotas};
-pub use credential::{Login, from_env};
+pub use credential::{Login, default_chain, from_env};
 pub use provider::HuaweicloudProvider;
 pub use translate::CAPABILITIES;
 pub use wire::{ListAnswer, ListQuery, RecordCallbackConfigAnswer, RecordCallbackConfigRequest};

@@ -20,8 +20,8 @@ use record_callback::aliyun::{
 };
 use record_callback::http::header::{HeaderMap, HeaderValue};
 use record_callback::http::{
-    AccessKey, Answer, CredentialProvider, EnvCredentials, FixedEnv, Quotas, RetryPolicy, StaticCredentials,
-    StatusCode, TokioTimer,
+    AccessKey, Answer, CredentialProvider, EnvCredentials, FixedEnv, KeyVariables, Quotas, RetryPolicy,
+    StaticCredentials, StatusCode, TokioTimer,
 };
 use record_callback::huaweicloud::{
     self, HuaweicloudClient, HuaweicloudProvider, Login, RecordCallbackConfigAnswer,
@@ -43,6 +43,9 @@ use tokio::task::JoinHandle;
 use self::clients::*;
 use self::servers::*;
 use self::sinks::webhook_secret;
+
+const VARIABLES: &[KeyVariables] =
+    &[KeyVariables { id: "ID", secret: "SECRET", security_token: "TOKEN", project_id: None }];
 
 const SECRET: &str = "dBk2SX2LCqOfMZojpXnnPnyg185QyVE";
 const TEMPORARY_SECRET: &str = "ZpJOaZLSUYJNWUa66APoAWOvLucxNI";
@@ -402,7 +405,7 @@ fn nothing_is_shown_by_values_that_hold_secrets() {
     shown.debug("static credentials", &StaticCredentials::new(key));
     let env = FixedEnv::from_iter([("ID", ID), ("SECRET", SECRET), ("TOKEN", SECURITY_TOKEN)]);
     shown.debug("an environment", &env);
-    shown.debug("environment credentials", &EnvCredentials::new(env.clone(), "ID", "SECRET", "TOKEN"));
+    shown.debug("environment credentials", &EnvCredentials::new(env.clone(), VARIABLES));
     shown.debug("environment credentials", &aliyun::from_env(env.clone()));
     shown.debug("environment credentials", &huaweicloud::from_env(env));
     shown.debug("a login", &Login::new("account", "user", PASSWORD));
@@ -477,7 +480,7 @@ fn nothing_is_shown_by_refusals_before_any_call() {
             shown.error("a refused signing", &refused.unwrap_err());
         }
         let env = FixedEnv::from_iter([("SECRET", SECRET), ("TOKEN", SECURITY_TOKEN)]);
-        let missing = EnvCredentials::new(env, "ID", "SECRET", "TOKEN").access_key().await;
+        let missing = EnvCredentials::new(env, VARIABLES).access_key().await;
         shown.error("missing variable", &missing.unwrap_err());
 
         // Text that no header carries.

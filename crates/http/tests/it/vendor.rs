@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use record_callback_core::{Error, ErrorKind, Result, Vendor};
 use record_callback_http::{
-    Answer, Call, Clock, Endpoint, Method, Nonce, Pipeline, Quotas, Request, RetryPolicy, Safety, Secrets,
-    Signed, Url, UuidNonce, header::HeaderValue,
+    Answer, Call, Clock, Endpoint, Method, Network, Nonce, Pipeline, Quotas, Request, RetryPolicy, Safety,
+    Secrets, Signed, Url, UuidNonce, header::HeaderValue,
 };
 use tokio::time::Instant;
 
@@ -54,7 +54,8 @@ impl Caller {
         let endpoint = Endpoint::parse("endpoint", &format!("http://{host}:{port}"), true).unwrap();
         let mut url = endpoint.url().join(PATH).unwrap();
         url.query_pairs_mut().append_pair("signature", SECRET);
-        let pipeline = Pipeline::new(&endpoint, quotas, retry, Arc::new(NewYear)).unwrap();
+        let pipeline =
+            Pipeline::new(&endpoint, &Network::default(), quotas, retry, Arc::new(NewYear)).unwrap();
         Self { pipeline, url, signed: Arc::default() }
     }
 

@@ -1,0 +1,230 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use record_callback_core::{Error, ErrorKind, Result};
+use tracing::{info, warn};
+
+use super::{AccessKey, CredentialProvider};
+
+/// One of the places a chain looks for an access key.
+#[async_trait]
+pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
+    /// What errors and reports call it, such as `environment`.
+    fn name(&self) -> String;
+
+    /// The key to sign with now. Called before every attempt: cache what is costly, see [`Renewed`](super::Renewed).
+    async fn find(&self) -> Result<Arc<AccessKey>, Miss>;
+}
+
+/// Why a source has no key.
+#[derive(Debug)]
+pub enum Miss {
+    /// Nobody set it up: what is not there.
+    NotConfigured(String),
+    /// It is set up and does not work.
+    Failed(Error),
+}
+
+impl From<Error> for Miss {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotConfigured(what) => f.write_str(what),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+/// What a source said when it was asked.
+#[derive(Debug)]
+pub struct SourceReport {
+    /// The source's name.
+    pub name: String,
+    /// Its key, or why it has none; `None` when an earlier one had a key.
+    pub result: Option<Result<Arc<AccessKey>, Miss>>,
+}
+
+/// Sources asked one after the other until one has a key, which is asked first from then on.
+///
+/// A source that fails hides none behind it; that it failed is logged. When none has a key, the error says what each of
+/// them said.
+#[derive(Debug, Clone)]
+pub struct CredentialChain(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    sources: Vec<Box<dyn CredentialSource>>,
+    /// The one that had a key last.
+    last: AtomicUsize,
+}
+
+impl CredentialChain {
+    /// A chain of `sources`, in their order.
+    pub fn new(sources: Vec<Box<dyn CredentialSource>>) -> Self {
+        Self(Arc::new(Inner { sources, last: AtomicUsize::new(usize::MAX) }))
+    }
+
+    /// Asks the sources in their order and says what each said.
+    pub async fn examine(&self) -> Vec<SourceReport> {
+        let mut reports: Vec<SourceReport> = Vec::new();
+        for source in &self.0.sources {
+            let found = reports.iter().any(|report| matches!(report.result, Some(Ok(_))));
+            let result = if found { None } else { Some(source.find().await) };
+            reports.push(SourceReport { name: source.name(), result });
+        }
+        reports
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for CredentialChain {
+    async fn access_key(&self) -> Result<Arc<AccessKey>> {
+        let Inner { sources, last } = &*self.0;
+        let before = last.load(Ordering::Relaxed);
+        let mut misses = Vec::new();
+        // The order of the others is kept.
+        let others = (0..sources.len()).filter(|at| *at != before);
+        for at in sources.get(before).map(|_| before).into_iter().chain(others) {
+            let source = &sources[at];
+            match source.find().await {
+                Ok(key) => {
+                    if at != before {
+                        last.store(at, Ordering::Relaxed);
+                        for (name, miss) in &misses {
+                            if let Miss::Failed(error) = miss {
+                                warn!(source = name, %error, "a source of credentials failed, the next is used");
+                            }
+                        }
+                        info!(source = source.name(), origin = key.origin(), "found credentials");
+                    }
+                    return Ok(key);
+                }
+                Err(miss) => misses.push((source.name(), miss)),
+            }
+        }
+        Err(none_found(&misses))
+    }
+}
+
+/// One error of all; of the kind of the first failure, which may be gone the next time.
+fn none_found(misses: &[(String, Miss)]) -> Error {
+    let said: Vec<_> = misses.iter().map(|(name, miss)| format!("{name}: {miss}")).collect();
+    let message = format!("no credentials were found ({})", said.join("; "));
+    let failure = misses.iter().find_map(|(_, miss)| match miss {
+        Miss::Failed(error) => Some(error.kind()),
+        Miss::NotConfigured(_) => None,
+    });
+    Error::new(failure.unwrap_or(ErrorKind::Unauthenticated), message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Has a key, is not configured, or fails: as told last.
+    #[derive(Debug, Clone)]
+    struct Told(&'static str, Arc<Mutex<(Saying, u32)>>);
+
+    #[derive(Debug, Clone, Copy)]
+    enum Saying {
+        Key,
+        Nothing,
+        Failure(ErrorKind),
+    }
+
+    impl Told {
+        fn new(name: &'static str, saying: Saying) -> Self {
+            Self(name, Arc::new(Mutex::new((saying, 0))))
+        }
+
+        fn say(&self, saying: Saying) {
+            self.1.lock().unwrap().0 = saying;
+        }
+
+        fn asked(&self) -> u32 {
+            std::mem::take(&mut self.1.lock().unwrap().1)
+        }
+    }
+
+    #[async_trait]
+    impl CredentialSource for Told {
+        fn name(&self) -> String {
+            self.0.into()
+        }
+
+        async fn find(&self) -> Result<Arc<AccessKey>, Miss> {
+            let mut told = self.1.lock().unwrap();
+            told.1 += 1;
+            match told.0 {
+                Saying::Key => Ok(Arc::new(AccessKey::new(self.0, "s3cr3t"))),
+                Saying::Nothing => Err(Miss::NotConfigured("is not there".into())),
+                Saying::Failure(kind) => Err(Error::new(kind, "is broken").into()),
+            }
+        }
+    }
+
+    fn chain(sources: &[Told]) -> CredentialChain {
+        CredentialChain::new(sources.iter().map(|source| Box::new(source.clone()) as _).collect())
+    }
+
+    #[tokio::test]
+    async fn the_first_that_has_a_key_is_remembered_and_asked_first() {
+        let sources = [
+            Told::new("a", Saying::Failure(ErrorKind::Timeout)),
+            Told::new("b", Saying::Key),
+            Told::new("c", Saying::Key),
+        ];
+        let chain = chain(&sources);
+        for asked in [[1, 1, 0], [0, 1, 0]] {
+            assert_eq!(chain.access_key().await.unwrap().id(), "b");
+            assert_eq!(sources.each_ref().map(Told::asked), asked);
+        }
+        sources[1].say(Saying::Nothing);
+        assert_eq!(chain.access_key().await.unwrap().id(), "c");
+        assert_eq!(sources.each_ref().map(Told::asked), [1, 1, 1]);
+        sources[0].say(Saying::Key);
+        sources[2].say(Saying::Nothing);
+        assert_eq!(chain.access_key().await.unwrap().id(), "a");
+    }
+
+    #[tokio::test]
+    async fn when_none_has_a_key_each_has_its_say() {
+        let sources = [
+            Told::new("a", Saying::Nothing),
+            Told::new("b", Saying::Failure(ErrorKind::Timeout)),
+            Told::new("c", Saying::Failure(ErrorKind::Protocol)),
+        ];
+        let error = chain(&sources).access_key().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert_eq!(
+            error.message(),
+            "no credentials were found (a: is not there; b: is broken (timed out); c: is broken (protocol error))"
+        );
+        let error = chain(&sources[..1]).access_key().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unauthenticated);
+    }
+
+    #[tokio::test]
+    async fn an_examination_asks_no_further_than_a_key() {
+        let sources =
+            [Told::new("a", Saying::Nothing), Told::new("b", Saying::Key), Told::new("c", Saying::Key)];
+        let reports = chain(&sources).examine().await;
+        let said = |report: &SourceReport| match &report.result {
+            Some(Ok(key)) => key.id().to_owned(),
+            Some(Err(miss)) => miss.to_string(),
+            None => "was not asked".into(),
+        };
+        let said: Vec<_> = reports.iter().map(|report| (report.name.as_str(), said(report))).collect();
+        let said: Vec<_> = said.iter().map(|(name, said)| (*name, said.as_str())).collect();
+        assert_eq!(said, [("a", "is not there"), ("b", "b"), ("c", "was not asked")]);
+    }
+}

@@ -1,0 +1,112 @@
+/// A file of `[section]`s with `name = value` lines, as SDKs keep credentials in.
+///
+/// Comments are lines that begin with `#` or `;`. `:` separates as `=` does. A section or name given again is a mistake,
+/// as it is for Python's `configparser`; so are lines that are neither. Values are not interpreted.
+#[derive(Debug)]
+pub struct Ini {
+    sections: Vec<IniSection>,
+}
+
+/// One section. `Debug` shows the names only: values may be secrets.
+pub struct IniSection {
+    /// What is in the brackets.
+    pub name: String,
+    /// The line it begins at, from 1.
+    pub line: usize,
+    values: Vec<(String, String)>,
+}
+
+impl Ini {
+    /// Reads `text`. An error is the line of a mistake and what was expected there.
+    pub fn parse(text: &str) -> Result<Self, (usize, String)> {
+        let mut sections: Vec<IniSection> = Vec::new();
+        for (line, content) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+            let content = content.trim();
+            if content.is_empty() || content.starts_with(['#', ';']) {
+                continue;
+            }
+            if let Some(rest) = content.strip_prefix('[') {
+                let name = rest.split_once(']').map(|(name, _)| name.trim().to_owned());
+                let name = name.ok_or((line, "expected `]` at the end of the section's name".to_owned()))?;
+                if sections.iter().any(|section| section.name == name) {
+                    return Err((line, "expected each section once".to_owned()));
+                }
+                sections.push(IniSection { name, line, values: Vec::new() });
+                continue;
+            }
+            let expected = || (line, "expected `[section]` or `name = value`".to_owned());
+            let at = content.find(['=', ':']).filter(|at| *at > 0).ok_or_else(expected)?;
+            let (name, value) = (content[..at].trim_end().to_lowercase(), content[at + 1..].trim());
+            let section = sections.last_mut().ok_or((line, "expected a `[section]` first".to_owned()))?;
+            if section.get(&name).is_some() {
+                return Err((line, "expected each name once in a section".to_owned()));
+            }
+            section.values.push((name, value.to_owned()));
+        }
+        Ok(Self { sections })
+    }
+
+    /// The section of this name.
+    pub fn section(&self, name: &str) -> Option<&IniSection> {
+        self.sections.iter().find(|section| section.name == name)
+    }
+
+    /// The names of all sections.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.sections.iter().map(|section| section.name.as_str())
+    }
+}
+
+impl IniSection {
+    /// The value of `name`, which is lower case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl std::fmt::Debug for IniSection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.values.iter().map(|(name, _)| name).collect();
+        f.debug_struct("IniSection").field("name", &self.name).field("values", &names).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_names_and_values_are_found() {
+        let text = "\u{feff}; a comment\r\n[default]\r\nType = access_key\r\n# another\nkey: a=b:c # d\nempty =\n\n[ other ] ; x\nkey=1";
+        let ini = Ini::parse(text).unwrap();
+        assert_eq!(ini.names().collect::<Vec<_>>(), ["default", "other"]);
+        let section = ini.section("default").unwrap();
+        assert_eq!(section.line, 2);
+        assert_eq!(section.get("type"), Some("access_key"));
+        assert_eq!(section.get("key"), Some("a=b:c # d"));
+        assert_eq!((section.get("empty"), section.get("none")), (Some(""), None));
+        assert_eq!(ini.section("other").unwrap().get("key"), Some("1"));
+        assert!(Ini::parse("").unwrap().section("default").is_none());
+    }
+
+    #[test]
+    fn a_mistake_is_named_by_line_and_without_what_stands_there() {
+        for (text, line, expected) in [
+            ("[default\nkey = 1", 1, "expected `]` at the end of the section's name"),
+            ("[default]\n\ns3cr3t", 3, "expected `[section]` or `name = value`"),
+            ("[default]\n= s3cr3t", 2, "expected `[section]` or `name = value`"),
+            ("key = s3cr3t", 1, "expected a `[section]` first"),
+            ("[a]\nkey = s3cr3t\nKEY = s3cr3t", 3, "expected each name once in a section"),
+            ("[a]\n[b]\n[a]", 3, "expected each section once"),
+        ] {
+            assert_eq!(Ini::parse(text).unwrap_err(), (line, expected.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let ini = Ini::parse("[default]\nkey = s3cr3t").unwrap();
+        let shown = format!("{ini:?}");
+        assert!(shown.contains("key") && !shown.contains("s3cr3t"), "{shown}");
+    }
+}

@@ -1,0 +1,161 @@
+//! Where access keys come from: fixed, the environment, files, services; one after the other, kept until they end.
+
+mod chain;
+mod context;
+mod env;
+mod file;
+mod ini;
+mod renewed;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use record_callback_core::Result;
+use secrecy::{ExposeSecret, SecretString};
+
+pub use self::chain::{CredentialChain, CredentialSource, Miss, SourceReport};
+pub use self::context::SourceContext;
+pub use self::env::{EnvCredentials, KeyVariables, named_variable};
+pub use self::file::{CredentialFile, is_world_readable};
+pub use self::ini::{Ini, IniSection};
+pub use self::renewed::{Lease, Renewed};
+
+/// An access key: a public id, its secret and, for temporary keys, a security token.
+///
+/// Surrounding whitespace is trimmed: a newline pasted along with a key is the
+/// most common cause of a signature mismatch. `Debug` shows no secret.
+#[derive(Clone)]
+pub struct AccessKey {
+    id: String,
+    secret: SecretString,
+    security_token: Option<SecretString>,
+    expires_at: Option<Timestamp>,
+    project_id: Option<String>,
+    origin: Option<Arc<str>>,
+}
+
+impl AccessKey {
+    /// A permanent key.
+    pub fn new(id: impl AsRef<str>, secret: impl AsRef<str>) -> Self {
+        Self {
+            id: id.as_ref().trim().to_owned(),
+            secret: secret.as_ref().trim().into(),
+            security_token: None,
+            expires_at: None,
+            project_id: None,
+            origin: None,
+        }
+    }
+
+    /// Makes it a temporary key.
+    #[must_use]
+    pub fn with_security_token(mut self, token: impl AsRef<str>) -> Self {
+        self.security_token = Some(token.as_ref().trim().into());
+        self
+    }
+
+    /// Says when it ends, by the clock of who issued it.
+    #[must_use]
+    pub fn with_expiry(mut self, expires_at: Timestamp) -> Self {
+        self.expires_at = Some(expires_at);
+        self
+    }
+
+    /// Says which project it is for, on clouds that have projects.
+    #[must_use]
+    pub fn with_project_id(mut self, project_id: impl AsRef<str>) -> Self {
+        self.project_id = Some(project_id.as_ref().trim().to_owned());
+        self
+    }
+
+    /// Says where it is from, for reports.
+    #[must_use]
+    pub fn from_origin(mut self, origin: impl Into<Arc<str>>) -> Self {
+        self.origin = Some(origin.into());
+        self
+    }
+
+    /// The public id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The secret. Only signers call this.
+    pub fn expose_secret(&self) -> &str {
+        self.secret.expose_secret()
+    }
+
+    /// The security token of a temporary key. Only signers call this.
+    pub fn expose_security_token(&self) -> Option<&str> {
+        self.security_token.as_ref().map(ExposeSecret::expose_secret)
+    }
+
+    /// When it ends, as far as its issuer said.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
+    /// The project it is for, as far as its source said.
+    pub fn project_id(&self) -> Option<&str> {
+        self.project_id.as_deref()
+    }
+
+    /// Where it is from, as far as its source said.
+    pub fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessKey")
+            .field("id", &self.id)
+            .field("temporary", &self.security_token.is_some())
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where access keys come from: fixed, the environment, profile files, metadata services.
+///
+/// Asked before every attempt, so implementations cache what is costly. They must keep
+/// secrets out of `Debug` and of errors.
+#[async_trait]
+pub trait CredentialProvider: fmt::Debug + Send + Sync + 'static {
+    /// The key to sign with now.
+    async fn access_key(&self) -> Result<Arc<AccessKey>>;
+}
+
+/// One access key that never changes.
+#[derive(Debug, Clone)]
+pub struct StaticCredentials(Arc<AccessKey>);
+
+impl StaticCredentials {
+    /// Always `key`.
+    pub fn new(key: AccessKey) -> Self {
+        Self(Arc::new(key))
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for StaticCredentials {
+    async fn access_key(&self) -> Result<Arc<AccessKey>> {
+        Ok(Arc::clone(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effects::FixedEnv;
+
+    #[test]
+    fn debug_shows_the_id_only() {
+        let key = AccessKey::new("ak", "s3cr3t").with_security_token("t0ken");
+        let env = FixedEnv::from_iter([("SECRET", "s3cr3t")]);
+        let shown = format!("{key:?} {:?} {env:?}", StaticCredentials::new(key.clone()));
+        assert!(shown.contains("ak") && !shown.contains("s3cr3t") && !shown.contains("t0ken"), "{shown}");
+    }
+}
