@@ -28,7 +28,8 @@ use crate::{
 
 /// A listener that controls both mocks in JSON.
 ///
-/// `{cloud}` is `aliyun`, `huaweicloud` or `huaweicloud-iam`:
+/// `{cloud}` is `aliyun`, `aliyun-sts`, `aliyun-metadata`, `huaweicloud`, `huaweicloud-iam` (with STS) or
+/// `huaweicloud-metadata` (with pod identity):
 ///
 /// | Request | Body | What it does |
 /// |---|---|---|
@@ -41,7 +42,7 @@ use crate::{
 /// | `PUT /{cloud}/clock` | `{"ahead_seconds": 3600}` | sets the clock, which runs on; below zero it is behind |
 /// | `PUT /{cloud}/connections` | `{"refused": true}` | refuses connections, or takes them again |
 /// | `POST /{cloud}/events` | the body of an event, as the vendor has it | delivers it, if a configuration asks for it |
-/// | `DELETE /huaweicloud-iam/tokens` | | makes every token invalid |
+/// | `DELETE /huaweicloud-iam/tokens` | | makes every token of IAM invalid |
 ///
 /// An event is answered with its `outcome` (`delivered`, `not_subscribed` or `no_config`), the number of `attempts`, and
 /// whether it was `acknowledged`. Anything else that is done is answered with 204, a body that is not understood with 400
@@ -84,7 +85,7 @@ impl MockAdmin {
             io::Error::new(error.kind(), format!("the mock's admin port cannot be {addr}: {error}"))
         })?;
         let endpoint = format!("http://{}", listener.local_addr()?);
-        let controls = [aliyun.control()].into_iter().chain(huaweicloud.controls());
+        let controls = aliyun.controls().into_iter().chain(huaweicloud.controls());
         let controls: Controls = Arc::new(controls.map(|control| (control.name, control)).collect());
         let router = Router::new()
             .route("/", get(clouds))

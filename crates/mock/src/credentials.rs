@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 /// Text that `Debug` never prints.
@@ -30,11 +31,13 @@ pub(crate) struct AccessKey {
     pub(crate) secret: Secret,
     /// Temporary keys work only together with this token.
     pub(crate) token: Option<Secret>,
+    /// From this moment on, the key is refused.
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 impl AccessKey {
     pub(crate) fn permanent(id: impl Into<String>, secret: impl Into<String>) -> Self {
-        Self { id: id.into(), secret: Secret::new(secret), token: None }
+        Self { id: id.into(), secret: Secret::new(secret), token: None, expires_at: None }
     }
 
     pub(crate) fn temporary(
@@ -43,6 +46,15 @@ impl AccessKey {
         token: impl Into<String>,
     ) -> Self {
         Self { token: Some(Secret::new(token)), ..Self::permanent(id, secret) }
+    }
+
+    /// A temporary key with an end.
+    pub(crate) fn until(key: &TemporaryAccessKey, expires_at: Timestamp) -> Self {
+        Self { expires_at: Some(expires_at), ..Self::from(key) }
+    }
+
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
     }
 }
 
@@ -105,7 +117,7 @@ impl AccessKeys {
             return key.clone();
         }
         let id = format!("{id_prefix}{:.14}", random_hex().to_uppercase());
-        let key = AccessKey { id, secret: Secret::new(random_hex()), token: None };
+        let key = AccessKey::permanent(id, random_hex());
         self.0.push(key.clone());
         key
     }

@@ -43,8 +43,39 @@
 //!
 //! [`MockHuaweicloud`] answers the five operations on `/v1/{project_id}/record/callbacks`, signed with an access key
 //! (`SDK-HMAC-SHA256`) or carrying a token of its IAM, which listens on an address of its own and answers
-//! `POST /v3/auth/tokens` (method `password`) and `GET /v3/projects` (filter `name`). Checks come in this order:
+//! `POST /v3/auth/tokens` (method `password`), `GET /v3/projects` (filter `name`) and [more](#where-keys-come-from). Checks come in this order:
 //! path · credentials · project · quota · method · media type and body · the configuration.
+//!
+//! # Where keys come from
+//!
+//! Services that give out keys listen beside the clouds, live by the same clock, and have faults, requests and connections
+//! of their own. What they give is a temporary key of the account with an end, after which it is refused: by Aliyun with
+//! `InvalidSecurityToken.Expired`, by Huawei Cloud with `APIGW.0301`.
+//!
+//! - [`MockAliyun::sts_endpoint`]: `AssumeRole`, signed as calls to Live are, and `AssumeRoleWithOIDC`, which is not signed,
+//!   of [`MockAliyun::role_arn`]. Checked like other calls, and: the form of the role's ARN · session name · duration (900
+//!   to 43200 seconds) · policy · role · external id, or provider and token.
+//! - [`MockAliyun::metadata_endpoint`]: the role of an ECS instance and its key, with tokens or without ([`Imds`]). It
+//!   answers [`MockAliyun::credentials_uri`], too.
+//! - [`MockHuaweicloud::iam_endpoint`]: tokens for [id tokens](MockHuaweicloud::issue_id_token), temporary keys for tokens
+//!   (900 to 86400 seconds), and, as [`MockHuaweicloud::sts_endpoint`], `assume-with-oidc` (900 to 43200 seconds).
+//! - [`MockHuaweicloud::metadata_endpoint`]: the key of a server with an agency, with tokens or without
+//!   ([`MetadataTokens`]), and that of a pod.
+//!
+//! ```
+//! use record_callback_mock::{Imds, MockAliyun};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mock = MockAliyun::builder().imds(Imds::V2Only).start().await?;
+//! let roles = format!("{}/latest/meta-data/ram/security-credentials/", mock.metadata_endpoint());
+//! let http = reqwest::Client::builder().no_proxy().build()?;
+//! assert_eq!(http.get(roles).send().await?.status(), 403, "not without a token");
+//! assert_eq!(mock.metadata_requests()[0].operation(), Some("GetMetadataRole"));
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Runtime::new()?.block_on(example())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Deliveries
 //!
@@ -77,7 +108,7 @@
 //!
 //! # Faults
 //!
-//! [`MockAliyun::faults`] and [`MockHuaweicloud::faults`] (and `iam_faults`) script what goes wrong: which exchange, how
+//! [`MockAliyun::faults`] and [`MockHuaweicloud::faults`] (and `iam_faults`, `sts_faults`, `metadata_faults`) script what goes wrong: which exchange, how
 //! often, before or after the call is carried out. The clock of a mock can be moved, which answers' `Date` follows; keys can
 //! be rotated, tokens revoked, connections refused. [`MockAdmin`] does the same over HTTP.
 //!
@@ -114,6 +145,14 @@
 //!   delivery with all its attempts, dated by the first, and shows the last answer and no signature. Huawei Cloud's
 //!   callbacks have no signature without a key. What the vendors leave open about timeouts and retries is in
 //!   [`DeliveryPolicy`].
+//! - Aliyun's sources of keys: nonces are remembered for Live and STS together. A temporary key may assume the role, too. A
+//!   policy has to be a JSON object, and does nothing. An instance without a role answers 404, one that insists on tokens
+//!   403, and a token that is wrong or over 401. Tokens are not given to who was forwarded (`X-Forwarded-For`).
+//! - Huawei Cloud's sources of keys: a temporary key that is over is refused as one whose token cannot be decrypted. A
+//!   token for an id token is the first user's; without a scope it is for the account, which Live does not take. The codes
+//!   of STS's errors are the mock's own. A server without an agency answers 401 and asks for one.
+//! - Sources of both: metadata, URI and pods give everybody the same key until half its life is over. Ends are whole
+//!   seconds. Id tokens and pod tokens have no end.
 //! - Both: `SignedHeaders` has to be sorted and lower-case. Domains and apps are compared literally. A quota is a
 //!   counter that starts over when its window is over.
 //!
@@ -121,7 +160,8 @@
 //!
 //! Refused with an error that says so, or as unknown, rather than approximated: every other action, path and IAM call;
 //! signature algorithms other than those above; bodies that are not forms (Aliyun) or over 1 MiB; filters by resource
-//! group or tag; IAM methods other than `password` and project filters other than `name`.
+//! group or tag; IAM methods other than `password` for tokens and `token` for temporary keys, policies of the latter, and
+//! project filters other than `name`; metadata other than tokens and keys.
 //!
 //! Not sent: callbacks by a custom template, the question a configuration's `on_demand_callback_url` once made Huawei
 //! Cloud ask, of which no schema was published, and its notices through SMN. [`AliyunEvent::custom`] and
@@ -129,8 +169,8 @@
 //! or out of order by itself, compressed answers are not asked for, and a receiver with HTTPS needs a certificate the
 //! system trusts.
 //!
-//! Never happening by itself, though a fault can say so: a permission that is missing (every key may do everything), a
-//! temporary key that expires. Never happening: HTTPS being required, unsafe callback URLs, users being disabled or locked.
+//! Never happening by itself, though a fault can say so: a permission that is missing (every key may do everything).
+//! Temporary keys that a test adds or [issues](MockAliyun::issue_temporary_access_key) have no end. Never happening: HTTPS being required, unsafe callback URLs, users being disabled or locked.
 //!
 //! # Secrets
 //!
@@ -154,12 +194,13 @@ mod lock;
 mod quota;
 mod recorded;
 mod server;
+mod session;
 
 pub use admin::MockAdmin;
 pub use aliyun::{
     AliyunConfig, AliyunDialect, AliyunEvent, AliyunNotifyRecord, AliyunOmitted, AliyunOperation,
     AliyunSender, AliyunThrottling, BooleanAnswers, BooleanRequests, Denial, EmptyOnDemandUrl, ErrorFormat,
-    KeyWithoutAuth, MockAliyun, MockAliyunBuilder, NotFoundStatus, NotifyUrlOnUpdate, OnDemandDecision,
+    Imds, KeyWithoutAuth, MockAliyun, MockAliyunBuilder, NotFoundStatus, NotifyUrlOnUpdate, OnDemandDecision,
     OnDemandReply, OnDemandRequest, RequestIds, RetryAfter, SignedHost, UnknownDomain,
 };
 pub use clock::Clock;
@@ -173,7 +214,8 @@ pub use field_order::FieldOrder;
 pub use huaweicloud::{
     AbsentUrls, AppWildcardFilter, AuthTimestamp, ConfigIds, CreateAnswer, DeleteOfMissing, DuplicateStatus,
     HuaweicloudConfig, HuaweicloudDialect, HuaweicloudEvent, HuaweicloudOmitted, HuaweicloudSender,
-    HuaweicloudThrottling, ListOffset, ListOrder, MissingId, MockHuaweicloud, MockHuaweicloudBuilder,
-    OnDemandUrl, QueryOnWire, RecordStart, SignType, Times, Uniqueness, UpdateAnswer, UrlQuery,
+    HuaweicloudThrottling, ListOffset, ListOrder, MetadataTokens, MissingId, MockHuaweicloud,
+    MockHuaweicloudBuilder, OnDemandUrl, QueryOnWire, RecordStart, SignType, Times, Uniqueness, UpdateAnswer,
+    UrlQuery,
 };
 pub use recorded::ReceivedRequest;

@@ -1,5 +1,7 @@
 //! `record-callback mock`
 
+use std::net::SocketAddr;
+
 use record_callback_mock::{
     AliyunDialect, Dialect, HuaweicloudDialect, MockAdmin, MockAliyun, MockHuaweicloud,
 };
@@ -29,6 +31,13 @@ struct AliyunAccess<'a> {
     temporary_access_key_id: &'a str,
     temporary_access_key_secret: &'a str,
     temporary_security_token: &'a str,
+    sts_endpoint: &'a str,
+    role_arn: &'a str,
+    oidc_provider_arn: &'a str,
+    oidc_token: String,
+    metadata_endpoint: &'a str,
+    ecs_role: &'a str,
+    credentials_uri: String,
 }
 
 #[derive(Serialize)]
@@ -45,6 +54,14 @@ struct HuaweicloudAccess<'a> {
     iam_account: &'a str,
     iam_user: &'a str,
     iam_password: &'a str,
+    idp_id: &'a str,
+    id_token: String,
+    sts_endpoint: &'a str,
+    oidc_provider_urn: &'a str,
+    agency_urn: &'a str,
+    metadata_endpoint: &'a str,
+    pod_identity_uri: String,
+    pod_token: String,
 }
 
 #[derive(Serialize)]
@@ -55,11 +72,17 @@ struct AdminAccess<'a> {
 pub(crate) async fn run(arguments: MockArguments) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     let (aliyun_dialect, huaweicloud_dialect) = dialects(&arguments.dialects)?;
-    let mut aliyun = MockAliyun::builder().dialect(aliyun_dialect).addr(arguments.aliyun_addr);
+    let beside = |addr: SocketAddr| SocketAddr::from((addr.ip(), 0));
+    let mut aliyun = MockAliyun::builder()
+        .dialect(aliyun_dialect)
+        .addr(arguments.aliyun_addr)
+        .sts_addr(beside(arguments.aliyun_addr))
+        .metadata_addr(beside(arguments.aliyun_addr));
     let mut huaweicloud = MockHuaweicloud::builder()
         .dialect(huaweicloud_dialect)
         .addr(arguments.huaweicloud_addr)
-        .iam_addr((arguments.huaweicloud_addr.ip(), 0).into());
+        .iam_addr(beside(arguments.huaweicloud_addr))
+        .metadata_addr(beside(arguments.huaweicloud_addr));
     for domain in &arguments.domains {
         aliyun = aliyun.domain(domain.as_str());
         huaweicloud = huaweicloud.domain(domain.as_str());
@@ -80,6 +103,13 @@ pub(crate) async fn run(arguments: MockArguments) -> Result<(), Failure> {
             temporary_access_key_id: &aliyun_temporary.id,
             temporary_access_key_secret: &aliyun_temporary.secret,
             temporary_security_token: &aliyun_temporary.security_token,
+            sts_endpoint: aliyun.sts_endpoint(),
+            role_arn: aliyun.role_arn(),
+            oidc_provider_arn: aliyun.oidc_provider_arn(),
+            oidc_token: aliyun.issue_oidc_token(),
+            metadata_endpoint: aliyun.metadata_endpoint(),
+            ecs_role: aliyun.ecs_role(),
+            credentials_uri: aliyun.credentials_uri(),
         },
         huaweicloud: HuaweicloudAccess {
             endpoint: huaweicloud.endpoint(),
@@ -94,6 +124,14 @@ pub(crate) async fn run(arguments: MockArguments) -> Result<(), Failure> {
             iam_account: huaweicloud.iam_account(),
             iam_user: huaweicloud.iam_user(),
             iam_password: huaweicloud.iam_password(),
+            idp_id: huaweicloud.idp_id(),
+            id_token: huaweicloud.issue_id_token(),
+            sts_endpoint: huaweicloud.sts_endpoint(),
+            oidc_provider_urn: huaweicloud.oidc_provider_urn(),
+            agency_urn: huaweicloud.agency_urn(),
+            metadata_endpoint: huaweicloud.metadata_endpoint(),
+            pod_identity_uri: huaweicloud.pod_identity_uri(),
+            pod_token: huaweicloud.issue_pod_token(),
         },
         admin: admin.as_ref().map(|admin| AdminAccess { endpoint: admin.endpoint() }),
     };

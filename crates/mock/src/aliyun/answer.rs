@@ -9,25 +9,25 @@ use uuid::Uuid;
 use super::{
     dialect::{AliyunDialect, ErrorFormat, RequestIds},
     error::ApiError,
-    operations::AliyunOperation,
-    request::ApiRequest,
+    request::{Api, ApiRequest},
 };
 use crate::{field_order::FieldOrder, server::Answer};
 
-/// Writes the outcome of a call the way the call asked for.
+/// Writes the outcome of a call the way the call asked for. `operation` is the one it asked for, if there is such a one.
 pub(super) fn write(
+    api: &Api,
     request: &ApiRequest<'_>,
+    operation: Option<&'static str>,
     outcome: Result<Map<String, Value>, ApiError>,
     dialect: &AliyunDialect,
 ) -> Answer {
     let request_id = request_id(dialect.request_ids);
-    let operation = request.action().and_then(AliyunOperation::named).map(AliyunOperation::as_str);
     let mut retry_after = None;
     let (status, code, root, mut body) = match outcome {
         Ok(body) => (StatusCode::OK, None, format!("{}Response", operation.unwrap_or_default()), body),
         Err(error) => {
             retry_after = error.retry_after;
-            let body = error_body(&error, request.raw.header("host"), &request_id);
+            let body = error_body(api, &error, request.raw.header("host"), &request_id);
             (error.status, Some(error.code), "Error".to_owned(), body)
         }
     };
@@ -60,15 +60,15 @@ fn request_id(form: RequestIds) -> String {
     id
 }
 
-fn error_body(error: &ApiError, host: Option<&str>, request_id: &str) -> Map<String, Value> {
+fn error_body(api: &Api, error: &ApiError, host: Option<&str>, request_id: &str) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("Code".to_owned(), json!(error.code));
     body.insert("Message".to_owned(), json!(error.message));
-    body.insert("HostId".to_owned(), json!(host.unwrap_or("live.aliyuncs.com")));
+    body.insert("HostId".to_owned(), json!(host.unwrap_or(api.host)));
     if error.from_gateway {
-        let code = &error.code;
+        let (code, product) = (&error.code, api.product);
         let link =
-            format!("https://api.aliyun.com/troubleshoot?q={code}&product=live&requestId={request_id}");
+            format!("https://api.aliyun.com/troubleshoot?q={code}&product={product}&requestId={request_id}");
         body.insert("Recommend".to_owned(), json!(link));
     }
     body

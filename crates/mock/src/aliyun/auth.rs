@@ -70,6 +70,9 @@ impl Authenticator {
         };
         let key = lock(&self.keys).find(claims.access_key_id).ok_or_else(ApiError::unknown_access_key)?;
         check_token(&key, claims.security_token)?;
+        if key.is_over(now) {
+            return Err(ApiError::expired_security_token());
+        }
         self.check_time(claims.timestamp, now)?;
         check_signature(request, &claims, &key)?;
         self.use_nonce(&claims, now)

@@ -25,7 +25,7 @@ impl ApiError {
         Self { status, code: code.to_owned(), message: message.into(), from_gateway: true, retry_after: None }
     }
 
-    fn service(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+    pub(super) fn service(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         Self { from_gateway: false, ..Self::gateway(status, code, message) }
     }
 

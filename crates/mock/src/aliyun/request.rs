@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use super::{
     dialect::BooleanRequests,
     error::{ApiError, Result},
-    operations::AliyunOperation,
 };
 use crate::{
     canonical::{Plus, decode_pairs},
@@ -16,7 +15,14 @@ use crate::{
     recorded::RawRequest,
 };
 
-const VERSION: &str = "2016-11-01";
+/// One of the vendor's APIs, as its gateway tells them apart.
+pub(super) struct Api {
+    /// As links to the vendor's pages about errors have it.
+    pub(super) product: &'static str,
+    /// The host of its real endpoint.
+    pub(super) host: &'static str,
+    pub(super) version: &'static str,
+}
 
 /// The two ways to sign a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +64,9 @@ impl<'a> ApiRequest<'a> {
             || self.text("Format").is_some_and(|format| format.eq_ignore_ascii_case("JSON"))
     }
 
-    /// Checks everything that comes before the caller's identity: method, path, body, action and version.
-    pub(super) fn operation(&self) -> Result<AliyunOperation> {
+    /// Checks everything that comes before the caller's identity: method, path, body, action and version. `named` knows
+    /// the actions of the API.
+    pub(super) fn operation<T>(&self, api: &Api, named: impl FnOnce(&str) -> Option<T>) -> Result<T> {
         if self.raw.path != "/" || ![Method::GET, Method::POST].contains(&self.raw.method) {
             return Err(ApiError::unknown_action());
         }
@@ -71,14 +78,14 @@ impl<'a> ApiRequest<'a> {
             return Err(ApiError::invalid_parameter(name, "it is given more than once"));
         }
         let action = self.action().ok_or_else(|| ApiError::missing("Action"))?;
-        let operation = AliyunOperation::named(action).ok_or_else(ApiError::unknown_action)?;
+        let operation = named(action).ok_or_else(ApiError::unknown_action)?;
         let version = match self.style {
             Style::Rpc => self.text("Version"),
             Style::Acs3 => self.header("x-acs-version"),
         };
         match version {
             None => Err(ApiError::missing("Version")),
-            Some(VERSION) => Ok(operation),
+            Some(version) if version == api.version => Ok(operation),
             Some(_) => Err(ApiError::invalid_version()),
         }
     }

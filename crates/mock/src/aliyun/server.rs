@@ -3,28 +3,28 @@
 use std::{
     collections::HashMap,
     fmt, io,
-    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     answer,
     auth::Authenticator,
+    builder::MockAliyunBuilder,
     dialect::AliyunDialect,
     error::{ApiError, Result},
     event::AliyunEvent,
     operations::{AliyunOperation, Context, Fields},
-    request::ApiRequest,
-    sender::AliyunSender,
-    state::{AliyunConfig, AliyunNotifyRecord, DomainKind, State},
+    request::{Api, ApiRequest},
+    sources::Sources,
+    state::{AliyunConfig, AliyunNotifyRecord, State},
 };
 use crate::{
     admin::{Control, Trigger},
     clock::Clock,
-    credentials::{AccessKey, AccessKeys, TemporaryAccessKey},
+    credentials::{AccessKey, TemporaryAccessKey},
     delivery::{DeliveryPolicy, Http},
     faults::{Faults, Refusal},
     lock::lock,
@@ -33,32 +33,27 @@ use crate::{
     server::{Answer, Server, Service},
 };
 
+const LIVE: Api = Api { product: "live", host: "live.aliyuncs.com", version: "2016-11-01" };
+
 /// How long who is throttled by a script is asked to wait, where the dialect asks at all.
 const SCRIPTED_WAIT: Duration = Duration::from_millis(20);
 
-/// A mock of the Aliyun Live API, listening until it is dropped or shut down.
+/// A mock of the Aliyun Live API, of STS and of an instance's metadata, each on its own listener until the mock is dropped or shut
+/// down.
 ///
 /// See the [crate documentation](crate) for what it checks and what it refuses.
 pub struct MockAliyun {
     pub(super) cloud: Arc<Cloud>,
-    server: Server,
-    endpoint: String,
-    access_key: AccessKey,
+    pub(super) sources: Sources,
+    pub(super) server: Server,
+    pub(super) endpoint: String,
+    pub(super) access_key: AccessKey,
 }
 
 impl MockAliyun {
     /// A mock with one random access key, any domain, no quotas, on a free port of the loopback interface.
     pub fn builder() -> MockAliyunBuilder {
-        MockAliyunBuilder {
-            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            keys: AccessKeys::default(),
-            domains: Vec::new(),
-            documented_quotas: false,
-            quotas: HashMap::new(),
-            dialect: AliyunDialect::default(),
-            clock: Clock::system(),
-            delivery: DeliveryPolicy::aliyun(),
-        }
+        MockAliyunBuilder::new()
     }
 
     /// The address to send requests to, such as `http://127.0.0.1:41234`.
@@ -109,7 +104,7 @@ impl MockAliyun {
         lock(&self.cloud.authenticator.keys).add(AccessKey::permanent(id, secret));
     }
 
-    /// A new temporary access key, as STS issues them.
+    /// A new temporary access key, as STS issues them, but without an end.
     pub fn issue_temporary_access_key(&self) -> TemporaryAccessKey {
         let key = TemporaryAccessKey::random("STS.");
         lock(&self.cloud.authenticator.keys).add(AccessKey::from(&key));
@@ -126,13 +121,16 @@ impl MockAliyun {
         self.server.faults()
     }
 
-    pub(crate) fn control(&self) -> Control {
+    pub(crate) fn controls(&self) -> [Control; 3] {
         let cloud = Arc::clone(&self.cloud);
         let trigger: Trigger = Arc::new(move |body| {
             let cloud = Arc::clone(&cloud);
             Box::pin(async move { cloud.trigger(AliyunEvent::custom(body)).await })
         });
-        Control { trigger: Some(trigger), ..self.server.control(Cloud::VENDOR, &self.cloud.clock) }
+        let clock = &self.cloud.clock;
+        let live = Control { trigger: Some(trigger), ..self.server.control(Cloud::VENDOR, clock) };
+        let [sts, metadata] = self.sources.controls(clock);
+        [live, sts, metadata]
     }
 
     /// The clock the mock lives by.
@@ -161,10 +159,10 @@ impl MockAliyun {
         self.server.connections()
     }
 
-    /// Stops listening, lets requests in flight finish (for a few seconds at most) and returns when the port is free.
+    /// Stops listening, lets requests in flight finish (for a few seconds at most) and returns when the ports are free.
     /// Dropping the mock stops it as well, but does not wait.
     pub async fn shutdown(self) {
-        self.server.shutdown().await;
+        tokio::join!(self.server.shutdown(), self.sources.shutdown());
     }
 }
 
@@ -172,125 +170,24 @@ impl fmt::Debug for MockAliyun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MockAliyun")
             .field("endpoint", &self.endpoint)
+            .field("sts_endpoint", &self.sts_endpoint())
+            .field("metadata_endpoint", &self.metadata_endpoint())
             .field("access_key_id", &self.access_key.id)
             .finish_non_exhaustive()
     }
 }
 
-/// Prepares a [`MockAliyun`].
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct MockAliyunBuilder {
-    addr: SocketAddr,
-    keys: AccessKeys,
-    domains: Vec<(String, DomainKind)>,
-    documented_quotas: bool,
-    quotas: HashMap<AliyunOperation, Quota>,
-    dialect: AliyunDialect,
-    clock: Clock,
-    delivery: DeliveryPolicy,
-}
-
-impl MockAliyunBuilder {
-    /// Where to listen; port 0 picks a free one.
-    pub fn addr(mut self, addr: SocketAddr) -> Self {
-        self.addr = addr;
-        self
-    }
-
-    /// Adds a permanent access key to the account. Without any, the mock makes one up.
-    pub fn access_key(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
-        self.keys.add(AccessKey::permanent(id, secret));
-        self
-    }
-
-    /// Adds a temporary access key (STS), which works only together with its token.
-    pub fn temporary_access_key(
-        mut self,
-        id: impl Into<String>,
-        secret: impl Into<String>,
-        token: impl Into<String>,
-    ) -> Self {
-        self.keys.add(AccessKey::temporary(id, secret, token));
-        self
-    }
-
-    /// Registers a streaming domain. As soon as one domain is registered, the account has no others.
-    pub fn domain(mut self, name: impl Into<String>) -> Self {
-        self.domains.push((name.into(), DomainKind::Streaming));
-        self
-    }
-
-    /// Registers an ingest domain. It is listed, but has no recording callbacks.
-    pub fn ingest_domain(mut self, name: impl Into<String>) -> Self {
-        self.domains.push((name.into(), DomainKind::Ingest));
-        self
-    }
-
-    /// Whether the documented quotas of the account hold (requests per second: 30 for writes, 50 for describing a
-    /// configuration, 100 for the two listings). Off by default.
-    pub fn quotas(mut self, on: bool) -> Self {
-        self.documented_quotas = on;
-        self
-    }
-
-    /// Sets the quota of one operation, whether or not the documented quotas hold.
-    pub fn quota(mut self, operation: AliyunOperation, limit: u32, window: Duration) -> Self {
-        self.quotas.insert(operation, Quota { limit, window });
-        self
-    }
-
-    /// Which reading of the documentation to follow.
-    pub fn dialect(mut self, dialect: AliyunDialect) -> Self {
-        self.dialect = dialect;
-        self
-    }
-
-    /// The clock the mock lives by.
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// The timeout of callbacks, how often they are repeated and so on.
-    pub fn delivery(mut self, policy: DeliveryPolicy) -> Self {
-        self.delivery = policy;
-        self
-    }
-
-    /// Starts to listen.
-    pub async fn start(mut self) -> io::Result<MockAliyun> {
-        let access_key = self.keys.permanent_or_new("LTAI5t");
-        let state = State::new(self.domains, self.dialect.read_lag_milliseconds);
-        let window = SignedDuration::from_mins(self.dialect.timestamp_window_minutes.into());
-        let cloud = Arc::new(Cloud {
-            authenticator: Authenticator::new(self.keys, window),
-            documented_quotas: self.documented_quotas,
-            quotas: self.quotas,
-            counters: Counters::new(),
-            dialect: self.dialect,
-            started: self.clock.now(),
-            clock: self.clock,
-            http: AliyunSender::http(),
-            delivery: self.delivery,
-            state: Mutex::new(state),
-        });
-        let server = Server::start(self.addr, Arc::clone(&cloud)).await?;
-        Ok(MockAliyun { endpoint: server.endpoint(), cloud, server, access_key })
-    }
-}
-
 pub(super) struct Cloud {
-    authenticator: Authenticator,
-    documented_quotas: bool,
-    quotas: HashMap<AliyunOperation, Quota>,
-    counters: Counters<AliyunOperation>,
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) documented_quotas: bool,
+    pub(super) quotas: HashMap<AliyunOperation, Quota>,
+    pub(super) counters: Counters<AliyunOperation>,
     pub(super) dialect: AliyunDialect,
     pub(super) clock: Clock,
     /// What callbacks are sent with.
     pub(super) http: Http,
     pub(super) delivery: DeliveryPolicy,
-    started: Timestamp,
+    pub(super) started: Timestamp,
     pub(super) state: Mutex<State>,
 }
 
@@ -303,7 +200,7 @@ impl Service for Cloud {
 
     fn answer(&self, raw: &RawRequest) -> Answer {
         let request = ApiRequest::new(raw);
-        answer::write(&request, self.call(&request), &self.dialect)
+        self.write(&request, self.call(&request))
     }
 
     fn refuse(&self, raw: &RawRequest, refusal: Refusal) -> Answer {
@@ -313,7 +210,7 @@ impl Service for Cloud {
             Refusal::Unavailable => ApiError::unavailable(),
             Refusal::TokenExpired => ApiError::expired_security_token(),
         };
-        answer::write(&ApiRequest::new(raw), Err(error), &self.dialect)
+        self.write(&ApiRequest::new(raw), Err(error))
     }
 
     fn now(&self) -> Timestamp {
@@ -322,8 +219,13 @@ impl Service for Cloud {
 }
 
 impl Cloud {
+    fn write(&self, request: &ApiRequest<'_>, outcome: Result<Fields>) -> Answer {
+        let operation = request.action().and_then(AliyunOperation::named).map(AliyunOperation::as_str);
+        answer::write(&LIVE, request, operation, outcome, &self.dialect)
+    }
+
     fn call(&self, request: &ApiRequest<'_>) -> Result<Fields> {
-        let operation = request.operation()?;
+        let operation = request.operation(&LIVE, AliyunOperation::named)?;
         let now = self.clock.now();
         self.authenticator.check(request, now)?;
         if let Some(quota) = self.quota_of(operation)

@@ -91,6 +91,9 @@ fn by_signature(
     if !token_right {
         return Err(ApiError::unauthenticated("X-Security-Token does not belong to the access key"));
     }
+    if key.is_over(now) {
+        return Err(ApiError::security_token_expired());
+    }
 
     let date = raw.header("x-sdk-date").unwrap_or_default();
     let at = clock::parse(date, clock::BASIC)

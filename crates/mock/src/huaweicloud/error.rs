@@ -27,6 +27,10 @@ impl ApiError {
         Self { from_gateway: false, ..Self::gateway(status, code, message) }
     }
 
+    pub(super) fn sts(status: StatusCode, code: &'static str, message: &str) -> Self {
+        Self::live(status, code, message)
+    }
+
     pub(super) fn unknown_api() -> Self {
         let message = "The API does not exist or has not been published in the environment";
         Self::gateway(StatusCode::NOT_FOUND, "APIGW.0101", message)
@@ -39,6 +43,11 @@ impl ApiError {
 
     pub(super) fn unknown_access_key(id: &str) -> Self {
         Self::unauthenticated(&format!("ak {id} not exist"))
+    }
+
+    /// A temporary key is over. That this is how the gateway says so is UNVERIFIED.
+    pub(super) fn security_token_expired() -> Self {
+        Self::unauthenticated("decrypt token fail")
     }
 
     pub(super) fn signature_expired(signed: &str, now: Timestamp) -> Self {

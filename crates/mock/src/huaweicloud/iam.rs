@@ -1,10 +1,14 @@
-//! The identity service: tokens for a password, and the list of projects.
+//! The identity service: tokens for a password or a token of an identity provider, temporary keys for a token, the list
+//! of projects; and STS, which shares its listener.
+
+mod federation;
+mod sts;
 
 use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
@@ -13,6 +17,7 @@ use super::{
     auth::authenticate,
     dialect::QueryOnWire,
     error::ApiError,
+    trust::{self, Trust},
 };
 use crate::{
     canonical::{Plus, decode_pairs},
@@ -24,13 +29,14 @@ use crate::{
 };
 
 const CREATE_TOKEN: &str = "KeystoneCreateUserTokenByPassword";
+const CREATE_TOKEN_WITH_ID_TOKEN: &str = "CreateTokenWithIdToken";
+const CREATE_TEMPORARY_ACCESS_KEY: &str = "CreateTemporaryAccessKeyByToken";
+const ASSUME_AGENCY_WITH_OIDC: &str = "AssumeAgencyWithOIDC";
 const LIST_PROJECTS: &str = "KeystoneListProjects";
-
-/// Token times have microseconds.
-const TOKEN_TIME: &str = "%Y-%m-%dT%H:%M:%S.%6fZ";
 
 pub(super) struct Iam {
     pub(super) account: Arc<Account>,
+    pub(super) trust: Arc<Trust>,
     pub(super) clock: Clock,
 }
 
@@ -52,6 +58,9 @@ impl Service for Iam {
     fn operation(&self, raw: &RawRequest) -> Option<&'static str> {
         match (&raw.method, raw.path.as_str()) {
             (&Method::POST, "/v3/auth/tokens") => Some(CREATE_TOKEN),
+            (&Method::POST, "/v3.0/OS-AUTH/id-token/tokens") => Some(CREATE_TOKEN_WITH_ID_TOKEN),
+            (&Method::POST, "/v3.0/OS-CREDENTIAL/securitytokens") => Some(CREATE_TEMPORARY_ACCESS_KEY),
+            (&Method::POST, "/v5/agencies/assume-with-oidc") => Some(ASSUME_AGENCY_WITH_OIDC),
             (&Method::GET, "/v3/projects") => Some(LIST_PROJECTS),
             _ => None,
         }
@@ -62,6 +71,9 @@ impl Service for Iam {
         let operation = self.operation(raw);
         let outcome = match operation {
             Some(CREATE_TOKEN) => self.create_token(raw, now),
+            Some(CREATE_TOKEN_WITH_ID_TOKEN) => self.create_token_with_id_token(raw, now),
+            Some(CREATE_TEMPORARY_ACCESS_KEY) => self.create_temporary_access_key(raw, now),
+            Some(ASSUME_AGENCY_WITH_OIDC) => self.assume_agency_with_oidc(raw, now).map_err(Refusal::from),
             Some(LIST_PROJECTS) => self.list_projects(raw, now),
             _ => Err(ApiError::unknown_api().into()),
         };
@@ -98,30 +110,28 @@ impl Service for Iam {
 
 impl Iam {
     fn create_token(&self, raw: &RawRequest, now: Timestamp) -> Result<Answer, Refusal> {
-        let bad = |message: &str| Refusal::Iam(StatusCode::BAD_REQUEST, message.to_owned());
-        if raw.media_type().as_deref() != Some("application/json") {
-            return Err(bad("The Content-Type is not application/json."));
-        }
-        // Without the parser's own message, which may quote the password.
-        let TokenRequest { auth } =
-            serde_json::from_slice(&raw.body).map_err(|_| bad("The request body is invalid."))?;
+        let TokenRequest { auth } = json_body(raw)?;
         if auth.identity.methods != ["password"] {
             return Err(bad("This mock models only the method password."));
         }
         let given = auth.identity.password.user;
-        let user =
-            self.account.find_user(&given.domain.name, &given.name, &given.password).ok_or_else(|| {
-                Refusal::Iam(StatusCode::UNAUTHORIZED, "The username or password is wrong.".to_owned())
-            })?;
+        let user = self
+            .account
+            .find_user(&given.domain.name, &given.name, &given.password)
+            .ok_or_else(|| unauthorized("The username or password is wrong."))?;
         let project = match auth.scope.and_then(|scope| scope.project) {
             None => None,
             Some(wanted) => Some(self.find_project(&wanted)?),
         };
 
+        Ok(self.issue_token(user, project, "password", now))
+    }
+
+    fn issue_token(&self, user: &User, project: Option<&Project>, method: &str, now: Timestamp) -> Answer {
         let (text, token) = self.account.issue_token(user, project, now);
-        let body = self.token_body(user, project, now, token.expires_at);
-        Ok(answer::write(StatusCode::CREATED, Some(&body), FieldOrder::Fixed, now)
-            .header("x-subject-token", &text))
+        let body = self.token_body(user, project, method, now, token.expires_at);
+        answer::write(StatusCode::CREATED, Some(&body), FieldOrder::Fixed, now)
+            .header("x-subject-token", &text)
     }
 
     fn find_project(&self, wanted: &ProjectScope) -> Result<&Project, Refusal> {
@@ -138,14 +148,15 @@ impl Iam {
         &self,
         user: &User,
         project: Option<&Project>,
+        method: &str,
         now: Timestamp,
         expires_at: Timestamp,
     ) -> Value {
         let domain = json!({ "id": self.account.id, "name": user.account });
         let mut token = json!({
-            "expires_at": clock::format(expires_at, TOKEN_TIME),
-            "issued_at": clock::format(now, TOKEN_TIME),
-            "methods": ["password"],
+            "expires_at": clock::format(expires_at, trust::TIME),
+            "issued_at": clock::format(now, trust::TIME),
+            "methods": [method],
             "roles": [],
             "catalog": [],
             "user": { "id": user.name, "name": user.name, "domain": domain, "password_expires_at": "" },
@@ -191,6 +202,22 @@ impl Iam {
         let body = json!({ "projects": projects, "links": links });
         Ok(answer::write(StatusCode::OK, Some(&body), FieldOrder::Fixed, now))
     }
+}
+
+fn bad(message: &str) -> Refusal {
+    Refusal::Iam(StatusCode::BAD_REQUEST, message.to_owned())
+}
+
+fn unauthorized(message: &str) -> Refusal {
+    Refusal::Iam(StatusCode::UNAUTHORIZED, message.to_owned())
+}
+
+fn json_body<T: DeserializeOwned>(raw: &RawRequest) -> Result<T, Refusal> {
+    if raw.media_type().as_deref() != Some("application/json") {
+        return Err(bad("The Content-Type is not application/json."));
+    }
+    // Without the parser's own message, which may quote a password.
+    serde_json::from_slice(&raw.body).map_err(|_| bad("The request body is invalid."))
 }
 
 fn refuse(status: StatusCode, message: &str, now: Timestamp) -> Answer {

@@ -1,6 +1,6 @@
 //! What each operation does once the caller is known.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use jiff::Timestamp;
@@ -14,16 +14,25 @@ use super::{
     },
     error::{ApiError, Result},
     given::{EmptyText, Given},
-    request::{ListQuery, Operation, Route},
+    request::{ListQuery, Operation, Route, Target, domain_filter},
     state::{HuaweicloudConfig, State},
 };
 use crate::{clock, field_order::shuffle, lag::Lagging, recorded::RawRequest};
+
+/// Registered domains.
+pub(super) type Domains = BTreeMap<String, DomainKind>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DomainKind {
+    Ingest,
+    Streaming,
+}
 
 /// The world an operation runs in.
 pub(super) struct Context<'a> {
     pub(super) state: &'a mut Lagging<State>,
     /// Registered domains; while there are none, every domain exists.
-    pub(super) domains: &'a HashSet<String>,
+    pub(super) domains: &'a Domains,
     pub(super) dialect: &'a HuaweicloudDialect,
     pub(super) now: Timestamp,
 }
@@ -34,7 +43,7 @@ pub(super) type Success = (StatusCode, Option<Value>);
 impl Context<'_> {
     pub(super) fn run(&mut self, operation: Operation, route: &Route, raw: &RawRequest) -> Result<Success> {
         let project = route.project_id.as_str();
-        let id = route.id.as_deref().unwrap_or_default();
+        let id = if let Target::Config(id) = &route.to { id } else { "" };
         match operation {
             Operation::Create => self.create(project, raw),
             Operation::List => self.list(project, &raw.query),
@@ -50,12 +59,35 @@ impl Context<'_> {
                 }
                 Ok((StatusCode::NO_CONTENT, None))
             }
+            Operation::ShowDomain => Ok((StatusCode::OK, Some(self.show_domain(&raw.query)))),
         }
+    }
+
+    /// Most of what the cloud says of a domain is left out.
+    fn show_domain(&self, query: &str) -> Value {
+        let wanted = domain_filter(query);
+        let mut found = self.domains.clone();
+        if let Some(wanted) = wanted {
+            found.retain(|name, _| *name == wanted);
+            if self.domains.is_empty() {
+                found.insert(wanted, DomainKind::Ingest);
+            }
+        }
+        let info = found.into_iter().map(|(name, kind)| {
+            let kind = match kind {
+                DomainKind::Ingest => "push",
+                DomainKind::Streaming => "pull",
+            };
+            json!({ "domain": name, "domain_type": kind, "status": "on" })
+        });
+        let info: Vec<_> = info.collect();
+        json!({ "total": info.len(), "domain_info": info })
     }
 
     fn create(&mut self, project: &str, raw: &RawRequest) -> Result<Success> {
         let mut config = Given::by(raw)?.alone(EmptyText::Invalid, self.dialect)?;
-        if !self.domains.is_empty() && !self.domains.contains(&config.publish_domain) {
+        let kind = self.domains.get(&config.publish_domain);
+        if !self.domains.is_empty() && kind != Some(&DomainKind::Ingest) {
             return Err(ApiError::domain_not_found());
         }
         let taken = |other: &HuaweicloudConfig| {

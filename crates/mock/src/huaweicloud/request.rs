@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use super::error::{ApiError, Result};
 use crate::canonical::{Plus, decode_pairs};
 
-/// The five operations, with the names the vendor's SDKs give them.
+/// The operations, with the names the vendor's SDKs give them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     Create,
@@ -16,6 +16,7 @@ pub(super) enum Operation {
     Show,
     Update,
     Delete,
+    ShowDomain,
 }
 
 impl Operation {
@@ -26,39 +27,60 @@ impl Operation {
             Self::Show => "ShowRecordCallbackConfig",
             Self::Update => "UpdateRecordCallbackConfig",
             Self::Delete => "DeleteRecordCallbackConfig",
+            Self::ShowDomain => "ShowDomain",
         }
     }
 }
 
-/// `/v1/{project_id}/record/callbacks` or `/v1/{project_id}/record/callbacks/{id}`.
+/// A path of a project.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) project_id: String,
-    pub(super) id: Option<String>,
+    pub(super) to: Target,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// `/v1/{project_id}/record/callbacks`
+    Configs,
+    /// `/v1/{project_id}/record/callbacks/{id}`
+    Config(String),
+    /// `/v1/{project_id}/domain`
+    Domains,
 }
 
 impl Route {
     pub(super) fn of(path: &str) -> Option<Self> {
         let segments: Vec<&str> = path.strip_prefix("/v1/")?.split('/').collect();
         let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
-        let (project_id, id) = match segments[..] {
-            [project_id, "record", "callbacks"] => (project_id, None),
-            [project_id, "record", "callbacks", id] if !id.is_empty() => (project_id, Some(decoded(id))),
+        let (project_id, to) = match segments[..] {
+            [project_id, "record", "callbacks"] => (project_id, Target::Configs),
+            [project_id, "record", "callbacks", id] if !id.is_empty() => {
+                (project_id, Target::Config(decoded(id)))
+            }
+            [project_id, "domain"] => (project_id, Target::Domains),
             _ => return None,
         };
-        (!project_id.is_empty()).then(|| Self { project_id: decoded(project_id), id })
+        (!project_id.is_empty()).then(|| Self { project_id: decoded(project_id), to })
     }
 
     pub(super) fn operation(&self, method: &Method) -> Option<Operation> {
-        match (method, &self.id) {
-            (&Method::POST, None) => Some(Operation::Create),
-            (&Method::GET, None) => Some(Operation::List),
-            (&Method::GET, Some(_)) => Some(Operation::Show),
-            (&Method::PUT, Some(_)) => Some(Operation::Update),
-            (&Method::DELETE, Some(_)) => Some(Operation::Delete),
+        match (method, &self.to) {
+            (&Method::POST, Target::Configs) => Some(Operation::Create),
+            (&Method::GET, Target::Configs) => Some(Operation::List),
+            (&Method::GET, Target::Config(_)) => Some(Operation::Show),
+            (&Method::PUT, Target::Config(_)) => Some(Operation::Update),
+            (&Method::DELETE, Target::Config(_)) => Some(Operation::Delete),
+            (&Method::GET, Target::Domains) => Some(Operation::ShowDomain),
             _ => None,
         }
     }
+}
+
+/// The domain a call asks for.
+pub(super) fn domain_filter(query: &str) -> Option<String> {
+    let pairs = decode_pairs(query, Plus::Itself);
+    pairs.into_iter().find(|(name, _)| name == "domain").map(|(_, value)| value)
 }
 
 /// The filters and the page of a list call.

@@ -1,77 +1,47 @@
-//! The mock and its builder.
+//! The mock.
 
-use std::{
-    collections::HashSet,
-    fmt, io,
-    net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-
-use jiff::{SignedDuration, Timestamp};
+use std::{fmt, io, sync::Arc};
 
 use super::{
-    account::{Account, Project, User},
-    answer,
-    auth::{authenticate, check_project},
-    dialect::HuaweicloudDialect,
-    error::{ApiError, Result},
+    account::{Project, User},
+    builder::MockHuaweicloudBuilder,
     event::HuaweicloudEvent,
     iam::Iam,
-    operations::{Context, Success},
-    request::{Operation, Route},
-    sender::HuaweicloudSender,
-    state::{HuaweicloudConfig, State},
+    live::Live,
+    sources::Sources,
+    state::HuaweicloudConfig,
 };
 use crate::{
     admin::{Control, Trigger},
     clock::Clock,
-    credentials::{AccessKey, AccessKeys, Secret, TemporaryAccessKey, random_hex},
-    delivery::{DeliveryPolicy, Http},
-    faults::{Faults, Refusal},
-    lag::Lagging,
+    credentials::{AccessKey, TemporaryAccessKey},
+    faults::Faults,
     lock::lock,
-    quota::{Counters, Quota},
-    recorded::{RawRequest, ReceivedRequest},
-    server::{Answer, Server, Service},
+    recorded::ReceivedRequest,
+    server::{Server, Service},
 };
 
-/// The quota all five operations share, for each user.
-const DOCUMENTED_QUOTA: Quota = Quota { limit: 300, window: Duration::from_secs(60) };
-
-/// A mock of the Huawei Cloud Live API and of IAM, each on its own listener until the mock is dropped or shut down.
+/// A mock of the Huawei Cloud Live API, of IAM and of a server's metadata, each on its own listener until the mock is
+/// dropped or shut down.
 ///
 /// See the [crate documentation](crate) for what it checks and what it refuses.
 pub struct MockHuaweicloud {
     pub(super) live: Arc<Live>,
-    live_server: Server,
-    iam_server: Server,
-    endpoint: String,
-    iam_endpoint: String,
-    access_key: AccessKey,
-    user: User,
-    project: Project,
+    pub(super) live_server: Server,
+    pub(super) iam_server: Server,
+    pub(super) sources: Sources,
+    pub(super) endpoint: String,
+    pub(super) iam_endpoint: String,
+    pub(super) access_key: AccessKey,
+    pub(super) user: User,
+    pub(super) project: Project,
 }
 
 impl MockHuaweicloud {
     /// A mock with one random access key, one IAM user, one project (`cn-north-4`), any domain and no quotas, on free
     /// ports of the loopback interface.
     pub fn builder() -> MockHuaweicloudBuilder {
-        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        MockHuaweicloudBuilder {
-            addr,
-            iam_addr: addr,
-            keys: AccessKeys::default(),
-            users: Vec::new(),
-            project: Project::new("cn-north-4"),
-            more_projects: Vec::new(),
-            domains: HashSet::new(),
-            quota: None,
-            token_lifetime: SignedDuration::from_hours(24),
-            dialect: HuaweicloudDialect::default(),
-            clock: Clock::system(),
-            delivery: DeliveryPolicy::huaweicloud(),
-        }
+        MockHuaweicloudBuilder::new()
     }
 
     /// The address to send Live requests to, such as `http://127.0.0.1:41234`.
@@ -163,7 +133,7 @@ impl MockHuaweicloud {
         lock(&self.live.account.keys).add(AccessKey::permanent(access_key, secret_key));
     }
 
-    /// A new temporary access key, as IAM issues them.
+    /// A new temporary access key, as IAM issues them, but without an end.
     pub fn issue_temporary_access_key(&self) -> TemporaryAccessKey {
         let key = TemporaryAccessKey::random("HST");
         lock(&self.live.account.keys).add(AccessKey::from(&key));
@@ -185,7 +155,7 @@ impl MockHuaweicloud {
         self.iam_server.faults()
     }
 
-    pub(crate) fn controls(&self) -> [Control; 2] {
+    pub(crate) fn controls(&self) -> [Control; 3] {
         let account = Arc::clone(&self.live.account);
         let iam = self.iam_server.control(Iam::VENDOR, &self.live.clock);
         let iam = Control { revoke_tokens: Some(Arc::new(move || account.revoke_tokens())), ..iam };
@@ -195,7 +165,7 @@ impl MockHuaweicloud {
             Box::pin(async move { live.trigger(&project, HuaweicloudEvent::custom(body)).await })
         });
         let live = self.live_server.control(Live::VENDOR, &self.live.clock);
-        [Control { trigger: Some(trigger), ..live }, iam]
+        [Control { trigger: Some(trigger), ..live }, iam, self.sources.control(&self.live.clock)]
     }
 
     /// The clock the mock lives by, and IAM with it.
@@ -238,7 +208,7 @@ impl MockHuaweicloud {
     /// Stops listening, lets requests in flight finish (for a few seconds at most) and returns when the ports are
     /// free. Dropping the mock stops it as well, but does not wait.
     pub async fn shutdown(self) {
-        tokio::join!(self.live_server.shutdown(), self.iam_server.shutdown());
+        tokio::join!(self.live_server.shutdown(), self.iam_server.shutdown(), self.sources.shutdown());
     }
 }
 
@@ -247,248 +217,10 @@ impl fmt::Debug for MockHuaweicloud {
         f.debug_struct("MockHuaweicloud")
             .field("endpoint", &self.endpoint)
             .field("iam_endpoint", &self.iam_endpoint)
+            .field("metadata_endpoint", &self.metadata_endpoint())
             .field("access_key", &self.access_key.id)
             .field("project_id", &self.project.id)
             .field("region", &self.project.name)
             .finish_non_exhaustive()
-    }
-}
-
-/// Prepares a [`MockHuaweicloud`].
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct MockHuaweicloudBuilder {
-    addr: SocketAddr,
-    iam_addr: SocketAddr,
-    keys: AccessKeys,
-    users: Vec<User>,
-    project: Project,
-    more_projects: Vec<Project>,
-    domains: HashSet<String>,
-    quota: Option<Quota>,
-    token_lifetime: SignedDuration,
-    dialect: HuaweicloudDialect,
-    clock: Clock,
-    delivery: DeliveryPolicy,
-}
-
-impl MockHuaweicloudBuilder {
-    /// Where the Live API listens; port 0 picks a free one.
-    pub fn addr(mut self, addr: SocketAddr) -> Self {
-        self.addr = addr;
-        self
-    }
-
-    /// Where IAM listens; port 0 picks a free one.
-    pub fn iam_addr(mut self, addr: SocketAddr) -> Self {
-        self.iam_addr = addr;
-        self
-    }
-
-    /// Adds a permanent access key to the account. Without any, the mock makes one up.
-    pub fn access_key(mut self, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
-        self.keys.add(AccessKey::permanent(access_key, secret_key));
-        self
-    }
-
-    /// Adds a temporary access key, which works only together with its security token.
-    pub fn temporary_access_key(
-        mut self,
-        access_key: impl Into<String>,
-        secret_key: impl Into<String>,
-        security_token: impl Into<String>,
-    ) -> Self {
-        self.keys.add(AccessKey::temporary(access_key, secret_key, security_token));
-        self
-    }
-
-    /// Adds an IAM user who can get tokens for a password. Without any, the mock makes one up.
-    pub fn user(
-        mut self,
-        account: impl Into<String>,
-        name: impl Into<String>,
-        password: impl Into<String>,
-    ) -> Self {
-        self.users.push(User { account: account.into(), name: name.into(), password: Secret::new(password) });
-        self
-    }
-
-    /// Sets the region, which is the name of the default project.
-    pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.project.name = region.into();
-        self
-    }
-
-    /// Sets the id of the default project. Otherwise it is random.
-    pub fn project_id(mut self, id: impl Into<String>) -> Self {
-        self.project.id = id.into();
-        self
-    }
-
-    /// Adds another project to the account.
-    pub fn project(mut self, name: impl Into<String>, id: impl Into<String>) -> Self {
-        self.more_projects.push(Project { name: name.into(), id: id.into() });
-        self
-    }
-
-    /// Registers an ingest domain. As soon as one domain is registered, the account has no others.
-    pub fn domain(mut self, name: impl Into<String>) -> Self {
-        self.domains.insert(name.into());
-        self
-    }
-
-    /// Whether the documented quota holds: 300 requests per minute and user for the five operations together. Off by
-    /// default. An access key counts as a user of its own.
-    pub fn quotas(mut self, on: bool) -> Self {
-        self.quota = on.then_some(DOCUMENTED_QUOTA);
-        self
-    }
-
-    /// Sets another quota for the five operations together.
-    pub fn quota(mut self, limit: u32, window: Duration) -> Self {
-        self.quota = Some(Quota { limit, window });
-        self
-    }
-
-    /// How long tokens are valid; 24 hours by default.
-    pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
-        self.token_lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
-        self
-    }
-
-    /// Which reading of the documentation to follow.
-    pub fn dialect(mut self, dialect: HuaweicloudDialect) -> Self {
-        self.dialect = dialect;
-        self
-    }
-
-    /// The clock the mock lives by.
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// The timeout of callbacks, how often they are repeated and so on.
-    pub fn delivery(mut self, policy: DeliveryPolicy) -> Self {
-        self.delivery = policy;
-        self
-    }
-
-    /// Starts to listen.
-    pub async fn start(mut self) -> io::Result<MockHuaweicloud> {
-        let access_key = self.keys.permanent_or_new("HWMOCK");
-        let user = self.users.first().cloned().unwrap_or_else(|| User {
-            account: "mock-account".to_owned(),
-            name: "mock-user".to_owned(),
-            password: Secret::new(random_hex()),
-        });
-        if self.users.is_empty() {
-            self.users.push(user.clone());
-        }
-        let mut projects = vec![self.project.clone()];
-        projects.append(&mut self.more_projects);
-        let account = Arc::new(Account {
-            id: random_hex(),
-            keys: Mutex::new(self.keys),
-            users: self.users,
-            projects,
-            token_lifetime: self.token_lifetime,
-            tokens: Mutex::default(),
-        });
-        let iam = Arc::new(Iam { account: Arc::clone(&account), clock: self.clock.clone() });
-        let state = Lagging::new(State::default(), self.dialect.read_lag_milliseconds);
-        let live = Arc::new(Live {
-            account,
-            domains: self.domains,
-            quota: self.quota,
-            counters: Counters::new(),
-            dialect: self.dialect,
-            clock: self.clock,
-            http: HuaweicloudSender::http(),
-            delivery: self.delivery,
-            state: Mutex::new(state),
-        });
-        let live_server = Server::start(self.addr, Arc::clone(&live)).await?;
-        let iam_server = Server::start(self.iam_addr, iam).await?;
-        Ok(MockHuaweicloud {
-            endpoint: live_server.endpoint(),
-            iam_endpoint: iam_server.endpoint(),
-            live,
-            live_server,
-            iam_server,
-            access_key,
-            user,
-            project: self.project,
-        })
-    }
-}
-
-pub(super) struct Live {
-    account: Arc<Account>,
-    domains: HashSet<String>,
-    quota: Option<Quota>,
-    counters: Counters<String>,
-    pub(super) dialect: HuaweicloudDialect,
-    pub(super) clock: Clock,
-    /// What callbacks are sent with.
-    pub(super) http: Http,
-    pub(super) delivery: DeliveryPolicy,
-    pub(super) state: Mutex<Lagging<State>>,
-}
-
-impl Service for Live {
-    const VENDOR: &'static str = "huaweicloud";
-
-    fn operation(&self, raw: &RawRequest) -> Option<&'static str> {
-        Route::of(&raw.path)?.operation(&raw.method).map(Operation::as_str)
-    }
-
-    fn answer(&self, raw: &RawRequest) -> Answer {
-        let (now, order) = (self.clock.now(), self.dialect.field_order);
-        let route = Route::of(&raw.path);
-        let operation = route.as_ref().and_then(|route| route.operation(&raw.method));
-        let mut answer = match self.call(raw, route.as_ref(), operation, now) {
-            Ok((status, body)) => answer::write(status, body.as_ref(), order, now),
-            Err(error) => answer::write_error(&error, order, now),
-        };
-        answer.operation = operation.map(Operation::as_str);
-        answer
-    }
-
-    fn refuse(&self, _: &RawRequest, refusal: Refusal) -> Answer {
-        let error = match refusal {
-            Refusal::Throttled => ApiError::throttled(&self.dialect, self.quota.unwrap_or(DOCUMENTED_QUOTA)),
-            Refusal::Denied => ApiError::denied(),
-            Refusal::Unavailable => ApiError::unavailable(),
-            Refusal::TokenExpired => ApiError::token_not_valid(),
-        };
-        answer::write_error(&error, self.dialect.field_order, self.now())
-    }
-
-    fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-}
-
-impl Live {
-    fn call(
-        &self,
-        raw: &RawRequest,
-        route: Option<&Route>,
-        operation: Option<Operation>,
-        now: Timestamp,
-    ) -> Result<Success> {
-        let route = route.ok_or_else(ApiError::unknown_api)?;
-        let caller = authenticate(&self.account, self.dialect.query_on_wire, raw, now)?;
-        check_project(&self.account, &caller, raw, &route.project_id)?;
-        if let Some(quota) = self.quota
-            && !self.counters.take(caller.name, quota, now)
-        {
-            return Err(ApiError::throttled(&self.dialect, quota));
-        }
-        let operation = operation.ok_or_else(ApiError::method_not_supported)?;
-        let mut state = lock(&self.state);
-        let (domains, dialect) = (&self.domains, &self.dialect);
-        Context { state: &mut state, domains, dialect, now }.run(operation, route, raw)
     }
 }

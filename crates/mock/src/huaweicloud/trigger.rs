@@ -2,8 +2,9 @@
 
 use super::{
     event::HuaweicloudEvent,
+    live::Live,
     sender::{HuaweicloudSender, SignType},
-    server::{Live, MockHuaweicloud},
+    server::MockHuaweicloud,
     state::HuaweicloudConfig,
 };
 use crate::{delivery::TriggerOutcome, lock::lock};

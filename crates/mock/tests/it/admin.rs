@@ -62,6 +62,32 @@ async fn faults_are_added_shown_and_forgotten() {
 }
 
 #[tokio::test]
+async fn the_services_that_give_out_keys_fail_apart_from_the_clouds_and_share_their_time() {
+    let mocks = Mocks::start().await;
+    let (aliyun, huaweicloud) = (&mocks.aliyun, &mocks.huaweicloud);
+    let services = [
+        ("aliyun-sts", aliyun.sts_endpoint(), aliyun.sts_faults()),
+        ("aliyun-metadata", aliyun.metadata_endpoint(), aliyun.metadata_faults()),
+        ("huaweicloud-metadata", huaweicloud.metadata_endpoint(), huaweicloud.metadata_faults()),
+    ];
+    for (name, endpoint, faults) in services {
+        let fault = json!({"fault": "page", "status": 502});
+        assert_eq!(mocks.send(Method::POST, &format!("/{name}/faults"), fault).await.status, 204);
+        assert_eq!(faults.to_come().len(), 1);
+        assert_eq!(http().get(endpoint).send().await.unwrap().status(), 502);
+        let counts = mocks.send(Method::GET, &format!("/{name}"), Value::Null).await;
+        assert_eq!(counts.json, json!({"requests": 1, "struck": 1}), "{name}");
+        let refused = json!({"refused": true});
+        assert_eq!(mocks.send(Method::PUT, &format!("/{name}/connections"), refused).await.status, 204);
+        assert!(http().get(endpoint).send().await.unwrap_err().is_connect(), "{name}");
+    }
+    let ahead = json!({"ahead_seconds": 3600});
+    assert_eq!(mocks.send(Method::PUT, "/aliyun-metadata/clock", ahead).await.status, 204);
+    assert!(aliyun.clock().now().duration_since(huaweicloud.clock().now()).as_secs() >= 3590);
+    assert!(aliyun.requests().is_empty() && huaweicloud.requests().is_empty());
+}
+
+#[tokio::test]
 async fn what_is_not_understood_changes_nothing_and_says_why() {
     let mocks = Mocks::start().await;
     for (body, problem) in [
@@ -78,7 +104,8 @@ async fn what_is_not_understood_changes_nothing_and_says_why() {
         assert!(mocks.huaweicloud.faults().to_come().is_empty());
     }
     let reply = mocks.send(Method::GET, "/tencent/faults", Value::Null).await;
-    let known = "there is no cloud `tencent`: there are aliyun, huaweicloud, huaweicloud-iam";
+    let known = "there is no cloud `tencent`: there are aliyun, aliyun-metadata, aliyun-sts, \
+                 huaweicloud, huaweicloud-iam, huaweicloud-metadata";
     assert_eq!((reply.status, reply.at("/error")), (404, known));
     assert_eq!(mocks.send(Method::DELETE, "/aliyun/tokens", Value::Null).await.status, 404);
     let reply = mocks.send(Method::PUT, "/aliyun/clock", json!({"ahead": 1})).await;

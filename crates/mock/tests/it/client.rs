@@ -82,7 +82,7 @@ fn sha256(data: &str) -> String {
 /// A caller of the Aliyun mock; the fields are what its next call says.
 pub(crate) struct Aliyun<'a> {
     pub(crate) http: reqwest::Client,
-    pub(crate) mock: &'a MockAliyun,
+    pub(crate) endpoint: &'a str,
     pub(crate) id: String,
     pub(crate) secret: String,
     pub(crate) time: String,
@@ -93,7 +93,7 @@ impl<'a> Aliyun<'a> {
     pub(crate) fn new(mock: &'a MockAliyun) -> Self {
         Self {
             http: http(),
-            mock,
+            endpoint: mock.endpoint(),
             id: mock.access_key_id().to_owned(),
             secret: mock.access_key_secret().to_owned(),
             time: ALIYUN_TIME.to_owned(),
@@ -126,7 +126,7 @@ impl<'a> Aliyun<'a> {
         let string_to_sign = format!("POST&%2F&{}", encode(&sorted));
         let mac = Hmac::<Sha1>::new_from_slice(format!("{}&", self.secret).as_bytes()).unwrap();
         let signature = BASE64_STANDARD.encode(mac.chain_update(string_to_sign).finalize().into_bytes());
-        format!("{}/?{sorted}&Signature={}", self.mock.endpoint(), encode(&signature))
+        format!("{}/?{sorted}&Signature={}", self.endpoint, encode(&signature))
     }
 
     /// A signed ACS3 call; `headers` replace or add headers, and all headers are signed but those in `unsigned`.
@@ -138,7 +138,7 @@ impl<'a> Aliyun<'a> {
         unsigned: &[&str],
     ) -> Reply {
         let nonce = self.nonce.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
-        let host = self.mock.endpoint().trim_start_matches("http://");
+        let host = self.endpoint.trim_start_matches("http://");
         let body_hash = sha256("");
         let mut all = std::collections::BTreeMap::from([
             ("host", host),
@@ -157,7 +157,7 @@ impl<'a> Aliyun<'a> {
         let query = query(&mut parameters.to_vec());
         let canonical = format!("POST\n/\n{query}\n{lines}\n{names}\n{}", sha256(""));
         let signature = hmac_sha256(&self.secret, &format!("ACS3-HMAC-SHA256\n{}", sha256(&canonical)));
-        let mut request = self.http.post(format!("{}/?{query}", self.mock.endpoint())).header(
+        let mut request = self.http.post(format!("{}/?{query}", self.endpoint)).header(
             "Authorization",
             format!("ACS3-HMAC-SHA256 Credential={},SignedHeaders={names},Signature={signature}", self.id),
         );

@@ -172,6 +172,6 @@ async fn the_project_list_needs_credentials() {
 #[tokio::test]
 async fn other_identity_calls_do_not_exist() {
     let mock = start().await;
-    let url = format!("{}/v3.0/OS-CREDENTIAL/securitytokens", mock.iam_endpoint());
+    let url = format!("{}/v3.0/OS-CREDENTIAL/credentials", mock.iam_endpoint());
     assert_eq!(Reply::to(http().post(url).body("{}")).await.outcome(), (404, "APIGW.0101"));
 }

@@ -148,7 +148,7 @@ async fn call(mock: &MockAliyun, model: &mut Model, call: &Call, mishap: Mishap)
     };
     let client = Aliyun {
         http: HTTP.clone(),
-        mock,
+        endpoint: mock.endpoint(),
         id: mock.access_key_id().to_owned(),
         secret: mock.access_key_secret().to_owned(),
         time: ALIYUN_TIME.to_owned(),

@@ -25,25 +25,44 @@ async fn mocks_listen_on_loopback_ports_of_their_own() {
     let (one, two) =
         (MockAliyun::builder().start().await.unwrap(), MockAliyun::builder().start().await.unwrap());
     let huaweicloud = MockHuaweicloud::builder().start().await.unwrap();
-    let addrs =
-        [one.endpoint(), two.endpoint(), huaweicloud.endpoint(), huaweicloud.iam_endpoint()].map(addr);
+    let addrs = [
+        one.endpoint(),
+        one.sts_endpoint(),
+        one.metadata_endpoint(),
+        two.endpoint(),
+        huaweicloud.endpoint(),
+        huaweicloud.iam_endpoint(),
+        huaweicloud.metadata_endpoint(),
+    ]
+    .map(addr);
     assert!(addrs.iter().all(|addr| addr.ip().is_loopback()));
     let ports: HashSet<u16> = addrs.iter().map(SocketAddr::port).collect();
-    assert_eq!(ports.len(), 4);
+    assert_eq!(ports.len(), 7);
 }
 
 #[tokio::test]
 async fn a_taken_port_is_an_error() {
     let mock = MockAliyun::builder().start().await.unwrap();
     assert!(MockAliyun::builder().addr(addr(mock.endpoint())).start().await.is_err());
+    assert!(MockAliyun::builder().sts_addr(addr(mock.endpoint())).start().await.is_err());
+    assert!(MockAliyun::builder().metadata_addr(addr(mock.endpoint())).start().await.is_err());
     assert!(MockHuaweicloud::builder().iam_addr(addr(mock.endpoint())).start().await.is_err());
+    assert!(MockHuaweicloud::builder().metadata_addr(addr(mock.endpoint())).start().await.is_err());
 }
 
 #[tokio::test]
 async fn dropping_frees_the_ports() {
     let aliyun = MockAliyun::builder().start().await.unwrap();
     let huaweicloud = MockHuaweicloud::builder().start().await.unwrap();
-    let addrs = [aliyun.endpoint(), huaweicloud.endpoint(), huaweicloud.iam_endpoint()].map(addr);
+    let addrs = [
+        aliyun.endpoint(),
+        aliyun.sts_endpoint(),
+        aliyun.metadata_endpoint(),
+        huaweicloud.endpoint(),
+        huaweicloud.iam_endpoint(),
+        huaweicloud.metadata_endpoint(),
+    ]
+    .map(addr);
     drop((aliyun, huaweicloud));
     for addr in addrs {
         wait_until_refused(addr).await;
@@ -127,4 +146,30 @@ async fn debug_shows_no_secrets() {
         assert!(printed.contains(shown), "{shown}");
     }
     assert!(!printed.contains(secret), "{printed}");
+}
+
+#[tokio::test]
+async fn debug_shows_nothing_of_what_sources_of_keys_give_and_take() {
+    let clock = crate::client::clock(crate::client::ALIYUN_TIME);
+    let aliyun = MockAliyun::builder().clock(clock).start().await.unwrap();
+    let huaweicloud = MockHuaweicloud::builder().start().await.unwrap();
+    let mut secrets = vec![aliyun.issue_oidc_token(), huaweicloud.issue_id_token()];
+    let uri = Reply::to(http().get(aliyun.credentials_uri())).await;
+    secrets.extend(["/AccessKeySecret", "/SecurityToken"].map(|at| uri.at(at).to_owned()));
+    let token = ("OIDCToken", secrets[0].as_str());
+    let sts = Aliyun { endpoint: aliyun.sts_endpoint(), ..Aliyun::new(&aliyun) };
+    assert_eq!(sts.rpc("AssumeRoleWithOIDC", &[("Version", "2015-04-01"), token]).await.status, 400);
+    let pod = huaweicloud.issue_pod_token();
+    let request = http().post(huaweicloud.pod_identity_uri()).header("Authorization", &pod).body("{}");
+    let answer = Reply::to(request).await;
+    secrets.extend([pod, answer.at("/credentials/securityToken").to_owned()]);
+
+    let printed = format!("{aliyun:?} {:?} {:?}", aliyun.sts_requests(), aliyun.metadata_requests());
+    let printed = format!("{printed} {huaweicloud:?} {:?}", huaweicloud.metadata_requests());
+    for shown in ["AssumeRoleWithOIDC", "GetUriCredentials", "GetPodCredentials"] {
+        assert!(printed.contains(shown), "{shown}");
+    }
+    for secret in secrets {
+        assert!(secret.len() >= 32 && !printed.contains(&secret), "{printed}");
+    }
 }
