@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use percent_encoding::percent_decode_str;
 use record_callback_core::Result;
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::VENDOR;
 use crate::config::{AliyunClientBuilder, Signature};
+use crate::credential::looks_like_huaweicloud_key;
 use crate::error;
 use crate::sign::{acs3, rpc};
 use crate::wire::{
@@ -104,9 +106,10 @@ impl AliyunClient {
         domain: Option<&str>,
         params: Params<'_>,
     ) -> Result<T> {
-        self.call_reading(action, safety, domain, params, read).await
+        self.call_reading(action, safety, domain, params, Answer::json).await
     }
 
+    /// `read` reads an answer that is a success by its status.
     async fn call_reading<T>(
         &self,
         action: &'static str,
@@ -117,11 +120,19 @@ impl AliyunClient {
     ) -> Result<T> {
         let time_refused = error::time_refused;
         let call = Call { vendor: VENDOR, operation: action, quota: action, domain, safety, time_refused };
+        let foreign_key = AtomicBool::new(false);
         let sign = || async {
             let key = self.credentials.access_key().await?;
+            foreign_key.store(looks_like_huaweicloud_key(key.id()), Ordering::Relaxed);
             self.request(action, &params, &key)
         };
-        self.pipeline.send(call, sign, read).await
+        let classify = |answer: &Answer| {
+            if !answer.status.is_success() {
+                return Err(error::classify_for(answer, foreign_key.load(Ordering::Relaxed)));
+            }
+            read(answer)
+        };
+        self.pipeline.send(call, sign, classify).await
     }
 
     /// A request signed for now.
@@ -146,7 +157,13 @@ impl AliyunClient {
         secrets: &mut Secrets,
     ) -> Request {
         let mut pairs = params.pairs();
-        pairs.extend(wire::rpc_params(action, key.id(), key.expose_security_token(), timestamp, nonce));
+        pairs.extend(wire::rpc_params(
+            (action, wire::VERSION),
+            key.id(),
+            key.expose_security_token(),
+            timestamp,
+            nonce,
+        ));
         let query = rpc::signed_query(self.method.as_str(), &mut pairs, key.expose_secret());
         let signature = query.rsplit('=').next().map(|text| percent_decode_str(text).decode_utf8_lossy());
         secrets.add(signature.as_deref());
@@ -195,16 +212,9 @@ impl AliyunClient {
     }
 }
 
-fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T> {
-    if !answer.status.is_success() {
-        return Err(error::classify(answer));
-    }
-    answer.json()
-}
-
 /// The delivery log says in its body, too, whether it is one.
 fn read_records(answer: &Answer) -> Result<NotifyRecords> {
-    let page: NotifyRecords = read(answer)?;
+    let page: NotifyRecords = answer.json()?;
     match page.code {
         None | Some(0) => Ok(page),
         Some(code) => {

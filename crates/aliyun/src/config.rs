@@ -1,7 +1,7 @@
 //! Endpoint, region, options and the client's builder.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use record_callback_core::{InvalidConfig, Result};
@@ -13,17 +13,11 @@ use serde::Deserialize;
 
 use crate::client::AliyunClient;
 use crate::credential;
+use crate::region::{self, DEFAULT_ENDPOINT, Region};
 use crate::wire::{self, BooleanStyle};
 
-/// Where mainland regions, and callers that name none, are served.
-const DEFAULT_ENDPOINT: &str = "https://live.aliyuncs.com";
-/// Regions with an endpoint of their own by the documents; the official Python SDK sends
-/// them to the default one, so which is better is UNVERIFIED.
-const OWN_ENDPOINT: [(&str, &str); 2] = [
-    ("ap-southeast-1", "https://live.ap-southeast-1.aliyuncs.com"),
-    ("eu-central-1", "https://live.eu-central-1.aliyuncs.com"),
-];
-const MAINLAND: &str = "cn-";
+/// The variable of the vendor's older SDKs for certificates.
+const CA_BUNDLE: &str = "ALIBABA_CLOUD_CA_BUNDLE";
 
 /// Which of the vendor's two signatures requests carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
@@ -82,11 +76,12 @@ pub fn quotas(calls: NonZeroU32) -> Quotas {
 pub struct AliyunClientBuilder {
     endpoint: Option<String>,
     region: Option<String>,
+    vpc: bool,
     allow_http: bool,
     signature: Signature,
     method: HttpMethod,
     booleans: BooleanStyle,
-    credentials: Option<Arc<dyn CredentialProvider>>,
+    auth: Auth,
     env: Arc<dyn Env>,
     ca_bundle: Option<PathBuf>,
     quotas: Quotas,
@@ -95,16 +90,26 @@ pub struct AliyunClientBuilder {
     nonce: Arc<dyn Nonce>,
 }
 
+/// Where the access key comes from.
+#[derive(Debug)]
+enum Auth {
+    /// The vendor's chain.
+    Chain,
+    Profile(String),
+    Given(Arc<dyn CredentialProvider>),
+}
+
 impl Default for AliyunClientBuilder {
     fn default() -> Self {
         Self {
             endpoint: None,
             region: None,
+            vpc: false,
             allow_http: false,
             signature: Signature::default(),
             method: HttpMethod::default(),
             booleans: BooleanStyle::default(),
-            credentials: None,
+            auth: Auth::Chain,
             env: Arc::new(OsEnv),
             ca_bundle: None,
             quotas: default_quotas(),
@@ -116,15 +121,32 @@ impl Default for AliyunClientBuilder {
 }
 
 impl AliyunClientBuilder {
-    /// The API's address; wins over the region. Default: `https://live.aliyuncs.com`.
+    /// The API's address; wins over the region, and over being inside a VPC. Default: the region's, else
+    /// `https://live.aliyuncs.com`.
+    ///
+    /// The command line's `ALIBABA_CLOUD_ENDPOINT` is not read: it is of one product, mostly another than Live.
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = Some(endpoint.into());
         self
     }
 
-    /// The region, which chooses the endpoint.
+    /// The region, which chooses the endpoint. Default: the first that is set of `ALIBABA_CLOUD_REGION_ID`,
+    /// `ALIBABACLOUD_REGION_ID`, `ALICLOUD_REGION_ID` and `ALICLOUD_REGION`, unless there is an endpoint.
+    ///
+    /// Known are `cn-*`, `ap-southeast-1` and `eu-central-1`, and inside a VPC `cn-shanghai`, `ap-southeast-1`,
+    /// `us-east-1` and `me-central-1`. Any other is refused, whether it is from here or from a variable; for those, set the
+    /// endpoint. The command line's `REGION_ID` and `REGION` are not read: their names are anybody's.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
+        self
+    }
+
+    /// Takes the endpoint inside a VPC of the region (`live-vpc.<region>.aliyuncs.com`). Default: no.
+    ///
+    /// `ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED` says nothing about it: to the vendor's SDKs it is about the endpoint of STS, and
+    /// credentials go by it here, too.
+    pub fn vpc(mut self, vpc: bool) -> Self {
+        self.vpc = vpc;
         self
     }
 
@@ -154,7 +176,13 @@ impl AliyunClientBuilder {
 
     /// Where the access key comes from. Default: [the vendor's chain](credential::default_chain).
     pub fn credentials(mut self, credentials: impl CredentialProvider) -> Self {
-        self.credentials = Some(Arc::new(credentials));
+        self.auth = Auth::Given(Arc::new(credentials));
+        self
+    }
+
+    /// Takes the access key from one profile of the vendor's command line, `~/.aliyun/config.json`.
+    pub fn profile(mut self, name: impl Into<String>) -> Self {
+        self.auth = Auth::Profile(name.into());
         self
     }
 
@@ -164,7 +192,8 @@ impl AliyunClientBuilder {
         self
     }
 
-    /// A PEM file of certificates to trust besides the system's.
+    /// A PEM file of certificates to trust besides the system's. Default: the file `ALIBABA_CLOUD_CA_BUNDLE` names, as
+    /// the vendor's older SDKs have it, but there those of the system count no more.
     pub fn ca_bundle(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_bundle = Some(path.into());
         self
@@ -196,22 +225,17 @@ impl AliyunClientBuilder {
 
     /// Checks the options.
     pub fn build(self) -> Result<AliyunClient> {
-        let address = match (&self.endpoint, &self.region) {
-            (Some(endpoint), _) => endpoint,
-            (None, Some(region)) => endpoint_of(region)?,
-            (None, None) => DEFAULT_ENDPOINT,
+        let endpoint = Endpoint::parse("endpoint", self.address()?, self.allow_http)?;
+        let network = self.network()?;
+        let context = || {
+            let (env, clock) = (Arc::clone(&self.env), Arc::clone(&self.clock));
+            SourceContext { env, clock, network: network.clone(), retry: self.retry.clone() }
         };
-        let endpoint = Endpoint::parse("endpoint", address, self.allow_http)?;
-        let network = Network::from_env(&self.env)?;
-        let network = match &self.ca_bundle {
-            Some(path) => network.with_ca_bundle("ca_bundle", path)?,
-            None => network,
+        let credentials: Arc<dyn CredentialProvider> = match &self.auth {
+            Auth::Chain => Arc::new(credential::default_chain(&context())),
+            Auth::Profile(name) => Arc::new(credential::profile(&context(), name)),
+            Auth::Given(provider) => Arc::clone(provider),
         };
-        let credentials = self.credentials.unwrap_or_else(|| {
-            let (clock, retry) = (Arc::clone(&self.clock), self.retry.clone());
-            let context = SourceContext { env: self.env, clock, network: network.clone(), retry };
-            Arc::new(credential::default_chain(&context))
-        });
         let pipeline = Pipeline::new(&endpoint, &network, self.quotas, self.retry, self.clock)?;
         Ok(AliyunClient {
             pipeline,
@@ -223,40 +247,99 @@ impl AliyunClientBuilder {
             booleans: self.booleans,
         })
     }
-}
 
-fn endpoint_of(region: &str) -> Result<&'static str, InvalidConfig> {
-    if let Some((_, endpoint)) = OWN_ENDPOINT.iter().find(|(name, _)| *name == region) {
-        return Ok(endpoint);
+    fn address(&self) -> Result<&str, InvalidConfig> {
+        if let Some(endpoint) = &self.endpoint {
+            return Ok(endpoint);
+        }
+        let region = self.region.clone().map(|id| Region { id, field: "region" });
+        match region.or_else(|| Region::from_env(&self.env)) {
+            Some(region) => region.endpoint(self.vpc),
+            None if self.vpc => Err(region::no_region()),
+            None => Ok(DEFAULT_ENDPOINT),
+        }
     }
-    if region.starts_with(MAINLAND) {
-        return Ok(DEFAULT_ENDPOINT);
+
+    fn network(&self) -> Result<Network> {
+        let network = Network::from_env(&self.env);
+        if let Some(path) = &self.ca_bundle {
+            return network.with_ca_bundle("ca_bundle", path);
+        }
+        let variable = self.env.var(CA_BUNDLE);
+        match variable.as_deref().map(str::trim).filter(|path| !path.is_empty()) {
+            Some(path) => network.with_ca_bundle(CA_BUNDLE, Path::new(path)),
+            None => Ok(network),
+        }
     }
-    let own = OWN_ENDPOINT.map(|(name, _)| name).join(", ");
-    let problem = format!("`{}` is not a known region", region.escape_debug());
-    Err(InvalidConfig::new("region", problem, format!("cn-*, {own}; or set the endpoint")))
 }
 
 #[cfg(test)]
 mod tests {
+    use record_callback_http::FixedEnv;
+
     use super::*;
+
+    fn builder() -> AliyunClientBuilder {
+        AliyunClientBuilder::default().env(FixedEnv::default())
+    }
+
+    fn authority(builder: AliyunClientBuilder) -> Result<String, String> {
+        let client = builder.build().map_err(|error| error.to_string())?;
+        Ok(client.endpoint.authority().to_owned())
+    }
 
     #[test]
     fn the_endpoint_comes_from_itself_the_region_or_the_default() {
-        let authority =
-            |builder: AliyunClientBuilder| builder.build().map(|c| c.endpoint.authority().to_owned());
-        let builder = AliyunClientBuilder::default;
         assert_eq!(authority(builder()).unwrap(), "live.aliyuncs.com");
         assert_eq!(authority(builder().region("cn-shanghai")).unwrap(), "live.aliyuncs.com");
         assert_eq!(authority(builder().region("eu-central-1")).unwrap(), "live.eu-central-1.aliyuncs.com");
-        let both = builder().region("mars-1").endpoint("http://127.0.0.1:9");
+        let both = builder().region("mars-1").vpc(true).endpoint("http://127.0.0.1:9");
         assert_eq!(authority(both).unwrap(), "127.0.0.1:9");
-        let error = authority(builder().region("mars-1")).unwrap_err().to_string();
+        let error = authority(builder().region("mars-1")).unwrap_err();
         assert!(
             error.contains("region: `mars-1` is not a known region (rule: cn-*, ap-southeast-1"),
             "{error}"
         );
         assert!(authority(builder().endpoint("http://live.example.com")).is_err());
         assert!(authority(builder().endpoint("http://live.example.com").allow_http(true)).is_ok());
+    }
+
+    #[test]
+    fn a_region_of_the_environment_counts_where_nothing_else_is_said() {
+        let with = |region| builder().env(FixedEnv::from_iter([("ALICLOUD_REGION", region)]));
+        assert_eq!(authority(with("ap-southeast-1")).unwrap(), "live.ap-southeast-1.aliyuncs.com");
+        assert_eq!(authority(with("ap-southeast-1").region("cn-beijing")).unwrap(), "live.aliyuncs.com");
+        assert_eq!(authority(with("mars-1").endpoint("live.example.com")).unwrap(), "live.example.com");
+        let error = authority(with("mars-1")).unwrap_err();
+        assert!(error.contains("ALICLOUD_REGION: `mars-1` is not a known region"), "{error}");
+    }
+
+    #[test]
+    fn what_is_for_other_products_or_services_does_not_choose_the_endpoint() {
+        let env = FixedEnv::from_iter([
+            ("ALIBABA_CLOUD_ENDPOINT", "oss-cn-hangzhou.aliyuncs.com"),
+            ("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "true"),
+            ("REGION", "mars-1"),
+        ]);
+        assert_eq!(authority(builder().env(env).region("cn-shanghai")).unwrap(), "live.aliyuncs.com");
+    }
+
+    #[test]
+    fn inside_a_vpc_the_region_has_another_endpoint() {
+        let inside = || builder().vpc(true);
+        assert_eq!(authority(inside().region("us-east-1")).unwrap(), "live-vpc.us-east-1.aliyuncs.com");
+        let env = FixedEnv::from_iter([("ALIBABA_CLOUD_REGION_ID", "cn-shanghai")]);
+        assert_eq!(authority(inside().env(env)).unwrap(), "live-vpc.cn-shanghai.aliyuncs.com");
+        let error = authority(inside()).unwrap_err();
+        assert!(error.contains("vpc: is set, and neither a region nor an endpoint is"), "{error}");
+    }
+
+    #[test]
+    fn a_ca_bundle_is_of_the_option_or_the_variable() {
+        let env = || FixedEnv::from_iter([("ALIBABA_CLOUD_CA_BUNDLE", "/nowhere/variable.pem")]);
+        let error = authority(builder().env(env())).unwrap_err();
+        assert!(error.contains("ALIBABA_CLOUD_CA_BUNDLE: /nowhere/variable.pem cannot be read"), "{error}");
+        let error = authority(builder().env(env()).ca_bundle("/nowhere/option.pem")).unwrap_err();
+        assert!(error.contains("ca_bundle: /nowhere/option.pem cannot be read"), "{error}");
     }
 }

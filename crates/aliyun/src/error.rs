@@ -9,6 +9,9 @@ use crate::wire;
 /// Where signature errors begin to echo the string to sign, which holds the signing key.
 const ECHO: &str = "server string to sign";
 
+/// What is answered to a key nobody knows.
+const UNKNOWN_KEY: &str = "InvalidAccessKeyId.NotFound";
+
 /// Codes, or prefixes of codes ending in `*`; the first match counts.
 ///
 /// `help.aliyun.com/document_detail/434846` (gateway), the operations' own pages, and
@@ -34,6 +37,10 @@ const KINDS: &[(&str, ErrorKind)] = &[
     ("IllegalTimestamp", ErrorKind::Unauthenticated),
     ("InvalidAccessKey*", ErrorKind::Unauthenticated),
     ("InvalidSecurityToken.*", ErrorKind::Unauthenticated),
+    // Of the token service; for it a role is part of the credentials.
+    ("EntityNotExist.*", ErrorKind::Unauthenticated),
+    ("AuthenticationFail.NoPermission", ErrorKind::PermissionDenied),
+    ("AuthenticationFail.*", ErrorKind::Unauthenticated),
     ("Throttling*", ErrorKind::Throttled),
     ("Rejected.Throttling", ErrorKind::Throttled),
     ("ServiceUnavailable*", ErrorKind::Unavailable),
@@ -55,6 +62,17 @@ pub(crate) fn classify(answer: &Answer) -> Error {
     match answer.millis(wire::header::RETRY_AFTER) {
         Some(wait) => error.with_retry_after(wait),
         None => error,
+    }
+}
+
+/// [`classify`], where the access key may be one of another cloud by its looks: says so if nobody knows it.
+pub(crate) fn classify_for(answer: &Answer, foreign_key: bool) -> Error {
+    match wire::failure(&answer.body) {
+        Some(Failure { code, message, request_id }) if foreign_key && code.starts_with(UNKNOWN_KEY) => {
+            let message = format!("the access key looks like one of Huawei Cloud: {message}");
+            described(answer, &Failure { code, message, request_id })
+        }
+        _ => classify(answer),
     }
 }
 
@@ -135,6 +153,9 @@ mod tests {
             ("MissingSecurityToken", &[400], ErrorKind::Unauthenticated),
             ("ServiceUnavailable", &[503], ErrorKind::Unavailable),
             ("InternalError", &[500], ErrorKind::Unavailable),
+            ("EntityNotExist.Role", &[404], ErrorKind::Unauthenticated),
+            ("AuthenticationFail.NoPermission", &[400, 403], ErrorKind::PermissionDenied),
+            ("AuthenticationFail.OIDCToken.Expired", &[400, 401], ErrorKind::Unauthenticated),
             ("InvalidAction.NotFound", &[404], ErrorKind::Protocol),
             ("Brand.New", &[403], ErrorKind::PermissionDenied),
             ("Brand.New", &[500], ErrorKind::Unavailable),
@@ -208,6 +229,17 @@ mod tests {
         let error = classify(&answer(400, body));
         assert!(!format!("{error} {error:?}").contains("s3cr3t"));
         assert_eq!(error.message(), "Specified signature is not matched with our calculation.");
+    }
+
+    #[test]
+    fn a_key_that_looks_like_another_clouds_is_said_to_if_nobody_knows_it() {
+        let message = |code: &str, foreign| classify_for(&json(404, code), foreign).message().to_owned();
+        let unknown = "InvalidAccessKeyId.NotFound";
+        assert_eq!(message(unknown, true), "the access key looks like one of Huawei Cloud: M.");
+        for (code, foreign) in [(unknown, false), ("SignatureDoesNotMatch", true)] {
+            assert_eq!(message(code, foreign), "M.", "{code}");
+        }
+        assert_eq!(classify_for(&json(404, unknown), true).kind(), ErrorKind::Unauthenticated);
     }
 
     #[test]

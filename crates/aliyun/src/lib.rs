@@ -1,7 +1,7 @@
 //! Aliyun Live recording callbacks: a client for the vendor's operations and a
 //! [`RecordCallbackProvider`](record_callback_core::RecordCallbackProvider) on top of it.
 //!
-//! File by file, the same as in `record-callback-huaweicloud`: `config` (endpoint, region, options),
+//! File by file, the same as in `record-callback-huaweicloud`: `config` (endpoint, options), `region`,
 //! `credential`, `sign` (pure), `wire` (the vendor's words), `translate` (neutral ↔ wire), `client` (one
 //! method per operation), `error` (codes → kinds), `provider` (the trait), `callback` (verifies and reads what
 //! the vendor sends; its words are in `wire/callback`, their meaning in `translate/callback`).
@@ -29,8 +29,11 @@ mod callback;
 mod client;
 mod config;
 mod credential;
+mod doctor;
 mod error;
+mod policy;
 mod provider;
+mod region;
 pub mod sign;
 mod translate;
 mod wire;
@@ -43,7 +46,8 @@ pub const VENDOR: Vendor = Vendor::new("aliyun");
 pub use callback::AliyunCallbacks;
 pub use client::AliyunClient;
 pub use config::{AliyunClientBuilder, HttpMethod, Signature, default_quotas, quotas};
-pub use credential::{default_chain, from_env};
+pub use credential::{CliProfileCredentials, default_chain, from_env, looks_like_huaweicloud_key, profile};
+pub use policy::policy;
 pub use provider::AliyunProvider;
 pub use translate::CAPABILITIES;
 pub use wire::{

@@ -5,6 +5,7 @@
 //! hardly a field of an answer is required: the documents disagree on types and presence.
 
 pub(crate) mod callback;
+pub(crate) mod credential;
 
 use std::borrow::Cow;
 
@@ -18,6 +19,10 @@ use serde::de::{self, Deserializer, Visitor};
 pub(crate) const VERSION: &str = "2016-11-01";
 /// `LiveDomainType` of streaming (playback) domains.
 pub(crate) const STREAMING: &str = "liveVideo";
+/// Ingest domains, as `DescribeLiveUserDomains` calls them.
+pub(crate) const INGEST: &str = "liveEdge";
+/// The search that finds one domain only.
+pub(crate) const FULL_MATCH: &str = "full_match";
 
 /// Headers of ACS3-signed requests, in the order they are signed.
 pub(crate) mod header {
@@ -126,7 +131,7 @@ impl<'a> Params<'a> {
 
 /// The parameters that every RPC-signed request has besides its own.
 pub(crate) fn rpc_params<'a>(
-    action: &'a str,
+    (action, version): (&'a str, &'a str),
     key_id: &'a str,
     security_token: Option<&'a str>,
     timestamp: &'a str,
@@ -134,7 +139,7 @@ pub(crate) fn rpc_params<'a>(
 ) -> impl Iterator<Item = (&'a str, &'a str)> {
     [
         ("Action", action),
-        ("Version", VERSION),
+        ("Version", version),
         // The default is documented as XML here and JSON there.
         ("Format", "JSON"),
         ("AccessKeyId", key_id),

@@ -244,6 +244,14 @@ impl Error {
         }))
     }
 
+    /// Adds to the message what may be the reason, or what to do.
+    #[must_use]
+    pub fn with_advice(mut self, advice: &str) -> Self {
+        self.0.message.push_str("; ");
+        self.0.message.push_str(advice);
+        self
+    }
+
     /// Adds the vendor the error is about, unless one is set already.
     #[must_use]
     pub fn with_vendor(mut self, vendor: Vendor) -> Self {

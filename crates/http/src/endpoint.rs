@@ -54,11 +54,6 @@ impl Endpoint {
         &self.authority
     }
 
-    /// Whether a client for `other` will do for this one: proxies and certificates are decided by the endpoint.
-    pub fn is_reached_like(&self, other: &Self) -> bool {
-        (self.is_loopback(), self.base.scheme()) == (other.is_loopback(), other.base.scheme())
-    }
-
     /// Whether nobody on the way can change what is answered.
     pub(crate) fn is_out_of_reach(&self) -> bool {
         self.base.scheme() == "https" || self.is_loopback()

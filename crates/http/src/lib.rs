@@ -10,6 +10,7 @@
 //! and nothing reads the process environment behind the caller's back.
 
 mod credential;
+pub mod doctor;
 mod effects;
 mod encoding;
 mod endpoint;
@@ -24,13 +25,13 @@ mod transport;
 pub use credential::{
     AccessKey, CredentialChain, CredentialFile, CredentialProvider, CredentialSource, EnvCredentials, Ini,
     IniSection, KeyVariables, Lease, Miss, Renewed, SourceContext, SourceReport, StaticCredentials,
-    is_world_readable, named_variable,
+    named_variable,
 };
 pub use effects::{Clock, Env, FixedEnv, Nonce, OsEnv, SystemClock, TokioTimer, UuidNonce};
 pub use encoding::{encode, hex};
 pub use endpoint::Endpoint;
 pub use network::Network;
-pub use pipeline::{Call, Pipeline, Safety};
+pub use pipeline::{Call, Pipeline, Reached, Safety};
 pub use quota::{Quota, Quotas};
 pub use retry::RetryPolicy;
 pub use settle::{Seen, confirm_dropped, create_settled, delete_settled, read_settled};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use record_callback_core::{Error, ErrorKind, Result, Vendor};
-use reqwest::Client;
+use reqwest::{Method, Request, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, Span, field, info, info_span};
 
@@ -13,7 +13,7 @@ use crate::endpoint::Endpoint;
 use crate::network::Network;
 use crate::quota::Quotas;
 use crate::retry::{RetryPolicy, after, is_transient};
-use crate::transport::{self, Answer, Signed};
+use crate::transport::{self, Answer, Client, Secrets, Signed};
 
 /// The headers vendors send the request id in, in success as in failure.
 const REQUEST_ID: [&str; 2] = ["x-acs-request-id", "x-request-id"];
@@ -50,6 +50,15 @@ pub enum Safety {
 /// Seconds by which the cloud's time must differ from ours to be why a request was refused: vendors allow a quarter of
 /// an hour, and a `Date` is never exact.
 const SKEW: i64 = 60;
+
+/// What an address answered to nobody in particular.
+#[derive(Debug, Clone, Copy)]
+pub struct Reached {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// How far its time is ahead of ours, if it said it.
+    pub ahead: Option<SignedDuration>,
+}
 
 /// An attempt that failed.
 struct Failed {
@@ -104,6 +113,19 @@ impl Pipeline {
         let now = self.clock.now();
         let ahead = SignedDuration::from_secs(self.ahead.load(Ordering::Relaxed));
         now.checked_add(ahead).unwrap_or(now)
+    }
+
+    /// Asks `endpoint` for `/`, without a signature: any answer will do.
+    ///
+    /// # Errors
+    /// When there is none: no address for the name, no connection, a certificate that is not trusted, no answer in time.
+    pub async fn reach(&self, endpoint: &Endpoint) -> Result<Reached> {
+        let request = Request::new(Method::GET, endpoint.url().clone());
+        let signed = Signed { request, secrets: Secrets::default() };
+        let answer = timeout_at(self.retry.attempt_until(), transport::exchange(&self.client, signed)).await;
+        let answer = answer.unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout, "no answer in time")))?;
+        let ahead = answer.date().map(|date| date.duration_since(self.clock.now()));
+        Ok(Reached { status: answer.status, ahead })
     }
 
     /// The policy calls are tried by.

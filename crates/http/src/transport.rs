@@ -1,4 +1,7 @@
+mod no_connection;
+
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -6,13 +9,13 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use record_callback_core::{Error, ErrorKind, Result};
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, ClientBuilder, Request, Response, StatusCode};
+use reqwest::{ClientBuilder, Request, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
 use crate::encoding::encode;
 use crate::endpoint::Endpoint;
-use crate::network::Network;
+use crate::network::{Network, Via};
 
 /// Largest answer that is read: 1 MiB. A config or a full page of them is a few KiB to some 50 KiB; a full page of
 /// Aliyun's delivery log may come close, so read that one with pages of less than the largest size.
@@ -274,9 +277,44 @@ pub fn sensitive(text: &str) -> Result<HeaderValue> {
     Ok(value)
 }
 
+/// What sends requests to one endpoint, and to those that are reached alike.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    inner: reqwest::Client,
+    proxy: Option<Arc<ProxyShown>>,
+}
+
+/// What errors may say of the proxy on the way.
+#[derive(Debug)]
+struct ProxyShown {
+    authority: String,
+    has_user: bool,
+    is_tls: bool,
+}
+
+impl ProxyShown {
+    /// What to do when it wants to know who asks.
+    fn unauthenticated(&self) -> String {
+        let Self { authority, has_user, .. } = self;
+        if *has_user {
+            format!("the proxy `{authority}` does not accept the user and password in its variable (407)")
+        } else {
+            format!(
+                "the proxy `{authority}` asks for a user and a password (407): put user:password@ before its host"
+            )
+        }
+    }
+}
+
+impl From<Via<'_>> for ProxyShown {
+    fn from(via: Via<'_>) -> Self {
+        Self { authority: via.authority(), has_user: via.has_user(), is_tls: via.is_tls() }
+    }
+}
+
 /// A client that follows no redirect: a signature must not travel to another host.
 pub(crate) fn client(endpoint: &Endpoint, network: &Network) -> Result<Client> {
-    let builder = Client::builder()
+    let builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         // The pipeline retries, with a fresh signature; nothing below it does.
         .retry(reqwest::retry::never().max_retries_per_request(0))
@@ -285,29 +323,36 @@ pub(crate) fn client(endpoint: &Endpoint, network: &Network) -> Result<Client> {
     // Reading the system's certificates takes longer than anything else here, and nobody looks at them.
     let is_plain = endpoint.is_loopback() && endpoint.url().scheme() == "http";
     let builder = if is_plain { builder.tls_certs_only([]) } else { builder };
-    network.apply(builder, endpoint).and_then(ClientBuilder::build).map_err(|source| {
+    let via = network.via(endpoint)?;
+    let inner = network.apply(builder, via).and_then(ClientBuilder::build).map_err(|source| {
         Error::new(ErrorKind::Unavailable, "the HTTP client could not be set up")
             .with_source(source.without_url())
-    })
+    })?;
+    Ok(Client { inner, proxy: via.map(|via| Arc::new(via.into())) })
 }
 
 /// Sends one request and reads the whole answer.
 ///
 /// An error says by [`Error::maybe_applied`] whether the request may have reached the cloud.
 pub(crate) async fn exchange(client: &Client, signed: Signed) -> Result<Answer> {
-    let response = client.execute(signed.request).await.map_err(failed)?;
+    let proxy = client.proxy.as_deref();
+    let response = client.inner.execute(signed.request).await.map_err(|error| failed(error, proxy))?;
     let status = response.status();
+    if let Some(proxy) = proxy.filter(|_| status == StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
+        let error = Error::new(ErrorKind::Unavailable, proxy.unauthenticated());
+        return Err(error.with_status(status.as_u16()));
+    }
     read(response, signed.secrets).await.map_err(|error| error.with_status(status.as_u16()))
 }
 
 async fn read(mut response: Response, secrets: Secrets) -> Result<Answer> {
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
-    let mut body = response.chunk().await.map_err(failed)?.unwrap_or_default();
-    if let Some(next) = response.chunk().await.map_err(failed)? {
+    let mut body = response.chunk().await.map_err(broken)?.unwrap_or_default();
+    if let Some(next) = response.chunk().await.map_err(broken)? {
         let mut whole = BytesMut::from(body);
         whole.extend_from_slice(&next);
-        while let Some(next) = response.chunk().await.map_err(failed)? {
+        while let Some(next) = response.chunk().await.map_err(broken)? {
             if whole.len() + next.len() > MAX_BODY {
                 return Err(too_large());
             }
@@ -327,17 +372,24 @@ fn too_large() -> Error {
 }
 
 /// Describes a transport failure, without the URL: its query holds the signature.
-fn failed(error: reqwest::Error) -> Error {
-    let (kind, message) = if error.is_connect() {
-        (ErrorKind::Unavailable, "no connection")
-    } else if error.is_timeout() {
+fn failed(error: reqwest::Error, proxy: Option<&ProxyShown>) -> Error {
+    if !error.is_connect() {
+        return broken(error);
+    }
+    let message = no_connection::describe(&error, proxy);
+    Error::new(ErrorKind::Unavailable, message).with_source(error.without_url())
+}
+
+/// The same, for what went wrong on a connection.
+fn broken(error: reqwest::Error) -> Error {
+    let (kind, message) = if error.is_timeout() {
         (ErrorKind::Timeout, "no answer in time")
     } else if error.is_builder() {
         (ErrorKind::Protocol, "the request could not be built")
     } else {
         (ErrorKind::Unavailable, "the connection broke before the answer was complete")
     };
-    let never_sent = error.is_connect() || error.is_builder();
+    let never_sent = error.is_builder();
     Error::new(kind, message).with_source(error.without_url()).with_maybe_applied_if(!never_sent)
 }
 

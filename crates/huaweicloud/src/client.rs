@@ -21,7 +21,8 @@ use crate::error;
 use crate::iam::Iam;
 use crate::sign::{ToSign, canonical_query};
 use crate::wire::{
-    self, ListAnswer, ListQuery, RecordCallbackConfigAnswer, RecordCallbackConfigRequest, header,
+    self, DomainsAnswer, ListAnswer, ListQuery, RecordCallbackConfigAnswer, RecordCallbackConfigRequest,
+    header,
 };
 
 /// A client of Huawei Cloud Live's recording-callback operations, v1.
@@ -109,6 +110,48 @@ impl HuaweicloudClient {
         self.call(wire::DELETE, Safety::Repeatable, None, request, done).await
     }
 
+    /// `GET /v1/{project_id}/domain?domain=…`: what kind of domain it is.
+    pub(crate) async fn show_domain(&self, domain: &str) -> Result<DomainsAnswer> {
+        let project_id = Some(self.project_id().await?);
+        let path = wire::domain_path(project_id.as_deref().unwrap_or_default());
+        let query = canonical_query(&mut [("domain", domain)]);
+        let request = Unsigned {
+            method: Method::GET,
+            path,
+            query,
+            body: Body::default(),
+            project_id,
+            secrets: Secrets::default(),
+        };
+        self.call(wire::SHOW_DOMAIN, Safety::Repeatable, Some(domain), request, read).await
+    }
+
+    /// Where credentials come from.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.0.credentials
+    }
+
+    /// The way to Live.
+    pub(crate) fn live(&self) -> (&Pipeline, &Endpoint) {
+        (&self.0.pipeline, &self.0.endpoint)
+    }
+
+    pub(crate) fn iam(&self) -> &Iam {
+        &self.0.iam
+    }
+
+    /// Whether calls need an answer of IAM first.
+    pub(crate) async fn asks_iam(&self) -> bool {
+        let Inner { project, credentials, .. } = &*self.0;
+        match (credentials, project) {
+            (Credentials::Login(_), _) => true,
+            (_, Some(ProjectRef::Region(_))) => {
+                credentials.current().await.is_ok_and(|credential| credential.project_id().is_none())
+            }
+            _ => false,
+        }
+    }
+
     /// The policy calls are tried by.
     pub(crate) fn retry(&self) -> &RetryPolicy {
         self.0.pipeline.retry()
@@ -120,7 +163,7 @@ impl HuaweicloudClient {
     }
 
     /// The project all paths begin with: as configured, as the source of the key says, or asked from IAM once.
-    async fn project_id(&self) -> Result<Cow<'_, str>> {
+    pub(crate) async fn project_id(&self) -> Result<Cow<'_, str>> {
         let Inner { project, credentials, .. } = &*self.0;
         if let Some(ProjectRef::Id(id)) = project {
             return Ok(id.into());
@@ -134,7 +177,7 @@ impl HuaweicloudClient {
         let Some(ProjectRef::Region(region)) = project else { return Err(no_project().into()) };
         let discover = || self.0.iam.project_of(region, credentials);
         let found = self.0.project_id.get_or_try_init(discover).await;
-        found.map(|id| id.as_str().into()).map_err(Error::with_nothing_applied)
+        found.map(|id| id.as_str().into()).map_err(|error| credential.explain(error).with_nothing_applied())
     }
 
     async fn unsigned(
@@ -180,8 +223,9 @@ impl HuaweicloudClient {
             // A token may end before its time: its user changed, or it is another region's.
             Err(error) if error.kind() == ErrorKind::Unauthenticated => {
                 let refused = used.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if !refused.is_some_and(|credential| credentials.renewable(&credential)) {
-                    return Err(error);
+                let Some(refused) = refused else { return Err(error) };
+                if !credentials.renewable(&refused) {
+                    return Err(refused.explain(error));
                 }
                 let earlier = error.maybe_applied();
                 pipeline
@@ -278,7 +322,7 @@ fn body(config: &RecordCallbackConfigRequest) -> Result<Body> {
         .map_err(|source| Error::new(ErrorKind::InvalidConfig, "the config is not JSON").with_source(source))
 }
 
-fn success(answer: &Answer) -> Result<()> {
+pub(crate) fn success(answer: &Answer) -> Result<()> {
     if answer.status.is_success() { Ok(()) } else { Err(error::classify(answer)) }
 }
 

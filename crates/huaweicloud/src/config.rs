@@ -14,12 +14,7 @@ use secrecy::SecretString;
 use crate::client::HuaweicloudClient;
 use crate::credential::{self, Credentials, Login, LoginTokens, ProjectRef, Token};
 use crate::iam::Iam;
-
-/// Regions with a Live endpoint in the official SDK or the vendor's endpoint tables
-/// (page `api-live/live_03_0052`); their addresses have one form.
-const REGIONS: [&str; 6] =
-    ["cn-north-4", "cn-north-1", "cn-east-3", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3"];
-const DEFAULT_IAM: &str = "https://iam.myhuaweicloud.com";
+use crate::region::{self, DEFAULT_IAM, Region};
 
 /// The limiter all operations share.
 pub(crate) const QUOTA: &str = "record/callbacks";
@@ -82,18 +77,28 @@ impl Default for HuaweicloudClientBuilder {
 
 impl HuaweicloudClientBuilder {
     /// The API's address; wins over the region's.
+    ///
+    /// A region's is the first of `HUAWEICLOUD_SDK_REGION_LIVE_<REGION>` (as in `..._LIVE_CN_NORTH_4`), the file
+    /// `HUAWEICLOUD_SDK_REGIONS_FILE` names or else `~/.huaweicloud/regions.yaml`, and
+    /// `https://live.<region>.myhuaweicloud.com` if the region is known. Where variable or file list several endpoints, the
+    /// vendor's SDKs go on to the next when one cannot be reached; here the first is used.
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = Some(endpoint.into());
         self
     }
 
-    /// The address of IAM. Default: `HUAWEICLOUD_SDK_IAM_ENDPOINT`, else the region's.
+    /// The address of IAM. Default: `HUAWEICLOUD_SDK_IAM_ENDPOINT`, else the region's if it has one of its own, else
+    /// `https://iam.myhuaweicloud.com`.
     pub fn iam_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.iam_endpoint = Some(endpoint.into());
         self
     }
 
-    /// The region, which chooses the endpoints and, when no project is given, the project of its name.
+    /// The region, which chooses the endpoints and, when no project is given, the project of its name. Default:
+    /// `HW_REGION_NAME`, unless there is an endpoint.
+    ///
+    /// Known are `cn-north-1`, `cn-north-4`, `cn-east-3` and `ap-southeast-1` to `-3`; others need an endpoint, which a
+    /// variable or a file may have.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
@@ -130,7 +135,7 @@ impl HuaweicloudClientBuilder {
         self
     }
 
-    /// The environment that defaults are read from.
+    /// The environment that defaults are read from. Default: this process's.
     pub fn env(mut self, env: impl Env) -> Self {
         self.env = Arc::new(env);
         self
@@ -162,19 +167,31 @@ impl HuaweicloudClientBuilder {
 
     /// Checks the options.
     pub fn build(self) -> Result<HuaweicloudClient> {
-        let endpoint = Endpoint::parse("endpoint", &self.live_address()?, self.allow_http)?;
-        let project = self.project()?;
-        let iam_endpoint = Endpoint::parse("iam_endpoint", &self.iam_address(), self.allow_http)?;
-        let network = Network::from_env(&self.env)?;
+        let network = Network::from_env(&self.env);
         let network = match &self.ca_bundle {
             Some(path) => network.with_ca_bundle("ca_bundle", path)?,
             None => network,
         };
+        let context = SourceContext {
+            env: Arc::clone(&self.env),
+            clock: Arc::clone(&self.clock),
+            network,
+            retry: self.retry.clone(),
+        };
+        let region = self.chosen_region(&context);
+        let endpoint = match (&self.endpoint, &region) {
+            (Some(endpoint), _) => Endpoint::parse("endpoint", endpoint, self.allow_http)?,
+            (None, Some(region)) => region.live(&context, self.allow_http)?,
+            (None, None) => return Err(region::no_endpoint().into()),
+        };
+        let project = self.project(region.as_ref())?;
+        let iam_endpoint = self.iam(&context, region.as_ref())?;
         let pipeline_to = |endpoint: &Endpoint, quotas| {
-            Pipeline::new(endpoint, &network, quotas, self.retry.clone(), Arc::clone(&self.clock))
+            let (retry, clock) = (context.retry.clone(), Arc::clone(&context.clock));
+            Pipeline::new(endpoint, &context.network, quotas, retry, clock)
         };
         let pipeline = pipeline_to(&endpoint, self.quotas)?;
-        let iam_pipeline = if iam_endpoint.is_reached_like(&endpoint) {
+        let iam_pipeline = if context.network.reaches_alike(&endpoint, &iam_endpoint)? {
             pipeline.with_quotas(Quotas::unlimited())
         } else {
             pipeline_to(&iam_endpoint, Quotas::unlimited())?
@@ -182,9 +199,6 @@ impl HuaweicloudClientBuilder {
         let iam = Iam { pipeline: iam_pipeline, endpoint: iam_endpoint };
         let credentials = match self.auth {
             Auth::Chain => {
-                let (env, clock) = (self.env, self.clock);
-                let context =
-                    SourceContext { env, clock, network: network.clone(), retry: self.retry.clone() };
                 Credentials::AccessKey(Arc::new(credential::default_chain(&context, &iam.endpoint)))
             }
             Auth::AccessKey(provider) => Credentials::AccessKey(provider),
@@ -202,39 +216,32 @@ impl HuaweicloudClientBuilder {
         Ok(HuaweicloudClient::new(pipeline, endpoint, iam, credentials, project))
     }
 
-    fn live_address(&self) -> Result<String, InvalidConfig> {
-        let known = REGIONS.join(", ");
-        match (&self.endpoint, &self.region) {
-            (Some(endpoint), _) => Ok(endpoint.clone()),
-            (None, Some(region)) if REGIONS.contains(&region.as_str()) => {
-                Ok(format!("https://live.{region}.myhuaweicloud.com"))
-            }
-            (None, Some(region)) => {
-                let problem = format!("`{}` is not a known region", region.escape_debug());
-                Err(InvalidConfig::new("region", problem, format!("one of {known}; or set the endpoint")))
-            }
-            (None, None) => {
-                let rule = format!("an address, or a region of {known}");
-                Err(InvalidConfig::new("endpoint", "is not given, and neither is a region", rule))
-            }
+    /// The region that was given; that of the environment only where nothing else says where to go.
+    fn chosen_region(&self, context: &SourceContext) -> Option<Region> {
+        match &self.region {
+            Some(id) => Some(Region { id: id.clone(), field: "region" }),
+            None if self.endpoint.is_some() => None,
+            None => Region::from_env(context),
         }
     }
 
-    fn iam_address(&self) -> String {
-        self.iam_endpoint.clone().or_else(|| self.env.var(credential::IAM_ENDPOINT)).unwrap_or_else(|| {
-            match &self.region {
-                Some(region) => format!("https://iam.{region}.myhuaweicloud.com"),
-                None => DEFAULT_IAM.to_owned(),
-            }
-        })
+    fn iam(&self, context: &SourceContext, region: Option<&Region>) -> Result<Endpoint, InvalidConfig> {
+        if let Some(endpoint) = &self.iam_endpoint {
+            return Endpoint::parse("iam_endpoint", endpoint, self.allow_http);
+        }
+        if let Some(endpoint) = context.var(credential::IAM_ENDPOINT) {
+            return Endpoint::parse(credential::IAM_ENDPOINT, &endpoint, self.allow_http);
+        }
+        let address = region.map_or_else(|| DEFAULT_IAM.to_owned(), Region::iam);
+        Endpoint::parse("iam_endpoint", &address, self.allow_http)
     }
 
     /// `None` where the source of the key has to say it.
-    fn project(&self) -> Result<Option<ProjectRef>, InvalidConfig> {
-        match (&self.project_id, &self.region) {
+    fn project(&self, region: Option<&Region>) -> Result<Option<ProjectRef>, InvalidConfig> {
+        match (&self.project_id, region) {
             (Some(id), _) => credential::check_project_id(id).map(|()| Some(ProjectRef::Id(id.clone()))),
-            (None, Some(region)) => Ok(Some(ProjectRef::Region(region.clone()))),
-            (None, None) if matches!(self.auth, Auth::Chain) => Ok(None),
+            (None, Some(region)) => Ok(Some(ProjectRef::Region(region.id.clone()))),
+            (None, None) if matches!(self.auth, Auth::Chain | Auth::AccessKey(_)) => Ok(None),
             (None, None) => Err(credential::no_project()),
         }
     }
@@ -264,6 +271,25 @@ mod tests {
         let env = FixedEnv::from_iter([("HUAWEICLOUD_SDK_IAM_ENDPOINT", "https://iam.example.com")]);
         let client = builder().env(env).region("cn-north-4").build().unwrap();
         assert_eq!(client.endpoints().1, "iam.example.com");
+        // The region may be another service's, and need not be known to IAM.
+        let client = builder().region("mars-1").endpoint("live.example.com").build().unwrap();
+        assert_eq!(client.endpoints(), ("live.example.com", "iam.myhuaweicloud.com"));
+    }
+
+    #[test]
+    fn a_region_of_the_environment_counts_where_nothing_else_is_said() {
+        let with = |region| builder().env(FixedEnv::from_iter([("HW_REGION_NAME", region)]));
+        let client = with("cn-east-3").build().unwrap();
+        assert_eq!(
+            client.endpoints(),
+            ("live.cn-east-3.myhuaweicloud.com", "iam.cn-east-3.myhuaweicloud.com")
+        );
+        let client = with("cn-east-3").region("cn-north-4").build().unwrap();
+        assert_eq!(client.endpoints().0, "live.cn-north-4.myhuaweicloud.com");
+        let client = with("mars-1").endpoint("live.example.com").build().unwrap();
+        assert_eq!(client.endpoints(), ("live.example.com", "iam.myhuaweicloud.com"));
+        let unknown = refusal(with("mars-1"));
+        assert!(unknown.starts_with("HW_REGION_NAME: `mars-1` is not a known region"), "{unknown}");
     }
 
     #[test]
@@ -277,5 +303,8 @@ mod tests {
         assert!(odd.starts_with("project_id: is not a project's id"), "{odd}");
         let plain = refusal(builder().region("cn-north-4").iam_endpoint("http://iam.example.com"));
         assert!(plain.starts_with("iam_endpoint: is plain http"), "{plain}");
+        let env = FixedEnv::from_iter([("HUAWEICLOUD_SDK_IAM_ENDPOINT", "http://iam.example.com")]);
+        let plain = refusal(builder().env(env).region("cn-north-4"));
+        assert!(plain.starts_with("HUAWEICLOUD_SDK_IAM_ENDPOINT: is plain http"), "{plain}");
     }
 }

@@ -1,14 +1,21 @@
-//! The two operations of IAM that Live needs: a token by password, and a region's project.
+//! The operations of IAM that Live needs: a token by password, a region's project; and for users of an identity
+//! provider a token, and a temporary key for it.
 
 use jiff::Timestamp;
 use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
-use record_callback_http::{Answer, Body, Call, Endpoint, Lease, Method, Pipeline, Safety, Secrets};
-use secrecy::ExposeSecret;
+use record_callback_http::header::{HeaderName, HeaderValue};
+use record_callback_http::{
+    AccessKey, Answer, Body, Call, Endpoint, Lease, Method, Pipeline, Safety, Secrets,
+};
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::VENDOR;
-use crate::client::{Unsigned, read};
-use crate::credential::{Credentials, Login, ProjectRef, Token};
-use crate::wire::{self, Projects, Scope, TokenAnswer, header};
+use crate::client::{Unsigned, read, success};
+use crate::credential::{Credentials, Login, ProjectRef, Token, issued};
+use crate::wire::{self, Projects, Scope, TokenAnswer, credential, header};
+
+/// How long temporary keys are asked for, as the vendor's SDKs do: 6 hours.
+const KEY_SECONDS: u32 = 21_600;
 
 /// A client of IAM v3.
 #[derive(Debug, Clone)]
@@ -28,19 +35,44 @@ impl Iam {
             ProjectRef::Id(id) => Scope::ProjectId(id),
             ProjectRef::Region(name) => Scope::ProjectName(name),
         };
-        let mut secrets = Secrets::default();
-        secrets.add(Some(login.password.expose_secret()));
         let body = wire::token_request(&login.account, &login.user, &login.password, &scope);
         let request = Unsigned {
-            method: Method::POST,
-            path: wire::TOKENS_PATH.into(),
             query: wire::TOKENS_QUERY.into(),
-            body: body.into(),
-            project_id: None,
-            secrets,
+            ..exchange(wire::TOKENS_PATH, body, &login.password)
         };
         let prepare = || async { Ok(request.open(&self.endpoint)) };
-        self.pipeline.send(call(wire::ISSUE_TOKEN, |_| false), prepare, issued).await
+        self.pipeline.send(call(wire::ISSUE_TOKEN, |_| false), prepare, token).await
+    }
+
+    /// `POST /v3.0/OS-AUTH/id-token/tokens`: a token, of no project, for one of identity provider `idp_id`.
+    pub(crate) async fn token_of_provider(
+        &self,
+        idp_id: &str,
+        id_token: &SecretString,
+    ) -> Result<SecretString> {
+        let id = HeaderValue::from_str(idp_id).map_err(|_| {
+            let problem = "the id of the identity provider has characters no header can carry";
+            Error::new(ErrorKind::InvalidConfig, problem)
+        })?;
+        let request = exchange(credential::TOKEN_PATH, credential::token_request(id_token), id_token);
+        let prepare = || async {
+            let mut signed = request.open(&self.endpoint);
+            signed.request.headers_mut().insert(HeaderName::from_static(credential::IDP_ID), id.clone());
+            Ok(signed)
+        };
+        let classify = |answer: &Answer| {
+            success(answer)?;
+            subject_token(answer).map(SecretString::from)
+        };
+        self.pipeline.send(call(credential::CREATE_TOKEN, |_| false), prepare, classify).await
+    }
+
+    /// `POST /v3.0/OS-CREDENTIAL/securitytokens`: a temporary key of the token's owner.
+    pub(crate) async fn temporary_key(&self, token: &SecretString) -> Result<Lease<AccessKey>> {
+        let body = credential::key_request(token, KEY_SECONDS);
+        let request = exchange(credential::KEY_PATH, body, token);
+        let prepare = || async { Ok(request.open(&self.endpoint)) };
+        self.pipeline.send(call(credential::CREATE_KEY, |_| false), prepare, issued).await
     }
 
     /// `GET /v3/projects?name=…`: the id of the region's main project.
@@ -71,20 +103,29 @@ impl Iam {
     }
 }
 
-fn call(operation: &'static str, time_refused: fn(&Error) -> bool) -> Call<'static> {
+/// A request that gives one secret for another.
+fn exchange(path: &str, body: Vec<u8>, secret: &SecretString) -> Unsigned<'static> {
+    let mut secrets = Secrets::default();
+    secrets.add(Some(secret.expose_secret()));
+    let (method, path, query) = (Method::POST, path.to_owned(), String::new());
+    Unsigned { method, path, query, body: body.into(), project_id: None, secrets }
+}
+
+/// A call to a service that is not Live: twice is as good as once.
+pub(crate) fn call(operation: &'static str, time_refused: fn(&Error) -> bool) -> Call<'static> {
     let safety = Safety::Repeatable;
     Call { vendor: VENDOR, operation, quota: operation, domain: None, safety, time_refused }
 }
 
-fn issued(answer: &Answer) -> Result<Lease<Token>> {
+fn token(answer: &Answer) -> Result<Lease<Token>> {
     let TokenAnswer { token } = read(answer)?;
-    let Some(value) = answer.header(header::SUBJECT_TOKEN) else {
-        return Err(Error::new(
-            ErrorKind::Protocol,
-            format!("the answer has no {} header", header::SUBJECT_TOKEN),
-        ));
-    };
     let project_id = token.project.map(|project| project.id);
-    let value = Token { value: value.into(), project_id };
+    let value = Token { value: subject_token(answer)?.into(), project_id };
     Ok(Lease { value, expires_at: Some(token.expires_at), issued_at: answer.date() })
+}
+
+fn subject_token(answer: &Answer) -> Result<&str> {
+    answer.header(header::SUBJECT_TOKEN).ok_or_else(|| {
+        Error::new(ErrorKind::Protocol, format!("the answer has no {} header", header::SUBJECT_TOKEN))
+    })
 }

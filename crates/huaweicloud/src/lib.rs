@@ -1,7 +1,7 @@
 //! Huawei Cloud Live recording callbacks: a client for the vendor's operations and a
 //! [`RecordCallbackProvider`](record_callback_core::RecordCallbackProvider) on top of it.
 //!
-//! File by file, the same as in `record-callback-aliyun`: `config` (endpoints, region, options),
+//! File by file, the same as in `record-callback-aliyun`: `config` (endpoints, options), `region`,
 //! `credential`, `sign` (pure), `wire` (the vendor's words), `translate` (neutral ↔ wire), `client` (one
 //! method per operation), `error` (codes → kinds), `provider` (the trait), `callback` (verifies and reads what
 //! the vendor sends; its words are in `wire/callback`, their meaning in `translate/callback`); `listing` (all pages of a
@@ -31,10 +31,14 @@ mod callback;
 mod client;
 mod config;
 mod credential;
+mod doctor;
 mod error;
 mod iam;
 mod listing;
+mod policy;
 mod provider;
+mod region;
+mod regions_file;
 pub mod sign;
 mod translate;
 mod wire;
@@ -47,7 +51,8 @@ pub const VENDOR: Vendor = Vendor::new("huaweicloud");
 pub use callback::HuaweicloudCallbacks;
 pub use client::HuaweicloudClient;
 pub use config::{HuaweicloudClientBuilder, default_quotas, quotas};
-pub use credential::{Login, default_chain, from_env};
+pub use credential::{Login, default_chain, from_env, looks_like_aliyun_key};
+pub use policy::policy;
 pub use provider::HuaweicloudProvider;
 pub use translate::CAPABILITIES;
 pub use wire::{ListAnswer, ListQuery, RecordCallbackConfigAnswer, RecordCallbackConfigRequest};

@@ -5,6 +5,7 @@
 //! of an answer is optional and unknown ones are ignored: documents and years disagree.
 
 pub(crate) mod callback;
+pub(crate) mod credential;
 
 use jiff::Timestamp;
 use record_callback_http::{Failure, Secrets, encode};
@@ -17,6 +18,7 @@ pub(crate) const LIST: &str = "ListRecordCallbackConfigs";
 pub(crate) const SHOW: &str = "ShowRecordCallbackConfig";
 pub(crate) const UPDATE: &str = "UpdateRecordCallbackConfig";
 pub(crate) const DELETE: &str = "DeleteRecordCallbackConfig";
+pub(crate) const SHOW_DOMAIN: &str = "ShowDomain";
 pub(crate) const ISSUE_TOKEN: &str = "KeystoneCreateUserTokenByPassword";
 pub(crate) const LIST_PROJECTS: &str = "KeystoneListProjects";
 
@@ -47,6 +49,10 @@ pub(crate) const START: &str = "RECORD_START";
 pub(crate) const OVER: &str = "RECORD_OVER";
 pub(crate) const FAILED: &str = "RECORD_FAILED";
 
+/// `domain_type` of ingest and of streaming (playback) domains.
+pub(crate) const PUSH: &str = "push";
+pub(crate) const PULL: &str = "pull";
+
 pub(crate) const SIGN_MD5: &str = "MD5";
 pub(crate) const SIGN_HMAC_SHA256: &str = "HMACSHA256";
 
@@ -59,6 +65,11 @@ pub(crate) fn callbacks_path(project_id: &str) -> String {
     path
 }
 
+/// `/v1/{project_id}/domain`: <https://support.huaweicloud.com/api-live/ShowDomain.html>
+pub(crate) fn domain_path(project_id: &str) -> String {
+    ["/v1/", &encode(project_id).to_string(), "/domain"].concat()
+}
+
 /// `/v1/{project_id}/record/callbacks/{id}`; the documents' examples with `callback` are wrong.
 pub(crate) fn callback_path(project_id: &str, id: &str) -> String {
     let mut path = callbacks_path(project_id);
@@ -68,7 +79,7 @@ pub(crate) fn callback_path(project_id: &str, id: &str) -> String {
 }
 
 /// A recording-callback config as create and update send it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct RecordCallbackConfigRequest {
     /// The ingest domain.
     pub publish_domain: String,
@@ -210,6 +221,28 @@ impl ListAnswer {
     /// The configs on this page.
     pub fn into_configs(self) -> Vec<RecordCallbackConfigAnswer> {
         self.callback_config.unwrap_or_default()
+    }
+}
+
+/// `{"total","domain_info":[{"domain","domain_type"}]}`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct DomainsAnswer {
+    domain_info: Option<Vec<DomainInfo>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct DomainInfo {
+    domain: Option<String>,
+    domain_type: Option<String>,
+}
+
+impl DomainsAnswer {
+    /// The kind of a domain, empty if it is not said; `None` if it is not there.
+    pub(crate) fn kind_of(self, domain: &str) -> Option<String> {
+        let found = self.domain_info?.into_iter().find(|info| info.domain.as_deref() == Some(domain))?;
+        Some(found.domain_type.unwrap_or_default())
     }
 }
 

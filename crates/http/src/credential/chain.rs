@@ -70,17 +70,6 @@ impl CredentialChain {
     pub fn new(sources: Vec<Box<dyn CredentialSource>>) -> Self {
         Self(Arc::new(Inner { sources, last: AtomicUsize::new(usize::MAX) }))
     }
-
-    /// Asks the sources in their order and says what each said.
-    pub async fn examine(&self) -> Vec<SourceReport> {
-        let mut reports: Vec<SourceReport> = Vec::new();
-        for source in &self.0.sources {
-            let found = reports.iter().any(|report| matches!(report.result, Some(Ok(_))));
-            let result = if found { None } else { Some(source.find().await) };
-            reports.push(SourceReport { name: source.name(), result });
-        }
-        reports
-    }
 }
 
 #[async_trait]
@@ -111,16 +100,39 @@ impl CredentialProvider for CredentialChain {
         }
         Err(none_found(&misses))
     }
+
+    async fn examine(&self) -> Vec<SourceReport> {
+        let mut reports: Vec<SourceReport> = Vec::new();
+        for source in &self.0.sources {
+            let found = reports.iter().any(|report| matches!(report.result, Some(Ok(_))));
+            let result = if found { None } else { Some(source.find().await) };
+            reports.push(SourceReport { name: source.name(), result });
+        }
+        reports
+    }
 }
 
-/// One error of all; of the kind of the first failure, which may be gone the next time.
+/// One error of all; of the kind of the first failure, which may be gone the next time. Where something is set up and fails,
+/// why the others are not set up is left out.
 fn none_found(misses: &[(String, Miss)]) -> Error {
-    let said: Vec<_> = misses.iter().map(|(name, miss)| format!("{name}: {miss}")).collect();
-    let message = format!("no credentials were found ({})", said.join("; "));
-    let failure = misses.iter().find_map(|(_, miss)| match miss {
-        Miss::Failed(error) => Some(error.kind()),
-        Miss::NotConfigured(_) => None,
+    let (mut said, mut failure) = (Vec::new(), None);
+    for (name, miss) in misses {
+        if let Miss::Failed(error) = miss {
+            said.push(format!("{name}: {error}"));
+            failure.get_or_insert(error.kind());
+        }
+    }
+    let absent = misses.iter().filter_map(|(name, miss)| match miss {
+        Miss::NotConfigured(what) => Some((name.as_str(), what)),
+        Miss::Failed(_) => None,
     });
+    if failure.is_none() {
+        said.extend(absent.map(|(name, what)| format!("{name}: {what}")));
+    } else {
+        let names: Vec<_> = absent.map(|(name, _)| name).collect();
+        said.extend((!names.is_empty()).then(|| format!("not set up: {}", names.join(", "))));
+    }
+    let message = format!("no credentials were found ({})", said.join("; "));
     Error::new(failure.unwrap_or(ErrorKind::Unauthenticated), message)
 }
 
@@ -197,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn when_none_has_a_key_each_has_its_say() {
+    async fn when_none_has_a_key_the_error_says_why() {
         let sources = [
             Told::new("a", Saying::Nothing),
             Told::new("b", Saying::Failure(ErrorKind::Timeout)),
@@ -207,10 +219,12 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Timeout);
         assert_eq!(
             error.message(),
-            "no credentials were found (a: is not there; b: is broken (timed out); c: is broken (protocol error))"
+            "no credentials were found (b: is broken (timed out); c: is broken (protocol error); not set up: a)"
         );
-        let error = chain(&sources[..1]).access_key().await.unwrap_err();
+        sources[1].say(Saying::Nothing);
+        let error = chain(&sources[..2]).access_key().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unauthenticated);
+        assert_eq!(error.message(), "no credentials were found (a: is not there; b: is not there)");
     }
 
     #[tokio::test]

@@ -98,11 +98,7 @@ fn read(path: &Path) -> std::io::Result<(String, Metadata)> {
     Ok((text, metadata))
 }
 
-/// Whether everybody on this machine can read the file at `path`.
-pub fn is_world_readable(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| is_open_to_all(&metadata))
-}
-
+/// Whether everybody on this machine can read the file.
 #[cfg(unix)]
 fn is_open_to_all(metadata: &Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
@@ -157,6 +153,57 @@ mod tests {
         }
         assert!(file("\u{feff}{\"key\":\"a\"}").json::<Config>().is_ok());
         assert!(!format!("{:?}", file("s3cr3t")).contains("s3cr3t"));
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_file_everybody_can_read_is_warned_of_once() {
+        use std::io::Write;
+        use std::os::unix::fs::PermissionsExt;
+        use std::sync::Arc;
+
+        #[derive(Clone, Default)]
+        struct Log(Arc<Mutex<Vec<u8>>>);
+
+        impl Write for Log {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().write(bytes)
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let directory = tempfile::tempdir().unwrap();
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        let _logged = tracing::subscriber::set_default(subscriber);
+        for (name, mode, warnings) in [("private", 0o600, 0), ("open", 0o644, 1), ("group", 0o640, 0)] {
+            let path = directory.path().join(name);
+            std::fs::write(&path, "s3cr3t").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            for _ in 0..3 {
+                CredentialFile::read(path.clone()).await.unwrap();
+            }
+            let shown = String::from_utf8(std::mem::take(&mut *log.0.lock().unwrap())).unwrap();
+            assert_eq!(shown.matches("chmod 600").count(), warnings, "{name}: {shown}");
+            assert!(!shown.contains("s3cr3t"));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_not_configured_and_what_cannot_be_read_fails() {
+        let directory = tempfile::tempdir().unwrap();
+        let missing = CredentialFile::read(directory.path().join("missing")).await.unwrap_err();
+        assert!(matches!(missing, Miss::NotConfigured(_)), "{missing:?}");
+        let unreadable = CredentialFile::read(directory.path().to_owned()).await.unwrap_err();
+        assert!(matches!(unreadable, Miss::Failed(_)), "{unreadable:?}");
+        let large = directory.path().join("large");
+        std::fs::write(&large, vec![b'a'; 1024 * 1024 + 1]).unwrap();
+        let large = CredentialFile::read(large).await.unwrap_err();
+        assert!(matches!(large, Miss::Failed(_)), "{large:?}");
     }
 
     #[test]

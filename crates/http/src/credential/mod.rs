@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub use self::chain::{CredentialChain, CredentialSource, Miss, SourceReport};
 pub use self::context::SourceContext;
 pub use self::env::{EnvCredentials, KeyVariables, named_variable};
-pub use self::file::{CredentialFile, is_world_readable};
+pub use self::file::CredentialFile;
 pub use self::ini::{Ini, IniSection};
 pub use self::renewed::{Lease, Renewed};
 
@@ -126,6 +126,12 @@ impl fmt::Debug for AccessKey {
 pub trait CredentialProvider: fmt::Debug + Send + Sync + 'static {
     /// The key to sign with now.
     async fn access_key(&self) -> Result<Arc<AccessKey>>;
+
+    /// What each source says, for a doctor: as many as there are, in the order they are asked.
+    async fn examine(&self) -> Vec<SourceReport> {
+        let result = self.access_key().await.map_err(Miss::Failed);
+        vec![SourceReport { name: "given".into(), result: Some(result) }]
+    }
 }
 
 /// One access key that never changes.

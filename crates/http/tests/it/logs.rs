@@ -46,8 +46,12 @@ pub(crate) fn capture() {
 pub(crate) async fn lines(script: impl IntoIterator<Item = Step>) -> Vec<String> {
     let server = Server::start(script).await;
     let _ = Caller::to(&server, quick().attempts(3)).call(Safety::Repeatable).await;
-    let log = String::from_utf8(LOG.take()).unwrap();
-    log.lines().map(str::to_owned).collect()
+    taken().lines().map(str::to_owned).collect()
+}
+
+/// What was logged on this thread and not taken before.
+pub(crate) fn taken() -> String {
+    String::from_utf8(LOG.take()).unwrap()
 }
 
 fn ours(lines: &[String]) -> Vec<&String> {

@@ -11,6 +11,7 @@ mod clock;
 mod deadlines;
 mod failures;
 mod logs;
+mod network;
 mod retry_after;
 mod secrets;
 mod server;

@@ -50,13 +50,23 @@ impl Caller {
     }
 
     pub(crate) fn to_host(host: &str, port: u16, quotas: Quotas, retry: RetryPolicy) -> Self {
+        let endpoint = format!("http://{host}:{port}");
+        Self::through(&Network::default(), &endpoint, quotas, retry).unwrap()
+    }
+
+    /// To an endpoint that is reached by `network`.
+    pub(crate) fn through(
+        network: &Network,
+        endpoint: &str,
+        quotas: Quotas,
+        retry: RetryPolicy,
+    ) -> Result<Self> {
         logs::capture();
-        let endpoint = Endpoint::parse("endpoint", &format!("http://{host}:{port}"), true).unwrap();
+        let endpoint = Endpoint::parse("endpoint", endpoint, true).unwrap();
         let mut url = endpoint.url().join(PATH).unwrap();
         url.query_pairs_mut().append_pair("signature", SECRET);
-        let pipeline =
-            Pipeline::new(&endpoint, &Network::default(), quotas, retry, Arc::new(NewYear)).unwrap();
-        Self { pipeline, url, signed: Arc::default() }
+        let pipeline = Pipeline::new(&endpoint, network, quotas, retry, Arc::new(NewYear))?;
+        Ok(Self { pipeline, url, signed: Arc::default() })
     }
 
     pub(crate) fn to(server: &Server, retry: RetryPolicy) -> Self {

@@ -1,69 +1,71 @@
 //! Where access keys and tokens come from.
 
-use std::fmt;
+mod env;
+mod federated;
+mod login;
+mod metadata;
+mod oidc;
+mod pod;
+mod profile;
+mod recognise;
+mod temporary;
+mod token_file;
+
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use record_callback_core::{Error, InvalidConfig, Result};
-use record_callback_http::{
-    AccessKey, Clock, CredentialChain, CredentialProvider, Endpoint, Env, EnvCredentials, KeyVariables,
-    Renewed, SourceContext,
-};
+use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
+use record_callback_http::{AccessKey, CredentialChain, CredentialProvider, Endpoint, SourceContext};
 use secrecy::SecretString;
 
+use self::env::Environment;
+use self::metadata::Metadata;
+use self::oidc::Oidc;
+use self::pod::Pod;
+use self::profile::Profile;
 use crate::error;
-use crate::iam::Iam;
 
-/// The variables of the vendor's SDKs, then those of its Terraform provider.
-const VARIABLES: &[KeyVariables] = &[KeyVariables {
-    id: "HUAWEICLOUD_SDK_AK",
-    secret: "HUAWEICLOUD_SDK_SK",
-    security_token: "HUAWEICLOUD_SDK_SECURITY_TOKEN",
-    project_id: Some("HUAWEICLOUD_SDK_PROJECT_ID"),
-}];
+pub use self::env::from_env;
+pub use self::login::Login;
+pub(crate) use self::login::LoginTokens;
+pub use self::recognise::looks_like_aliyun_key;
+pub(crate) use self::temporary::issued;
+
 /// Another address of IAM.
 pub(crate) const IAM_ENDPOINT: &str = "HUAWEICLOUD_SDK_IAM_ENDPOINT";
+/// The project that goes with keys whose source names none of its own.
+const PROJECT_ID: &str = "HUAWEICLOUD_SDK_PROJECT_ID";
 
 /// How long before their end tokens and temporary keys are renewed, as the vendor's SDKs do.
 const RENEW_BEFORE: SignedDuration = SignedDuration::from_mins(40);
 
-/// The access key in `HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK` and, for temporary keys,
-/// `HUAWEICLOUD_SDK_SECURITY_TOKEN`.
-pub fn from_env<E: Env>(env: E) -> EnvCredentials<E> {
-    EnvCredentials::new(env, VARIABLES)
-}
-
-/// The vendor's default chain; `iam` is where tokens are exchanged for keys.
-pub fn default_chain(context: &SourceContext, _iam: &Endpoint) -> CredentialChain {
-    CredentialChain::new(vec![Box::new(from_env(Arc::clone(&context.env)))])
-}
-
-/// An IAM user, to log in by password. HUAWEI IDs and users with MFA cannot.
-#[derive(Clone)]
-pub struct Login {
-    pub(crate) account: String,
-    pub(crate) user: String,
-    pub(crate) password: SecretString,
-}
-
-impl Login {
-    /// The user `user` of account (domain) `account`.
-    pub fn new(
-        account: impl Into<String>,
-        user: impl Into<String>,
-        password: impl Into<SecretString>,
-    ) -> Self {
-        Self { account: account.into(), user: user.into(), password: password.into() }
-    }
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login")
-            .field("account", &self.account)
-            .field("user", &self.user)
-            .finish_non_exhaustive()
-    }
+/// The vendor's default chain; `iam` is where tokens of identity providers are exchanged for keys.
+///
+/// In the order of the vendor's SDKs:
+///
+/// 1. an agency by OIDC: `HUAWEICLOUD_OIDC_PROVIDER_URN`, `HUAWEICLOUD_OIDC_AGENCY_URN`, and
+///    `HUAWEICLOUD_OIDC_ID_TOKEN` or `HUAWEICLOUD_OIDC_TOKEN_FILE`; if need be `HUAWEICLOUD_OIDC_SESSION_NAME`,
+///    `HUAWEICLOUD_OIDC_DURATION_SECONDS` (900–43200, default 3600), `HUAWEICLOUD_OIDC_POLICY`,
+///    `HUAWEICLOUD_OIDC_POLICY_IDS`; from STS at `HUAWEICLOUD_SDK_STS_ENDPOINT`, by default that of `cn-north-4`;
+/// 2. the environment: `HUAWEICLOUD_SDK_IDP_ID` with `HUAWEICLOUD_SDK_ID_TOKEN_FILE`, else the variables of [`from_env`];
+/// 3. section `[basic]` of the file `HUAWEICLOUD_SDK_CREDENTIALS_FILE` names, by default `~/.huaweicloud/credentials`:
+///    `ak`, `sk`, `security_token`, `project_id`, `iam_endpoint`, `idp_id`, `id_token_file`;
+/// 4. the agency of the ECS instance this runs on, from its metadata;
+/// 5. pod identity: `HC_CONTAINER_CREDENTIALS_FULL_URI` and `HC_CONTAINER_AUTHORIZATION_TOKEN_FILE`.
+///
+/// A source that fails hides none behind it: in the vendor's SDKs, metadata that cannot be reached hide pod identity.
+///
+/// `HUAWEICLOUD_SDK_PROJECT_ID` goes with keys from 1, 2, 4 and 5; the SDKs read it for 1 and 2 only and ask IAM
+/// otherwise. Keys from a file go with the file's `project_id` only, as in the SDKs: another variable's project may be
+/// another account's. A file's `iam_endpoint` is where its token is exchanged; projects are asked from `iam`.
+pub fn default_chain(context: &SourceContext, iam: &Endpoint) -> CredentialChain {
+    CredentialChain::new(vec![
+        Box::new(Oidc::new(context.clone())),
+        Box::new(Environment::new(context.clone(), iam.clone())),
+        Box::new(Profile::new(context.clone(), iam.clone())),
+        Box::new(Metadata::new(context.clone())),
+        Box::new(Pod::new(context.clone())),
+    ])
 }
 
 /// What one request is authorised with.
@@ -79,6 +81,18 @@ impl Credential {
         match self {
             Self::AccessKey(key) => key.project_id(),
             Self::Token(token) => token.project_id.as_deref(),
+        }
+    }
+
+    /// Adds to the refusal of a request signed with it what may be the reason.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        match self {
+            Self::AccessKey(key)
+                if error.kind() == ErrorKind::Unauthenticated && looks_like_aliyun_key(key.id()) =>
+            {
+                error.with_advice("by its looks, the access key is one of Aliyun")
+            }
+            _ => error,
         }
     }
 }
@@ -121,21 +135,12 @@ impl Credentials {
     pub(crate) fn renewable(&self, refused: &Credential) -> bool {
         match (self, refused) {
             (Self::Login(tokens), Credential::Token(token)) => {
-                tokens.token.discard(token);
+                tokens.discard(token);
                 true
             }
             _ => false,
         }
     }
-}
-
-/// Tokens obtained by password: one for all callers, renewed by one of them.
-#[derive(Debug)]
-pub(crate) struct LoginTokens {
-    iam: Iam,
-    login: Login,
-    project: ProjectRef,
-    token: Renewed<Token>,
 }
 
 /// A project by id, or by the name of its region.
@@ -157,14 +162,4 @@ pub(crate) fn check_project_id(id: &str) -> Result<(), InvalidConfig> {
 
 pub(crate) fn no_project() -> InvalidConfig {
     InvalidConfig::new("project_id", "is not given, and neither is a region", PROJECT_RULE)
-}
-
-impl LoginTokens {
-    pub(crate) fn new(iam: Iam, login: Login, project: ProjectRef, clock: Arc<dyn Clock>) -> Self {
-        Self { iam, login, project, token: Renewed::new(clock, RENEW_BEFORE) }
-    }
-
-    async fn current(&self) -> Result<Arc<Token>> {
-        self.token.get(|| self.iam.issue_token(&self.login, &self.project)).await
-    }
 }

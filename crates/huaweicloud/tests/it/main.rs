@@ -5,6 +5,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod cloud;
+mod credential_chain;
+mod credential_failures;
+mod credential_lifetime;
+mod credential_sources;
+mod credential_world;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

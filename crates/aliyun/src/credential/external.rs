@@ -1,0 +1,122 @@
+use std::fmt;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use record_callback_core::{Error, ErrorKind, Result};
+use record_callback_http::{AccessKey, Clock, Lease, Miss};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::issued::Issuer;
+use crate::wire::credential::{PrintedKey, mode};
+
+/// How long a program may take, as in the vendor's SDKs.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// No key is longer.
+const LONGEST: u64 = 64 * 1024;
+/// How long a key without an end is kept. Such keys are renewed after two thirds of it, after five minutes.
+const KEPT: SignedDuration = SignedDuration::from_secs(7 * 60 + 30);
+
+/// Keys a program prints. Neither its arguments nor what it prints is ever shown: secrets may be among it.
+pub(super) struct External {
+    program: String,
+    arguments: Vec<SecretString>,
+    clock: Arc<dyn Clock>,
+}
+
+impl External {
+    /// `command` is split as a shell does, and no shell runs it: `$`, `|` and `>` mean nothing. `None` if a quote is
+    /// open, or if there is nothing in it.
+    pub(super) fn new(clock: Arc<dyn Clock>, command: &str) -> Option<Self> {
+        let mut words = shlex::split(command)?.into_iter();
+        let program = words.next()?;
+        Some(Self { program, arguments: words.map(SecretString::from).collect(), clock })
+    }
+
+    async fn run(&self) -> Result<Vec<u8>> {
+        let failed = |kind, what: &str| Error::new(kind, format!("the program {what}"));
+        let unavailable = |what: &str| failed(ErrorKind::Unavailable, what);
+        let mut child = Command::new(&self.program)
+            .args(self.arguments.iter().map(ExposeSecret::expose_secret))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // Whoever stops waiting, stops it.
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| failed(ErrorKind::Unauthenticated, "cannot be started").with_source(error))?;
+        let mut output = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            let read = stdout.take(LONGEST + 1).read_to_end(&mut output).await;
+            read.map_err(|error| unavailable("cannot be read from").with_source(error))?;
+        }
+        if output.len() as u64 > LONGEST {
+            return Err(unavailable("prints more than 64 KiB"));
+        }
+        let status = child.wait().await.map_err(|error| unavailable("was lost").with_source(error))?;
+        if !status.success() {
+            // By the system: `exit status: 1`, or the signal it was ended by.
+            return Err(unavailable(&format!("failed ({status}); run it by hand to see why")));
+        }
+        Ok(output)
+    }
+}
+
+#[async_trait]
+impl Issuer for External {
+    async fn issue(&self) -> Result<Lease<AccessKey>, Miss> {
+        let output = timeout(PATIENCE, self.run()).await.map_err(|_| {
+            let message = format!("the program did not end within {} s", PATIENCE.as_secs());
+            Error::new(ErrorKind::Timeout, message)
+        })??;
+        Ok(read(&output, self.clock.now())?)
+    }
+}
+
+/// The key that was printed.
+fn read(output: &[u8], now: Timestamp) -> Result<Lease<AccessKey>> {
+    let mistake =
+        |what: &str| Error::new(ErrorKind::Unauthenticated, format!("the program did not print {what}"));
+    let printed: PrintedKey = serde_json::from_slice(output).map_err(|_| {
+        mistake(
+            "JSON with access_key_id, access_key_secret and, for temporary keys, sts_token and expiration",
+        )
+    })?;
+    let mut key = AccessKey::new(&printed.access_key_id, printed.access_key_secret.expose_secret());
+    let token = printed.sts_token.as_ref().map(ExposeSecret::expose_secret);
+    let token = token.filter(|token| !token.trim().is_empty());
+    match (printed.mode.as_deref(), token) {
+        (Some(mode::STS_TOKEN), None) => return Err(mistake("the sts_token of a key of mode StsToken")),
+        (None | Some("" | mode::AK | mode::STS_TOKEN), _) => {}
+        // What other modes stand for is not the key that is printed with them.
+        _ => return Err(mistake("a key of mode AK or StsToken")),
+    }
+    if let Some(token) = token {
+        key = key.with_security_token(token);
+    }
+    let expiration = printed.expiration.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    let expires_at = match expiration {
+        Some(text) => {
+            let expires_at =
+                text.parse().map_err(|_| mistake("an expiration such as 2026-01-02T03:04:05Z"))?;
+            key = key.with_expiry(expires_at);
+            expires_at
+        }
+        None => now.saturating_add(KEPT).unwrap_or(Timestamp::MAX),
+    };
+    Ok(Lease { value: key, expires_at: Some(expires_at), issued_at: None })
+}
+
+impl fmt::Debug for External {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("External").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use record_callback_core::{Error, ErrorKind, Result};
+use record_callback_http::{
+    AccessKey, CredentialFile, CredentialProvider, CredentialSource, IniSection, Miss, SourceContext,
+};
+
+use super::derived::Derived;
+use super::metadata::Metadata;
+use super::place::{Place, listed};
+use super::role::{AssumeRole, AssumeRoleWithOidc, Role};
+use super::sts::Sts;
+use crate::wire::credential::ini;
+
+const FILE: &str = "ALIBABA_CLOUD_CREDENTIALS_FILE";
+/// What the vendor's SDKs for Python and for Go read.
+const FILES: [&str; 2] = [".alibabacloud/credentials.ini", ".alibabacloud/credentials"];
+const PROFILE: &str = "ALIBABA_CLOUD_PROFILE";
+const DEFAULT_PROFILE: &str = "default";
+
+/// A section of the vendor's INI file.
+#[derive(Debug)]
+pub(super) struct IniProfile {
+    context: SourceContext,
+    derived: Derived<Arc<dyn CredentialProvider>>,
+}
+
+impl IniProfile {
+    pub(super) fn new(context: SourceContext) -> Self {
+        Self { context, derived: Derived::default() }
+    }
+
+    /// The file the environment names, else the first there is; and its path.
+    async fn file(&self) -> Result<(CredentialFile, String), Miss> {
+        let read = async |path: PathBuf| {
+            let shown = path.display().to_string();
+            Ok::<_, Miss>((CredentialFile::read(path).await?, shown))
+        };
+        if let Some(path) = self.context.var(FILE) {
+            return read(PathBuf::from(path)).await.map_err(|miss| match miss {
+                Miss::NotConfigured(what) => {
+                    Error::new(ErrorKind::Unauthenticated, format!("{FILE}: {what}")).into()
+                }
+                failed @ Miss::Failed(_) => failed,
+            });
+        }
+        for path in FILES.into_iter().filter_map(|path| self.context.in_home(path)) {
+            match read(path).await {
+                Err(Miss::NotConfigured(_)) => {}
+                found => return found,
+            }
+        }
+        let [first, second] = FILES;
+        Err(Miss::NotConfigured(format!("{FILE} is not set, and neither ~/{first} nor ~/{second} is there")))
+    }
+
+    fn provider(
+        &self,
+        file: &CredentialFile,
+        path: &str,
+        chosen: Option<&str>,
+    ) -> Result<Arc<dyn CredentialProvider>, Miss> {
+        let ini = file.ini()?;
+        let name = chosen.unwrap_or(DEFAULT_PROFILE);
+        let Some(section) = ini.section(name) else {
+            let there_are = format!("the sections are: {}", listed(ini.names()));
+            return Err(match chosen {
+                Some(name) => {
+                    let what = format!("there is no section [{}]; {there_are}", name.escape_debug());
+                    file.mistake(None, &what).into()
+                }
+                None => {
+                    Miss::NotConfigured(format!("{path} has no section [{DEFAULT_PROFILE}]; {there_are}"))
+                }
+            });
+        };
+        let given = ini::field(section, ini::TYPE).given().unwrap_or_default();
+        let name = format!("section [{}] ({})", name.escape_debug(), given.escape_debug());
+        let place = Place { context: &self.context, file, path, line: Some(section.line), name };
+        Ok(self.of_type(given, &place, section)?)
+    }
+
+    fn of_type(
+        &self,
+        given: &str,
+        place: &Place<'_>,
+        section: &IniSection,
+    ) -> Result<Arc<dyn CredentialProvider>> {
+        let field = |name| ini::field(section, name);
+        let required = |name| place.required(&field(name));
+        let key = || {
+            Ok::<_, Error>(AccessKey::new(required(ini::ACCESS_KEY_ID)?, required(ini::ACCESS_KEY_SECRET)?))
+        };
+        let role = || {
+            let role = Role::new(&self.context, required(ini::ROLE_ARN)?)
+                .session_name(field(ini::ROLE_SESSION_NAME).owned())
+                .policy(field(ini::POLICY).owned());
+            let sts = Sts::new(&self.context, None, None).map_err(|error| place.failed(error))?;
+            Ok::<_, Error>((role, sts))
+        };
+        Ok(match given {
+            ini::ACCESS_KEY => place.fixed(key()?),
+            ini::RAM_ROLE_ARN => {
+                let source = place.fixed(key()?);
+                let (role, sts) = role()?;
+                place.issued(AssumeRole { sts, role, external_id: None, source })
+            }
+            ini::OIDC_ROLE_ARN => {
+                let (role, sts) = role()?;
+                let provider_arn = required(ini::OIDC_PROVIDER_ARN)?;
+                let token_file = required(ini::OIDC_TOKEN_FILE)?;
+                place.issued(AssumeRoleWithOidc { sts, role, provider_arn, token_file })
+            }
+            ini::ECS_RAM_ROLE => {
+                let metadata = Metadata::new(&self.context, field(ini::ROLE_NAME).owned());
+                place.issued(metadata.map_err(|error| place.failed(error))?)
+            }
+            _ => {
+                let expected = listed(ini::TYPES);
+                return Err(place.mistake(&format!("this type is not supported; expected one of {expected}")));
+            }
+        })
+    }
+}
+
+#[async_trait]
+impl CredentialSource for IniProfile {
+    fn name(&self) -> String {
+        "credentials file".into()
+    }
+
+    async fn find(&self) -> Result<Arc<AccessKey>, Miss> {
+        let (file, path) = self.file().await?;
+        let chosen = self.context.var(PROFILE);
+        let settings = [file.text(), &path, chosen.as_deref().unwrap_or_default()];
+        let provider = self.derived.get(&settings, || self.provider(&file, &path, chosen.as_deref()))?;
+        Ok(provider.access_key().await?)
+    }
+}

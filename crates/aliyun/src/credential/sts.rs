@@ -1,0 +1,174 @@
+use std::sync::Arc;
+
+use percent_encoding::percent_decode_str;
+use record_callback_core::{InvalidConfig, Result};
+use record_callback_http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use record_callback_http::{
+    AccessKey, Answer, Call, CredentialProvider, Endpoint, Lease, Method, Nonce, Pipeline, Request, Safety,
+    Secrets, Signed, SourceContext, UuidNonce, encode,
+};
+
+use super::recognise::looks_like_huaweicloud_key;
+use crate::VENDOR;
+use crate::error;
+use crate::sign::rpc;
+use crate::wire::credential::{self as wire, ASSUME_ROLE, ASSUME_ROLE_WITH_OIDC, AssumedRole};
+use crate::wire::{Params, rpc_params, seconds};
+
+const ENDPOINT: &str = "RECORD_CALLBACK_ALIYUN_STS_ENDPOINT";
+const REGION: &str = "ALIBABA_CLOUD_STS_REGION";
+const VPC: &str = "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED";
+
+/// The vendor's token service.
+#[derive(Debug)]
+pub(super) struct Sts {
+    pipeline: Pipeline,
+    endpoint: Endpoint,
+}
+
+impl Sts {
+    /// The service of `region`, else of the environment's, else the one for all.
+    pub(super) fn new(context: &SourceContext, region: Option<&str>, vpc: Option<bool>) -> Result<Self> {
+        let endpoint = context.endpoint(ENDPOINT, &address(context, region, vpc)?)?;
+        let pipeline = context.pipeline(&endpoint)?;
+        Ok(Self { pipeline, endpoint })
+    }
+
+    /// `AssumeRole`, signed with what `source` has.
+    pub(super) async fn assume_role(
+        &self,
+        params: &Params<'_>,
+        external_id: Option<&str>,
+        source: &Arc<dyn CredentialProvider>,
+    ) -> Result<Lease<AccessKey>> {
+        // Asked before the call: that the source fails is no failure of this one.
+        let key = source.access_key().await?;
+        let foreign = looks_like_huaweicloud_key(key.id());
+        let sign = || async {
+            let (timestamp, nonce) = (seconds(self.pipeline.now()), UuidNonce.nonce());
+            let token = key.expose_security_token();
+            let mut secrets = Secrets::default();
+            secrets.add(external_id);
+            secrets.add(token);
+            let mut pairs = params.pairs();
+            pairs.extend(rpc_params((ASSUME_ROLE, wire::STS_VERSION), key.id(), token, &timestamp, &nonce));
+            let query = rpc::signed_query(Method::GET.as_str(), &mut pairs, key.expose_secret());
+            let signature = query.rsplit('=').next().map(|text| percent_decode_str(text).decode_utf8_lossy());
+            secrets.add(signature.as_deref());
+            Ok(Signed { request: self.request(Method::GET, &query), secrets })
+        };
+        self.pipeline.send(call(ASSUME_ROLE), sign, |answer| read(answer, foreign)).await
+    }
+
+    /// `AssumeRoleWithOIDC`, which the token alone speaks for. It goes into the body: addresses end up in logs.
+    pub(super) async fn assume_role_with_oidc(
+        &self,
+        params: &Params<'_>,
+        token: &str,
+    ) -> Result<Lease<AccessKey>> {
+        let body = form(&params.pairs());
+        let sign = || async {
+            let (timestamp, nonce) = (seconds(self.pipeline.now()), UuidNonce.nonce());
+            let query = form(&wire::unsigned_params(ASSUME_ROLE_WITH_OIDC, &timestamp, &nonce));
+            let mut request = self.request(Method::POST, &query);
+            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+            request.headers_mut().insert(CONTENT_TYPE, form);
+            *request.body_mut() = Some(body.clone().into());
+            let mut secrets = Secrets::default();
+            secrets.add(Some(token));
+            Ok(Signed { request, secrets })
+        };
+        self.pipeline.send(call(ASSUME_ROLE_WITH_OIDC), sign, |answer| read(answer, false)).await
+    }
+
+    fn request(&self, method: Method, query: &str) -> Request {
+        let mut url = self.endpoint.url().clone();
+        url.set_query(Some(query));
+        let mut request = Request::new(method, url);
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        request
+    }
+}
+
+/// The service's address; see `help.aliyun.com/document_detail/371859`.
+fn address(context: &SourceContext, region: Option<&str>, vpc: Option<bool>) -> Result<String> {
+    let from_env = context.var(REGION);
+    let Some(region) = region.or(from_env.as_deref()) else {
+        return Ok("https://sts.aliyuncs.com".to_owned());
+    };
+    let is_name = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if !is_name(region) {
+        let problem = format!("`{}` is not a region", region.escape_debug());
+        let rule = "a region such as cn-hangzhou: letters, digits and `-`";
+        return Err(InvalidConfig::new("sts_region", problem, rule).into());
+    }
+    let service = if vpc.unwrap_or_else(|| context.is_true(VPC)) { "sts-vpc" } else { "sts" };
+    Ok(format!("https://{service}.{region}.aliyuncs.com"))
+}
+
+fn call(operation: &'static str) -> Call<'static> {
+    let time_refused = error::time_refused;
+    // Issuing a session twice does no harm.
+    let safety = Safety::Repeatable;
+    Call { vendor: VENDOR, operation, quota: operation, domain: None, safety, time_refused }
+}
+
+fn form(pairs: &[(&str, &str)]) -> String {
+    let pairs: Vec<_> =
+        pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    pairs.join("&")
+}
+
+fn read(answer: &Answer, foreign: bool) -> Result<Lease<AccessKey>> {
+    if !answer.status.is_success() {
+        return Err(error::classify_for(answer, foreign));
+    }
+    let assumed: AssumedRole = answer.json()?;
+    let (value, expires_at) = assumed.credentials.key();
+    Ok(Lease { value, expires_at: Some(expires_at), issued_at: answer.date() })
+}
+
+#[cfg(test)]
+mod tests {
+    use record_callback_http::FixedEnv;
+
+    use super::*;
+
+    fn context(variables: &[(&str, &str)]) -> SourceContext {
+        let env = Arc::new(variables.iter().copied().collect::<FixedEnv>());
+        SourceContext { env, ..SourceContext::default() }
+    }
+
+    #[test]
+    fn the_profile_then_the_environment_chooses_the_service() {
+        let (none, region): (&[_], &[_]) = (&[], &[(REGION, "cn-beijing")]);
+        let vpc = [(REGION, "cn-beijing"), (VPC, "True")];
+        for (variables, region, vpc, expected) in [
+            (none, None, None, "sts.aliyuncs.com"),
+            (none, None, Some(true), "sts.aliyuncs.com"),
+            (none, Some("eu-central-1"), None, "sts.eu-central-1.aliyuncs.com"),
+            (none, Some("eu-central-1"), Some(true), "sts-vpc.eu-central-1.aliyuncs.com"),
+            (region, None, None, "sts.cn-beijing.aliyuncs.com"),
+            (region, Some("eu-central-1"), None, "sts.eu-central-1.aliyuncs.com"),
+            (&vpc, None, None, "sts-vpc.cn-beijing.aliyuncs.com"),
+            (&vpc, None, Some(false), "sts.cn-beijing.aliyuncs.com"),
+            (&[(ENDPOINT, "http://127.0.0.1:1")], Some("eu-central-1"), None, "127.0.0.1:1"),
+        ] {
+            let sts = Sts::new(&context(variables), region, vpc).unwrap();
+            assert_eq!(sts.endpoint.authority(), expected, "{variables:?} {region:?} {vpc:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_region_or_no_endpoint_is_refused_by_name() {
+        for region in ["evil.example.com/", "a@b", "a#", "\u{1b}[2J"] {
+            let error = Sts::new(&context(&[]), Some(region), None).unwrap_err().to_string();
+            assert!(error.starts_with("sts_region: `") && !error.contains('\u{1b}'), "{error}");
+        }
+        let error = Sts::new(&context(&[(ENDPOINT, "http://sts.example.com")]), None, None).unwrap_err();
+        assert!(
+            error.to_string().starts_with("RECORD_CALLBACK_ALIYUN_STS_ENDPOINT: is plain http"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,339 @@
+//! What a doctor finds out about the way to a cloud, whichever cloud it is.
+
+use std::fmt;
+
+use jiff::SignedDuration;
+use record_callback_core::{Error, ErrorKind, Result};
+use serde::Serialize;
+
+use crate::credential::{AccessKey, Miss, SourceReport};
+use crate::endpoint::Endpoint;
+use crate::pipeline::Reached;
+
+/// Clouds refuse requests whose time differs by more.
+const REFUSED_BEYOND: SignedDuration = SignedDuration::from_mins(15);
+/// An answer's `Date` is in seconds, and the answer took its time.
+const NEGLIGIBLE: SignedDuration = SignedDuration::from_secs(5);
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Check {
+    /// The settings, before anybody is asked.
+    Config,
+    /// One source of credentials.
+    Credentials,
+    /// Whether an address answers.
+    Endpoint,
+    /// This machine's clock against the cloud's.
+    Clock,
+    /// The project calls are made in.
+    Project,
+    /// Whether the caller may use an operation.
+    Permission,
+    /// Whether a domain is of the kind callbacks are configured for.
+    Domain,
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// All is well.
+    Ok,
+    /// Nothing speaks against it, and nothing is proven.
+    Open,
+    /// It works, and should not stay so.
+    Warning,
+    /// It does not work.
+    Failed,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// One thing that was found. No secret is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub check: Check,
+    /// Which of them: a source, an address, an operation, a domain.
+    pub subject: String,
+    /// What was found.
+    pub verdict: Verdict,
+    /// The same in words.
+    pub detail: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+}
+
+impl Finding {
+    /// A finding without advice.
+    pub fn new(
+        check: Check,
+        subject: impl Into<String>,
+        verdict: Verdict,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { check, subject: subject.into(), verdict, detail: detail.into(), advice: None }
+    }
+
+    /// Something that went wrong, with what can be done about errors of its kind.
+    pub fn failed(check: Check, subject: impl Into<String>, error: &Error) -> Self {
+        Self::new(check, subject, Verdict::Failed, error.to_string()).advise(error.kind().hint())
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+}
+
+/// What the sources of credentials said: the one that has a key is well, and those that fail before it are not.
+pub fn credentials(
+    reports: Vec<SourceReport>,
+    elsewhere: impl Fn(&AccessKey) -> Option<String>,
+) -> Vec<Finding> {
+    let found = reports.iter().any(|report| matches!(report.result, Some(Ok(_))));
+    let one = |SourceReport { name, result }| match result {
+        None => {
+            Finding::new(Check::Credentials, name, Verdict::Open, "was not asked: the key before it is used")
+        }
+        Some(Ok(key)) => match elsewhere(&key) {
+            Some(problem) => {
+                Finding::new(Check::Credentials, name, Verdict::Failed, described(&key)).advise(problem)
+            }
+            None => Finding::new(Check::Credentials, name, Verdict::Ok, described(&key)),
+        },
+        Some(Err(Miss::NotConfigured(what))) => Finding::new(Check::Credentials, name, Verdict::Open, what),
+        Some(Err(Miss::Failed(error))) if found => {
+            Finding::new(Check::Credentials, name, Verdict::Warning, error.to_string())
+                .advise("mend it or take it away: a later source is used, maybe of another account")
+        }
+        Some(Err(Miss::Failed(error))) => Finding::failed(Check::Credentials, name, &error),
+    };
+    let mut findings: Vec<_> = reports.into_iter().map(one).collect();
+    if !found {
+        let none =
+            Finding::new(Check::Credentials, "all sources", Verdict::Failed, "no credentials were found");
+        findings.push(none.advise("set one of the sources above up"));
+    }
+    findings
+}
+
+/// A key, without its secrets.
+fn described(key: &AccessKey) -> String {
+    let kind = if key.expose_security_token().is_some() { "temporary" } else { "permanent" };
+    let origin = key.origin().map(|origin| format!(" from {origin}")).unwrap_or_default();
+    let end = key.expires_at().map(|end| format!(", until {end:.0}")).unwrap_or_default();
+    format!("{kind} access key {}{origin}{end}", key.id())
+}
+
+/// Whether an address answered, and what it says of the time.
+pub fn endpoint(endpoint: &Endpoint, reached: Result<Reached>) -> Vec<Finding> {
+    let subject = endpoint.url().origin().ascii_serialization();
+    let reached = match reached {
+        Ok(reached) => reached,
+        Err(error) => return vec![Finding::failed(Check::Endpoint, subject, &error)],
+    };
+    let way = if endpoint.url().scheme() == "https" { "over TLS" } else { "without TLS" };
+    let detail = format!("answered {way} (HTTP status {})", reached.status.as_u16());
+    let verdict = match (endpoint.url().scheme(), endpoint.is_loopback()) {
+        ("https", _) | (_, true) => Verdict::Ok,
+        _ => Verdict::Warning,
+    };
+    let mut answered = Finding::new(Check::Endpoint, subject.clone(), verdict, detail);
+    if verdict == Verdict::Warning {
+        answered = answered.advise("use https: who is on the way reads signing keys, and changes answers");
+    }
+    vec![answered, clock(subject, reached.ahead)]
+}
+
+fn clock(subject: String, ahead: Option<SignedDuration>) -> Finding {
+    let Some(ahead) = ahead else {
+        let detail = "the cloud does not say its time";
+        return Finding::new(Check::Clock, subject, Verdict::Open, detail);
+    };
+    let seconds = ahead.as_secs().unsigned_abs();
+    let detail = match ahead {
+        _ if ahead.abs() <= NEGLIGIBLE => "this machine's clock agrees with the cloud's".to_owned(),
+        ahead if ahead.is_negative() => format!("this machine's clock is {seconds} s ahead of the cloud's"),
+        _ => format!("this machine's clock is {seconds} s behind the cloud's"),
+    };
+    match ahead.abs() {
+        difference if difference <= SignedDuration::from_mins(1) => {
+            Finding::new(Check::Clock, subject, Verdict::Ok, detail)
+        }
+        difference if difference <= REFUSED_BEYOND => {
+            Finding::new(Check::Clock, subject, Verdict::Warning, detail)
+                .advise("set the clock: beyond 15 minutes, clouds refuse what is signed by it")
+        }
+        _ => Finding::new(Check::Clock, subject, Verdict::Warning, detail)
+            .advise("set the clock: the first request of each process is refused, and signed again by the cloud's time"),
+    }
+}
+
+/// Whether there are a key and an address to go on with.
+pub fn may_call(findings: &[Finding]) -> bool {
+    let of = |check| findings.iter().filter(move |finding| finding.check == check);
+    of(Check::Credentials).any(|finding| finding.verdict == Verdict::Ok)
+        && of(Check::Endpoint).all(|finding| finding.verdict != Verdict::Failed)
+}
+
+/// One operation, tried in a way that changes nothing.
+#[derive(Debug)]
+pub struct Tried<'a> {
+    /// The vendor's name of the operation.
+    pub operation: &'static str,
+    /// What a policy has to allow for it.
+    pub action: &'static str,
+    /// What it was tried with, and why that changes nothing.
+    pub with: &'a str,
+    /// What became of it.
+    pub result: Result<()>,
+    /// Whether a denial may be for what it was tried with.
+    pub ambiguous: bool,
+}
+
+impl Tried<'_> {
+    /// What that says of the caller's rights. That clouds look at rights before they look at what a call is about is
+    /// UNVERIFIED: a refusal for another reason proves nothing.
+    pub fn finding(self) -> Finding {
+        let Self { operation, action, with, result, ambiguous } = self;
+        let new = |verdict, detail| Finding::new(Check::Permission, operation, verdict, detail);
+        match result {
+            Ok(()) => new(Verdict::Ok, format!("allowed, tried with {with}")),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && ambiguous => {
+                new(Verdict::Open, format!("denied, maybe for what it was tried with, {with}: {error}"))
+                    .advise(format!("allow {action}, if it is not"))
+            }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                new(Verdict::Failed, format!("denied, tried with {with}: {error}"))
+                    .advise(format!("allow {action}"))
+            }
+            Err(error) if is_about_the_call(&error) => {
+                let code = error.code().map_or_else(|| error.kind().to_string(), ToOwned::to_owned);
+                new(Verdict::Open, format!("not denied, tried with {with}: {code}"))
+            }
+            Err(error) => Finding::failed(Check::Permission, operation, &error),
+        }
+    }
+}
+
+/// Whether the cloud refused what a call was about, knowing who called.
+fn is_about_the_call(error: &Error) -> bool {
+    let kinds = [ErrorKind::InvalidConfig, ErrorKind::NotFound, ErrorKind::AlreadyExists];
+    error.status().is_some() && kinds.contains(&error.kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use reqwest::StatusCode;
+
+    use super::*;
+
+    fn report(name: &str, result: Option<Result<AccessKey, Miss>>) -> SourceReport {
+        SourceReport { name: name.into(), result: result.map(|result| result.map(Arc::new)) }
+    }
+
+    fn nothing() -> Option<Result<AccessKey, Miss>> {
+        Some(Err(Miss::NotConfigured("is not set".into())))
+    }
+
+    fn broken() -> Option<Result<AccessKey, Miss>> {
+        Some(Err(Miss::Failed(Error::new(ErrorKind::Unauthenticated, "is broken"))))
+    }
+
+    fn verdicts(findings: &[Finding]) -> Vec<Verdict> {
+        findings.iter().map(|finding| finding.verdict).collect()
+    }
+
+    #[test]
+    fn a_source_that_fails_is_a_warning_only_while_another_has_a_key() {
+        use Verdict::{Failed, Ok as Well, Open, Warning};
+        let key = || {
+            let key = AccessKey::new("ak", "s3cr3t").with_security_token("t0ken").from_origin("a file");
+            Some(Ok(key.with_expiry("2026-01-02T03:04:05.5Z".parse().unwrap())))
+        };
+        let nowhere = |_: &AccessKey| None;
+        let reports =
+            vec![report("a", nothing()), report("b", broken()), report("c", key()), report("d", None)];
+        let findings = credentials(reports, nowhere);
+        assert_eq!(verdicts(&findings), [Open, Warning, Well, Open]);
+        assert_eq!(findings[2].detail, "temporary access key ak from a file, until 2026-01-02T03:04:05Z");
+        assert!(!format!("{findings:?}").contains("s3cr3t") && !format!("{findings:?}").contains("t0ken"));
+
+        let findings = credentials(vec![report("a", nothing()), report("b", broken())], nowhere);
+        assert_eq!(verdicts(&findings), [Open, Failed, Failed]);
+
+        let findings = credentials(vec![report("a", key())], |key| Some(format!("{} is strange", key.id())));
+        assert_eq!(verdicts(&findings), [Failed]);
+        assert_eq!(findings[0].advice.as_deref(), Some("ak is strange"));
+    }
+
+    #[test]
+    fn a_clock_is_judged_by_what_clouds_refuse() {
+        for (ahead, verdict, words) in [
+            (Some(3), Verdict::Ok, "agrees"),
+            (Some(-30), Verdict::Ok, "30 s ahead of"),
+            (Some(120), Verdict::Warning, "120 s behind"),
+            (Some(86_400), Verdict::Warning, "86400 s behind"),
+            (None, Verdict::Open, "does not say"),
+        ] {
+            let finding = clock("cloud".into(), ahead.map(SignedDuration::from_secs));
+            assert_eq!(finding.verdict, verdict, "{finding:?}");
+            assert!(finding.detail.contains(words), "{finding:?}");
+            assert_eq!(finding.advice.is_some(), verdict == Verdict::Warning);
+        }
+    }
+
+    #[test]
+    fn plain_http_to_another_machine_is_a_warning() {
+        let reached = || Ok(Reached { status: StatusCode::NOT_FOUND, ahead: None });
+        for (address, verdict) in [
+            ("https://live.example.com", Verdict::Ok),
+            ("http://127.0.0.1:1", Verdict::Ok),
+            ("http://live.example.com", Verdict::Warning),
+        ] {
+            let address = Endpoint::parse("endpoint", address, true).unwrap();
+            assert_eq!(endpoint(&address, reached())[0].verdict, verdict);
+        }
+        let address = Endpoint::parse("endpoint", "live.example.com", true).unwrap();
+        let failed = endpoint(&address, Err(Error::new(ErrorKind::Unavailable, "no connection")));
+        assert_eq!(verdicts(&failed), [Verdict::Failed]);
+    }
+
+    #[test]
+    fn a_refusal_proves_a_right_is_missing_only_if_it_says_so() {
+        let tried = |result| {
+            let (operation, action, with) = ("Delete", "live:Delete", "nothing");
+            let tried = Tried { operation, action, with, result, ambiguous: false };
+            let finding = tried.finding();
+            (finding.verdict, finding.advice)
+        };
+        let refused = |kind| Err(Error::new(kind, "refused").with_status(400).with_code("Code"));
+        assert_eq!(tried(Ok(())), (Verdict::Ok, None));
+        assert_eq!(tried(refused(ErrorKind::NotFound)), (Verdict::Open, None));
+        assert_eq!(tried(refused(ErrorKind::InvalidConfig)), (Verdict::Open, None));
+        let allow = Some("allow live:Delete".to_owned());
+        assert_eq!(tried(refused(ErrorKind::PermissionDenied)), (Verdict::Failed, allow));
+        assert_eq!(tried(refused(ErrorKind::Unauthenticated)).0, Verdict::Failed);
+        assert_eq!(tried(Err(Error::new(ErrorKind::InvalidConfig, "not sent"))).0, Verdict::Failed);
+    }
+}

@@ -1,0 +1,149 @@
+//! The YAML file in which the vendor's SDKs look for endpoints.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+
+/// How the file calls the service; case does not matter.
+const SERVICE: &str = "LIVE";
+const RULE: &str =
+    "`LIVE:` with a list of regions, each with an `id` and an `endpoint` or a list of `endpoints`";
+/// Nobody has that many regions: 1 MiB.
+const LONGEST: u64 = 1024 * 1024;
+
+/// The regions of Live in the file; those of other services may be anything.
+#[derive(Default)]
+struct Regions(Vec<Entry>);
+
+#[derive(Deserialize)]
+struct Entry {
+    id: Option<String>,
+    endpoints: Option<Vec<String>>,
+    endpoint: Option<String>,
+}
+
+/// The first endpoint the file at `path` has for `region`, if the file is there and has one. An error names `field`.
+pub(crate) fn endpoint(field: &'static str, path: &Path, region: &str) -> Result<Option<String>> {
+    let shown = path.display();
+    let text = match read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            let message = format!("{field}: {shown} cannot be read");
+            return Err(Error::new(ErrorKind::InvalidConfig, message).with_source(error));
+        }
+    };
+    // The library's own words repeat what is in the file.
+    let parsed: Option<Regions> = serde_saphyr::from_str(&text).map_err(|error| {
+        let line = error.location().map(|location| format!(" line {}", location.line())).unwrap_or_default();
+        InvalidConfig::new(field, format!("{shown}{line} is not as expected"), RULE)
+    })?;
+    let endpoint = |entry: Entry| entry.endpoints.into_iter().flatten().chain(entry.endpoint).next();
+    let found = parsed.unwrap_or_default().0.into_iter().filter(|entry| entry.id.as_deref() == Some(region));
+    // What comes last in the file counts.
+    Ok(found.rev().find_map(endpoint))
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "is larger than 1 MiB"));
+    }
+    Ok(text)
+}
+
+impl<'de> Deserialize<'de> for Regions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Services;
+
+        impl<'de> Visitor<'de> for Services {
+            type Value = Regions;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("services with lists of regions")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut services: A) -> Result<Regions, A::Error> {
+                let mut regions = Regions::default();
+                while let Some(service) = services.next_key::<String>()? {
+                    if service.to_uppercase() == SERVICE {
+                        regions.0.extend(services.next_value::<Option<Vec<_>>>()?.into_iter().flatten());
+                    } else {
+                        services.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(regions)
+            }
+        }
+
+        deserializer.deserialize_map(Services)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_file(text: impl AsRef<[u8]>) -> Result<Option<String>, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("regions.yaml");
+        std::fs::write(&path, text).unwrap();
+        endpoint("regions.yaml", &path, "mars-1").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_first_endpoint_of_the_last_entry_counts() {
+        for (text, expected) in [
+            ("", None),
+            ("# nothing\n", None),
+            ("LIVE:\n", None),
+            ("LIVE: []\n", None),
+            ("ECS: [{id: mars-1, endpoint: a}]\n", None),
+            ("LIVE: [{id: mars-2, endpoint: a}]\n", None),
+            ("LIVE: [{endpoint: a}, {id: mars-1}, {id: mars-1, endpoints: []}]\n", None),
+            ("LIVE: [{id: mars-1, endpoint: a}]\n", Some("a")),
+            ("LIVE:\n- id: mars-1\n  endpoint: a\n  zone: 1\n", Some("a")),
+            ("Live:\n  - id: mars-1\n    endpoint: a\n    endpoints:\n      - b\n      - c\n", Some("b")),
+            ("LIVE: [{id: mars-1, endpoint: a}, {id: mars-1, endpoint: b}, {id: mars-1}]\n", Some("b")),
+            ("LIVE: [{id: mars-1, endpoint: a}]\nlive: [{id: mars-1, endpoint: b}]\n", Some("b")),
+            ("ECS: {any: thing}\nVPC: 1\nLIVE: [{id: mars-1, endpoint: a}]\n", Some("a")),
+            ("\u{feff}LIVE: [{id: mars-1, endpoint: a}]\n", Some("a")),
+            ("---\nLIVE:\n- &one {id: mars-1, endpoint: a}\nECS: [*one]\n", Some("a")),
+        ] {
+            assert_eq!(in_file(text).unwrap().as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_broken_file_is_told_by_line_without_what_is_in_it() {
+        for (text, line) in [
+            ("LIVE: [\n", ""),
+            ("LIVE:\n  - s3cr3t\n", " line 2"),
+            ("LIVE:\n  mars-1: s3cr3t\n", " line 2"),
+            ("LIVE:\n  - id: mars-1\n    endpoint: [s3cr3t]\n", " line 3"),
+            ("- LIVE\n", " line 1"),
+            ("s3cr3t\n", " line 1"),
+            ("LIVE:\n  - id: a\n   id: s3cr3t\n", " line 3"),
+        ] {
+            let error = in_file(text).unwrap_err();
+            assert!(error.contains(&format!("regions.yaml{line}")), "{text}{error}");
+            assert!(error.contains("is not as expected (rule: `LIVE:` with a list of regions"), "{error}");
+            assert!(!error.contains("s3cr3t"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let error = endpoint("F", Path::new("."), "mars-1").unwrap_err().to_string();
+        assert!(error.contains("F: . cannot be read"), "{error}");
+        assert!(in_file(b"\xff\xfe").unwrap_err().contains("cannot be read"));
+        let huge = "#".repeat(1024 * 1024 + 1);
+        assert!(in_file(huge).unwrap_err().contains("cannot be read"));
+    }
+}
