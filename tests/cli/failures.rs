@@ -19,7 +19,7 @@ fn a_missing_credential_is_named_by_its_variable() {
                 let stderr = run.failed_with_hint(1);
                 assert_has(
                     stderr,
-                    &[&format!("{variable}: is not set"), "(unauthenticated)", CREDENTIALS_HINT],
+                    &[&format!("{variable} is not set, though"), "(unauthenticated)", CREDENTIALS_HINT],
                 );
             }
         }

@@ -9,7 +9,7 @@ use crate::program::{Program, assert_has};
 /// Every command with some of its options.
 const COMMANDS: [(&str, &[&str]); 13] = [
     ("get", &["--vendor", "--domain", "--app", "--output"]),
-    ("list", &["--vendor", "--domain", "--output"]),
+    ("list", &["--vendor", "--region", "--vpc", "--ca-bundle", "--domain", "--output"]),
     ("put", &["--notify-url", "--on-demand-url", "--event", "--sign", "--key-env", "--fidelity"]),
     ("delete", &["--vendor", "--domain", "--app", "--output"]),
     ("plan", &["--manifest", "--state", "--target", "--detailed-exitcode", "--output"]),

@@ -8,6 +8,7 @@
 mod authorising;
 mod clouds;
 mod demo;
+mod doctor;
 mod events;
 mod failures;
 mod fidelity;

@@ -18,15 +18,22 @@ fn address(listener: &TcpListener) -> String {
     listener.local_addr().expect("a bound port").to_string()
 }
 
-const ALIYUN: [&str; 6] = [
+const ALIYUN: [&str; 13] = [
     "endpoint",
     "access_key_id",
     "access_key_secret",
     "temporary_access_key_id",
     "temporary_access_key_secret",
     "temporary_security_token",
+    "sts_endpoint",
+    "role_arn",
+    "oidc_provider_arn",
+    "oidc_token",
+    "metadata_endpoint",
+    "ecs_role",
+    "credentials_uri",
 ];
-const HUAWEICLOUD: [&str; 12] = [
+const HUAWEICLOUD: [&str; 20] = [
     "endpoint",
     "iam_endpoint",
     "access_key",
@@ -39,6 +46,14 @@ const HUAWEICLOUD: [&str; 12] = [
     "iam_account",
     "iam_user",
     "iam_password",
+    "idp_id",
+    "id_token",
+    "sts_endpoint",
+    "oidc_provider_urn",
+    "agency_urn",
+    "metadata_endpoint",
+    "pod_identity_uri",
+    "pod_token",
 ];
 
 /// A part of the ready line as it has to be, of values as it has them.
@@ -63,8 +78,11 @@ fn the_ready_line_is_the_documented_json_and_nothing_else_is_printed() {
         ];
         parts.extend(admin.then(|| part(&mock, "admin", &["endpoint"])));
         assert_eq!(mock.ready_line(), format!("{{{}}}", parts.join(",")));
-        for at in ["/aliyun/endpoint", "/huaweicloud/endpoint", "/huaweicloud/iam_endpoint"] {
-            assert!(mock.ready(at).starts_with("http://127.0.0.1:"));
+        let urls = ALIYUN.map(|name| ("aliyun", name)).into_iter();
+        for (cloud, name) in urls.chain(HUAWEICLOUD.map(|name| ("huaweicloud", name))) {
+            let is_url = name.ends_with("endpoint") || name.ends_with("_uri");
+            let value = mock.ready(&format!("/{cloud}/{name}"));
+            assert_eq!(value.starts_with("http://127.0.0.1:"), is_url, "{cloud}.{name}");
         }
         mock.aliyun().run(&["list"]).done();
         let ended = mock.stop("TERM");

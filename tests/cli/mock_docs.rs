@@ -199,6 +199,31 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
 }
 
 #[test]
+fn the_admin_port_controls_the_documented_listeners() {
+    let mock = MockProcess::start(&["--admin-addr", "127.0.0.1:0"]);
+    let answer = ask(&mock, "GET", "/", "");
+    let body = answer.split_once("\r\n\r\n").expect("a body").1;
+    let clouds: Value = serde_json::from_str(body).expect("JSON");
+    let clouds = clouds["clouds"].as_array().expect("a list").iter().filter_map(Value::as_str);
+    let section = section("## The admin port");
+    let listed = between(&section, "`{cloud}` is ", ".\n").expect("the sentence that lists them");
+    assert_eq!(names(listed), clouds.map(str::to_owned).collect());
+}
+
+#[test]
+fn the_sources_of_keys_are_those_of_the_ready_line() {
+    let mock = MockProcess::start(&[]);
+    for row in rows("## Where keys come from", "Source") {
+        let cloud = if row[0].starts_with("Aliyun") { "aliyun" } else { "huaweicloud" };
+        let mentioned = names(&row[1..].concat());
+        let fields = mentioned.iter().filter(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+        let known: Vec<_> =
+            fields.inspect(|name| assert_ne!(mock.ready(&format!("/{cloud}/{name}")), "")).collect();
+        assert!(!known.is_empty(), "{row:?}");
+    }
+}
+
+#[test]
 fn the_admin_port_understands_the_examples() {
     let mock = MockProcess::start(&["--admin-addr", "127.0.0.1:0"]);
     for example in examples("## Faults") {

@@ -137,10 +137,30 @@ fn a_region_has_to_be_known_and_huaweicloud_needs_one_or_an_address() {
         let unknown = Program::default().options(&["--vendor", vendor, "--region", "mars-1"]).run(&get(&[]));
         assert_has(unknown.failed_with_hint(2), &["region: `mars-1` is not a known region", known]);
     }
+    let inside = Program::default().options(&["--vendor", "aliyun", "--region", "us-east-1"]).run(&get(&[]));
+    assert_has(inside.failed_with_hint(2), &["region: `us-east-1` is known to be served inside a VPC only"]);
+    let elsewhere = Program::default().options(&["--vendor", "aliyun"]).var("ALICLOUD_REGION", "mars-1");
+    assert_has(
+        elsewhere.run(&get(&[])).failed_with_hint(2),
+        &["ALICLOUD_REGION: `mars-1` is not a known region"],
+    );
+    let foreign = Program::default().options(&["--vendor", "huaweicloud", "--vpc"]).run(&get(&[]));
+    assert_has(foreign.failed_with_hint(2), &["--vpc: is given"]);
     let nothing = Program::default().options(&["--vendor", "huaweicloud"]);
     assert_has(nothing.run(&get(&[])).failed_with_hint(2), &["endpoint: is not given", "cn-north-4"]);
     let no_project = clouds::huaweicloud("http://127.0.0.1:1", "id", "s3cret");
     assert_has(no_project.run(&get(&[])).failed_with_hint(2), &["project_id: is not given"]);
+}
+
+#[test]
+fn a_ca_bundle_has_to_have_certificates() {
+    for vendor in ["aliyun", "huaweicloud"] {
+        let program = Program::default().options(&["--vendor", vendor, "--region", "cn-north-4"]);
+        let absent = program.clone().options(&["--ca-bundle", "/nowhere/ca.pem"]).run(&get(&[]));
+        assert_has(absent.failed_with_hint(2), &["ca_bundle: /nowhere/ca.pem cannot be read", "because: "]);
+        let none = program.options(&["--ca-bundle", "/dev/null"]).run(&get(&[]));
+        assert_has(none.failed_with_hint(2), &["ca_bundle: /dev/null has no certificate", "PEM file"]);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Shared by the tests of this package: every provider on its mock, a wire that loses answers, every fault in every
-//! operation, the search for secrets, both clouds of a fleet, and processes: the program, and a Redis.
+//! operation, the search for secrets, both clouds of a fleet, a proxy and TLS before a mock, and
+//! processes: the program, and a Redis.
 
 pub mod fault_matrix;
 #[cfg(unix)]
@@ -8,15 +9,19 @@ mod lossy_wire;
 #[cfg(unix)]
 mod process;
 mod providers;
+mod proxy;
 #[cfg(unix)]
 mod redis_server;
 pub mod secrets;
+mod tls_front;
 
 #[cfg(unix)]
 pub use fleet_clouds::{CALLBACK_KEY, FleetClouds, PlacedConfig, shown};
 pub use lossy_wire::LossyWire;
 #[cfg(unix)]
-pub use process::{Ended, PATIENCE, Process, ROOT, ReceiverProcess, command, wait};
+pub use process::{Ended, NOBODY, PATIENCE, Process, ROOT, ReceiverProcess, command, wait};
 pub use providers::{Cloud, Dialects, Mock, MockCloud};
+pub use proxy::{Asked, TunnelProxy};
 #[cfg(unix)]
 pub use redis_server::RedisServer;
+pub use tls_front::{Authority, TlsFront};

@@ -62,6 +62,10 @@ pub(crate) enum Command {
     Events(EventsArguments),
     /// Send a callback as a cloud does
     Trigger(TriggerArguments),
+    /// Look at everything between here and a cloud: credentials, network, clock, rights. Nothing is changed
+    Doctor(Box<DoctorArguments>),
+    /// Print the least rights a caller needs, as a policy of the cloud
+    Policy(PolicyArguments),
     /// Run both mock clouds until interrupted
     Mock(MockArguments),
     /// Move a callback from a mock Aliyun to a mock Huawei Cloud and show each step
@@ -74,12 +78,23 @@ pub(crate) struct CloudArguments {
     /// The cloud
     #[arg(long)]
     pub(crate) vendor: VendorName,
+    #[command(flatten)]
+    pub(crate) way: WayArguments,
+}
+
+/// How to reach a cloud, where that is not as usual.
+#[derive(Debug, Clone, Default, Args)]
+#[group(requires = "vendor")]
+pub(crate) struct WayArguments {
     /// The API's address; wins over the region
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint: Option<String>,
-    /// The region, which chooses the address
+    /// The region, which chooses the address; default: the environment's
     #[arg(long)]
     pub(crate) region: Option<String>,
+    /// Take the region's address inside a VPC (aliyun)
+    #[arg(long)]
+    pub(crate) vpc: bool,
     /// The project (huaweicloud)
     #[arg(long, value_name = "ID")]
     pub(crate) project_id: Option<String>,
@@ -92,6 +107,9 @@ pub(crate) struct CloudArguments {
     /// Allow plain HTTP to hosts that are not this machine
     #[arg(long)]
     pub(crate) allow_http: bool,
+    /// A PEM file of certificates to trust besides the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_bundle: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -258,10 +276,10 @@ pub(crate) struct TriggerArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct MockArguments {
-    /// Where the mock Aliyun listens
+    /// Where the mock Aliyun listens; its STS and metadata take free ports of the same host
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub(crate) aliyun_addr: SocketAddr,
-    /// Where the mock Huawei Cloud listens; its IAM takes a free port of the same host
+    /// Where the mock Huawei Cloud listens; its IAM and metadata take free ports of the same host
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub(crate) huaweicloud_addr: SocketAddr,
     /// Where to control them: faults, time, connections. Nobody is asked who they are
@@ -271,6 +289,30 @@ pub(crate) struct MockArguments {
     #[arg(long = "dialect", value_name = "CLOUD.QUESTION=READING")]
     pub(crate) dialects: Vec<String>,
     /// A domain both clouds know; repeat for more. Without any, every domain is known
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    pub(crate) domains: Vec<DomainName>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// The cloud; without it, both
+    #[arg(long)]
+    pub(crate) vendor: Option<VendorName>,
+    #[command(flatten)]
+    pub(crate) way: WayArguments,
+    /// A domain callbacks are to be configured for
+    #[arg(long, requires = "vendor")]
+    pub(crate) domain: Option<DomainName>,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArguments {
+    /// The cloud
+    #[arg(long)]
+    pub(crate) vendor: VendorName,
+    /// Allow changes for this domain only; repeat for more (aliyun)
     #[arg(long = "domain", value_name = "DOMAIN")]
     pub(crate) domains: Vec<DomainName>,
 }

@@ -49,6 +49,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Receive(command) => commands::receive::run(command).await?,
         Command::Events(command) => commands::events::run(command).await?,
         Command::Trigger(command) => commands::trigger::run(command).await?,
+        Command::Doctor(command) => return commands::doctor::run(*command).await,
+        Command::Policy(command) => commands::policy::run(&command)?,
         Command::Mock(command) => commands::mock::run(command).await?,
         Command::Demo(command) => commands::demo::run(command).await?,
     }

@@ -9,7 +9,8 @@ use record_callback_fleet::{KeyReference, KeySource, Name};
 use record_callback_http::{Env, Quotas, named_variable};
 use secrecy::ExposeSecret;
 
-use crate::provider_config::{AliyunConfig, CredentialsConfig, HuaweicloudConfig, ProviderConfig};
+use crate::credentials_config::CredentialsConfig;
+use crate::provider_config::{AliyunConfig, HuaweicloudConfig, ProviderConfig};
 
 /// Connects the providers of a manifest, with defaults from `env`. Makes no call.
 ///
@@ -54,6 +55,7 @@ struct Account<'a> {
 #[derive(PartialEq, Eq, Hash)]
 enum Holder<'a> {
     Environment,
+    Profile(&'a str),
     /// The id is enough: no two keys have the same.
     AccessKey(&'a str),
     Token(&'a str),
@@ -72,7 +74,8 @@ impl<'a> Account<'a> {
             }
         };
         let holder = match credentials {
-            CredentialsConfig::Environment => Holder::Environment,
+            CredentialsConfig::Default {} | CredentialsConfig::Environment {} => Holder::Environment,
+            CredentialsConfig::Profile { name } => Holder::Profile(name),
             // As it is when it signs.
             CredentialsConfig::AccessKey { id, .. } => Holder::AccessKey(id.trim()),
             CredentialsConfig::Token { token } => Holder::Token(token.expose_secret()),

@@ -31,15 +31,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod credentials_config;
+mod doctor;
 #[cfg(feature = "fleet")]
 mod fleet_config;
 mod provider_config;
 #[cfg(feature = "receiver")]
 mod source_config;
 
+pub use credentials_config::CredentialsConfig;
+pub use doctor::Diagnosis;
 #[cfg(feature = "fleet")]
 pub use fleet_config::{ManifestKeys, connect_all};
-pub use provider_config::{AliyunConfig, CredentialsConfig, HuaweicloudConfig, ProviderConfig};
+pub use provider_config::{AliyunConfig, HuaweicloudConfig, ProviderConfig};
 pub use record_callback_core::*;
 
 pub use record_callback_aliyun as aliyun;

@@ -1,13 +1,15 @@
 use std::fmt;
 use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use record_callback_aliyun::{AliyunClient, AliyunProvider, Signature};
-use record_callback_core::{InvalidConfig, RecordCallbackProvider, Result};
-use record_callback_http::{AccessKey, Env, OsEnv, Quotas, StaticCredentials};
+use record_callback_core::{InvalidConfig, RecordCallbackProvider, Result, Vendor};
+use record_callback_http::{Env, OsEnv, Quotas};
 use record_callback_huaweicloud::{HuaweicloudClient, HuaweicloudProvider, Login};
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+
+use crate::credentials_config::{CredentialsConfig, static_key};
 
 /// Which vendor to use and how to reach it, from TOML or JSON.
 ///
@@ -41,16 +43,22 @@ pub enum ProviderConfig {
 pub struct AliyunConfig {
     /// The API's address; wins over the region. Default: the mainland one.
     pub endpoint: Option<String>,
-    /// The region, which chooses the endpoint.
+    /// The region, which chooses the endpoint. Default, unless there is an endpoint: the environment's
+    /// (`ALIBABA_CLOUD_REGION_ID` and so on).
     pub region: Option<String>,
+    /// Takes the endpoint inside a VPC of the region.
+    pub vpc: bool,
     /// Allows plain HTTP to hosts that are not loopback.
     pub allow_http: bool,
+    /// A PEM file of certificates to trust besides the system's; in a manifest, relative to its directory. Default: the
+    /// one `ALIBABA_CLOUD_CA_BUNDLE` names.
+    pub ca_bundle: Option<PathBuf>,
     /// How often each operation may be called in a second, where the account has another quota than the documented.
     pub calls_per_second: Option<NonZeroU32>,
     /// The signature. Default: `rpc`.
     #[cfg_attr(feature = "fleet", schemars(schema_with = "crate::fleet_config::signature_schema"))]
     pub signature: Signature,
-    /// Default: the environment.
+    /// Default: the vendor's chain.
     pub credentials: CredentialsConfig,
 }
 
@@ -63,26 +71,39 @@ pub struct HuaweicloudConfig {
     pub endpoint: Option<String>,
     /// The address of IAM. Default: `HUAWEICLOUD_SDK_IAM_ENDPOINT`, else the region's.
     pub iam_endpoint: Option<String>,
-    /// The region, which chooses the endpoints and the project.
+    /// The region, which chooses the endpoints and the project. Default, unless there is an endpoint: `HW_REGION_NAME`.
     pub region: Option<String>,
     /// The project's id. Default: with credentials from the environment `HUAWEICLOUD_SDK_PROJECT_ID`,
     /// else the region's, asked from IAM.
     pub project_id: Option<String>,
     /// Allows plain HTTP to hosts that are not loopback.
     pub allow_http: bool,
+    /// A PEM file of certificates to trust besides the system's; in a manifest, relative to its directory.
+    pub ca_bundle: Option<PathBuf>,
     /// How often all operations together may be called in a minute, where the user has another quota than the documented.
     pub calls_per_minute: Option<NonZeroU32>,
-    /// Default: the environment.
+    /// Default: the vendor's chain.
     pub credentials: CredentialsConfig,
 }
 
 impl fmt::Debug for AliyunConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, region, allow_http, calls_per_second, signature, credentials } = self;
+        let Self {
+            endpoint,
+            region,
+            vpc,
+            allow_http,
+            ca_bundle,
+            calls_per_second,
+            signature,
+            credentials,
+        } = self;
         f.debug_struct("AliyunConfig")
             .field("endpoint", &shown(endpoint.as_deref()))
             .field("region", region)
+            .field("vpc", vpc)
             .field("allow_http", allow_http)
+            .field("ca_bundle", ca_bundle)
             .field("calls_per_second", calls_per_second)
             .field("signature", signature)
             .field("credentials", credentials)
@@ -92,14 +113,23 @@ impl fmt::Debug for AliyunConfig {
 
 impl fmt::Debug for HuaweicloudConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, iam_endpoint, region, project_id, allow_http, calls_per_minute, credentials } =
-            self;
+        let Self {
+            endpoint,
+            iam_endpoint,
+            region,
+            project_id,
+            allow_http,
+            ca_bundle,
+            calls_per_minute,
+            credentials,
+        } = self;
         f.debug_struct("HuaweicloudConfig")
             .field("endpoint", &shown(endpoint.as_deref()))
             .field("iam_endpoint", &shown(iam_endpoint.as_deref()))
             .field("region", region)
             .field("project_id", project_id)
             .field("allow_http", allow_http)
+            .field("ca_bundle", ca_bundle)
             .field("calls_per_minute", calls_per_minute)
             .field("credentials", credentials)
             .finish()
@@ -109,45 +139,6 @@ impl fmt::Debug for HuaweicloudConfig {
 /// An address as `Debug` and places show it: user info or a query, with which it will be refused, may be secret.
 fn shown(endpoint: Option<&str>) -> Option<&str> {
     endpoint.map(|text| if text.contains(['@', '?', '#']) { "[redacted]" } else { text })
-}
-
-/// Where credentials come from.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[cfg_attr(feature = "fleet", derive(schemars::JsonSchema))]
-#[serde(tag = "source", rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum CredentialsConfig {
-    /// The vendor's environment variables.
-    #[default]
-    Environment,
-    /// An access key in the config itself.
-    AccessKey {
-        /// The public id.
-        id: String,
-        /// The secret.
-        #[cfg_attr(feature = "fleet", schemars(with = "String"))]
-        secret: SecretString,
-        /// For temporary keys.
-        #[serde(default)]
-        #[cfg_attr(feature = "fleet", schemars(with = "Option<String>"))]
-        security_token: Option<SecretString>,
-    },
-    /// A token for the project; Huawei Cloud only.
-    Token {
-        /// The value of `X-Auth-Token`.
-        #[cfg_attr(feature = "fleet", schemars(with = "String"))]
-        token: SecretString,
-    },
-    /// Tokens from IAM by password; Huawei Cloud only.
-    Password {
-        /// Account (domain) name.
-        account: String,
-        /// IAM user name.
-        user: String,
-        /// Its password.
-        #[cfg_attr(feature = "fleet", schemars(with = "String"))]
-        password: SecretString,
-    },
 }
 
 impl ProviderConfig {
@@ -168,8 +159,26 @@ impl ProviderConfig {
         quotas: Quotas,
     ) -> Result<Arc<dyn RecordCallbackProvider>> {
         match self {
-            Self::Aliyun(config) => config.connect(env, quotas),
-            Self::Huaweicloud(config) => config.connect(env, quotas),
+            Self::Aliyun(config) => Ok(Arc::new(AliyunProvider::new(config.client(env, quotas)?))),
+            Self::Huaweicloud(config) => Ok(Arc::new(HuaweicloudProvider::new(config.client(env, quotas)?))),
+        }
+    }
+
+    /// The vendor.
+    pub fn vendor(&self) -> Vendor {
+        match self {
+            Self::Aliyun(_) => record_callback_aliyun::VENDOR,
+            Self::Huaweicloud(_) => record_callback_huaweicloud::VENDOR,
+        }
+    }
+
+    /// Takes the paths in it as relative to `directory`, that of the file it is from. Else they are relative to the working
+    /// directory.
+    pub fn resolve_paths(&mut self, directory: &Path) {
+        let (Self::Aliyun(AliyunConfig { ca_bundle, .. })
+        | Self::Huaweicloud(HuaweicloudConfig { ca_bundle, .. })) = self;
+        if let Some(path) = ca_bundle {
+            *path = directory.join(&*path);
         }
     }
 
@@ -200,33 +209,45 @@ impl ProviderConfig {
 }
 
 impl AliyunConfig {
-    fn connect(&self, env: impl Env, quotas: Quotas) -> Result<Arc<dyn RecordCallbackProvider>> {
-        let mut builder =
-            AliyunClient::builder().quotas(quotas).allow_http(self.allow_http).signature(self.signature);
+    pub(crate) fn client(&self, env: impl Env, quotas: Quotas) -> Result<AliyunClient> {
+        let env: Arc<dyn Env> = Arc::new(env);
+        let mut builder = AliyunClient::builder()
+            .env(Arc::clone(&env))
+            .quotas(quotas)
+            .vpc(self.vpc)
+            .allow_http(self.allow_http)
+            .signature(self.signature);
         if let Some(endpoint) = &self.endpoint {
             builder = builder.endpoint(endpoint);
         }
         if let Some(region) = &self.region {
             builder = builder.region(region);
         }
+        if let Some(path) = &self.ca_bundle {
+            builder = builder.ca_bundle(path);
+        }
         let builder = match &self.credentials {
-            CredentialsConfig::Environment => builder.credentials(record_callback_aliyun::from_env(env)),
+            CredentialsConfig::Default {} => builder,
+            CredentialsConfig::Environment {} => builder.credentials(record_callback_aliyun::from_env(env)),
             CredentialsConfig::AccessKey { id, secret, security_token } => {
                 builder.credentials(static_key(id, secret, security_token.as_ref()))
             }
+            CredentialsConfig::Profile { name } => builder.profile(name),
             CredentialsConfig::Token { .. } | CredentialsConfig::Password { .. } => {
-                let rule = "environment or access_key for aliyun";
+                let rule = "default, environment, profile or access_key for aliyun";
                 let problem = "tokens and passwords are huaweicloud's";
                 return Err(InvalidConfig::new("credentials", problem, rule).into());
             }
         };
-        Ok(Arc::new(AliyunProvider::new(builder.build()?)))
+        builder.build()
     }
 }
 
 impl HuaweicloudConfig {
-    fn connect(&self, env: impl Env, quotas: Quotas) -> Result<Arc<dyn RecordCallbackProvider>> {
-        let mut builder = HuaweicloudClient::builder().env(env).quotas(quotas).allow_http(self.allow_http);
+    pub(crate) fn client(&self, env: impl Env, quotas: Quotas) -> Result<HuaweicloudClient> {
+        let env: Arc<dyn Env> = Arc::new(env);
+        let mut builder =
+            HuaweicloudClient::builder().env(Arc::clone(&env)).quotas(quotas).allow_http(self.allow_http);
         if let Some(endpoint) = &self.endpoint {
             builder = builder.endpoint(endpoint);
         }
@@ -236,29 +257,31 @@ impl HuaweicloudConfig {
         if let Some(region) = &self.region {
             builder = builder.region(region);
         }
+        if let Some(path) = &self.ca_bundle {
+            builder = builder.ca_bundle(path);
+        }
         if let Some(project_id) = &self.project_id {
             builder = builder.project_id(project_id);
         }
         let builder = match &self.credentials {
-            CredentialsConfig::Environment => builder,
+            CredentialsConfig::Default {} => builder,
+            CredentialsConfig::Environment {} => {
+                builder.credentials(record_callback_huaweicloud::from_env(env))
+            }
             CredentialsConfig::AccessKey { id, secret, security_token } => {
                 builder.credentials(static_key(id, secret, security_token.as_ref()))
+            }
+            CredentialsConfig::Profile { .. } => {
+                let rule = "default, environment, access_key, token or password for huaweicloud";
+                return Err(InvalidConfig::new("credentials", "profiles are aliyun's", rule).into());
             }
             CredentialsConfig::Token { token } => builder.token(token.clone()),
             CredentialsConfig::Password { account, user, password } => {
                 builder.login(Login::new(account, user, password.clone()))
             }
         };
-        Ok(Arc::new(HuaweicloudProvider::new(builder.build()?)))
+        builder.build()
     }
-}
-
-fn static_key(id: &str, secret: &SecretString, security_token: Option<&SecretString>) -> StaticCredentials {
-    let key = AccessKey::new(id, secret.expose_secret());
-    StaticCredentials::new(match security_token {
-        Some(token) => key.with_security_token(token.expose_secret()),
-        None => key,
-    })
 }
 
 #[cfg(test)]
@@ -304,6 +327,44 @@ mod tests {
         ] {
             let error = connect(toml).unwrap_err();
             assert!(error.contains(problem), "{toml}\n{error}");
+        }
+    }
+
+    #[test]
+    fn regions_and_certificates_reach_the_client() {
+        for (toml, problem) in [
+            ("vendor = 'aliyun'\nregion = 'us-east-1'", "region: `us-east-1` is known to be served inside a VPC only"),
+            ("vendor = 'aliyun'\nvpc = true", "vpc: is set, and neither a region"),
+            ("vendor = 'aliyun'\nca_bundle = '/nowhere/ca.pem'", "ca_bundle: /nowhere/ca.pem cannot be read"),
+            (
+                "vendor = 'huaweicloud'\nregion = 'cn-north-4'\nca_bundle = '/nowhere/ca.pem'",
+                "ca_bundle: /nowhere/ca.pem cannot be read",
+            ),
+        ] {
+            let error = connect(toml).unwrap_err();
+            assert!(error.contains(problem), "{toml}\n{error}");
+        }
+        assert!(connect("vendor = 'aliyun'\nregion = 'us-east-1'\nvpc = true").is_ok());
+        let config: ProviderConfig = toml::from_str("vendor = 'huaweicloud'").unwrap();
+        let env = FixedEnv::from_iter([("HW_REGION_NAME", "mars-1")]);
+        let error = config.connect_in(env).unwrap_err().to_string();
+        assert!(error.contains("HW_REGION_NAME: `mars-1` is not a known region"), "{error}");
+        let config: ProviderConfig = toml::from_str("vendor = 'aliyun'").unwrap();
+        let env = FixedEnv::from_iter([("ALICLOUD_REGION", "mars-1")]);
+        let error = config.connect_in(env).unwrap_err().to_string();
+        assert!(error.contains("ALICLOUD_REGION: `mars-1` is not a known region"), "{error}");
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file_they_are_in() {
+        for vendor in ["aliyun", "huaweicloud"] {
+            for (path, expected) in [("ca.pem", "/etc/fleet/ca.pem"), ("/ca.pem", "/ca.pem")] {
+                let toml = format!("vendor = '{vendor}'\nregion = 'cn-north-4'\nca_bundle = '{path}'");
+                let mut config: ProviderConfig = toml::from_str(&toml).unwrap();
+                config.resolve_paths(Path::new("/etc/fleet"));
+                let error = config.connect_in(FixedEnv::default()).unwrap_err().to_string();
+                assert!(error.contains(&format!("ca_bundle: {expected} cannot be read")), "{error}");
+            }
         }
     }
 

@@ -180,7 +180,9 @@ fn the_schema_takes_manifests_and_refuses_others() {
         "providers": {
             "ali": { "vendor": "aliyun", "endpoint": "http://127.0.0.1:1", "calls_per_second": 10,
                      "credentials": { "source": "access_key", "id": "id", "secret": "secret" } },
-            "hw": { "vendor": "huaweicloud", "project_id": "p", "credentials": { "source": "environment" } },
+            "vpc": { "vendor": "aliyun", "region": "us-east-1", "vpc": true, "ca_bundle": "ca.pem" },
+            "hw": { "vendor": "huaweicloud", "project_id": "p", "ca_bundle": "ca.pem",
+                    "credentials": { "source": "environment" } },
         },
         "defaults": { "signing": { "scheme": { "ali": "md5", "hw": "hmac_sha256" }, "key": { "file": "key" } } },
         "callbacks": [

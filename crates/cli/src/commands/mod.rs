@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod delete;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod drift;
 pub(crate) mod events;
 pub(crate) mod get;
@@ -10,6 +11,7 @@ pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod mock;
 pub(crate) mod plan;
+pub(crate) mod policy;
 pub(crate) mod put;
 pub(crate) mod receive;
 pub(crate) mod schema;
@@ -28,43 +30,60 @@ use record_callback::{
 
 use secrecy::ExposeSecret;
 
-use crate::args::{CloudArguments, KeyArguments, SignatureName, VendorName};
+use crate::args::{CloudArguments, KeyArguments, SignatureName, VendorName, WayArguments};
 use crate::failure::Failure;
 
 impl CloudArguments {
-    /// The provider that was asked for, with credentials from the environment.
+    /// The provider that was asked for, with the vendor's own credentials.
     fn connect(self) -> Result<Arc<dyn RecordCallbackProvider>, Failure> {
-        let Self { vendor, endpoint, region, project_id, iam_endpoint, signature, allow_http } = self;
-        let foreign = |option: &'static str| {
-            Err(InvalidConfig::new(option, "is given", "an option of the other vendor only").into())
-        };
-        let config = match vendor {
-            VendorName::Aliyun if project_id.is_some() => return foreign("--project-id"),
-            VendorName::Aliyun if iam_endpoint.is_some() => return foreign("--iam-endpoint"),
-            VendorName::Huaweicloud if signature.is_some() => return foreign("--signature"),
-            VendorName::Aliyun => ProviderConfig::Aliyun(AliyunConfig {
-                endpoint,
-                region,
-                allow_http,
-                calls_per_second: None,
-                signature: match signature {
-                    Some(SignatureName::Acs3) => Signature::Acs3,
-                    Some(SignatureName::Rpc) | None => Signature::Rpc,
-                },
-                credentials: CredentialsConfig::Environment,
-            }),
-            VendorName::Huaweicloud => ProviderConfig::Huaweicloud(HuaweicloudConfig {
-                endpoint,
-                iam_endpoint,
-                region,
-                project_id,
-                allow_http,
-                calls_per_minute: None,
-                credentials: CredentialsConfig::Environment,
-            }),
-        };
-        Ok(config.connect()?)
+        Ok(config(self.vendor, self.way)?.connect()?)
     }
+}
+
+/// The way to a cloud, if it is one of this vendor's.
+fn config(vendor: VendorName, way: WayArguments) -> Result<ProviderConfig, Failure> {
+    let WayArguments {
+        endpoint,
+        region,
+        vpc,
+        project_id,
+        iam_endpoint,
+        signature,
+        allow_http,
+        ca_bundle,
+    } = way;
+    let foreign = |option: &'static str| {
+        Err(InvalidConfig::new(option, "is given", "an option of the other vendor only").into())
+    };
+    Ok(match vendor {
+        VendorName::Aliyun if project_id.is_some() => return foreign("--project-id"),
+        VendorName::Aliyun if iam_endpoint.is_some() => return foreign("--iam-endpoint"),
+        VendorName::Huaweicloud if signature.is_some() => return foreign("--signature"),
+        VendorName::Huaweicloud if vpc => return foreign("--vpc"),
+        VendorName::Aliyun => ProviderConfig::Aliyun(AliyunConfig {
+            endpoint,
+            region,
+            vpc,
+            allow_http,
+            ca_bundle,
+            calls_per_second: None,
+            signature: match signature {
+                Some(SignatureName::Acs3) => Signature::Acs3,
+                Some(SignatureName::Rpc) | None => Signature::Rpc,
+            },
+            credentials: CredentialsConfig::default(),
+        }),
+        VendorName::Huaweicloud => ProviderConfig::Huaweicloud(HuaweicloudConfig {
+            endpoint,
+            iam_endpoint,
+            region,
+            project_id,
+            allow_http,
+            ca_bundle,
+            calls_per_minute: None,
+            credentials: CredentialsConfig::default(),
+        }),
+    })
 }
 
 impl From<KeyArguments> for CallbackKey {

@@ -48,9 +48,12 @@ impl Fleet {
         let path = arguments.manifest.clone();
         let text = read_manifest(&path)?;
         let format = ManifestFormat::of_path(&path);
-        let file = ManifestFile::<ProviderConfig>::parse(&text, format)
+        let mut file = ManifestFile::<ProviderConfig>::parse(&text, format)
             .map_err(|problems| Failure::Manifest { path: path.clone(), problems })?;
         let directory = directory(&path);
+        for config in file.providers.values_mut() {
+            config.resolve_paths(directory);
+        }
         let keys = file.manifest.keys(&ManifestKeys::new(OsEnv, directory));
         let mut clouds = Clouds::new(connect_all(&file.providers, OsEnv)?);
         if let Some(parallel) = arguments.parallel {

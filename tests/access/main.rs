@@ -1,0 +1,4 @@
+//! The way to a cloud: credentials, proxies and certificates, and the doctor who looks at it.
+
+mod doctor;
+mod network;
