@@ -7,6 +7,7 @@
 
 mod authorising;
 mod clouds;
+mod credentials_docs;
 mod demo;
 mod doctor;
 mod events;

@@ -25,10 +25,10 @@ pub(crate) struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-Credentials come from the environment:
+Credentials are found where the vendors' own tools find them: environment, files, roles of this machine.
+`record-callback doctor` shows where, docs/credentials.md says it all. First comes the environment:
   aliyun       ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET, ALIBABA_CLOUD_SECURITY_TOKEN
-  huaweicloud  HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK, HUAWEICLOUD_SDK_SECURITY_TOKEN, HUAWEICLOUD_SDK_PROJECT_ID,
-               HUAWEICLOUD_SDK_IAM_ENDPOINT
+  huaweicloud  HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK, HUAWEICLOUD_SDK_SECURITY_TOKEN, HUAWEICLOUD_SDK_PROJECT_ID
 
 Exit codes: 0 done, 1 failed, 2 usage (drift and plan --detailed-exitcode: something was found), 3 not found, 4 refused as unsupported";
 

@@ -87,7 +87,8 @@ impl Finding {
         verdict: Verdict,
         detail: impl Into<String>,
     ) -> Self {
-        Self { check, subject: subject.into(), verdict, detail: detail.into(), advice: None }
+        let [subject, detail] = [one_line(subject.into()), one_line(detail.into())];
+        Self { check, subject, verdict, detail, advice: None }
     }
 
     /// Something that went wrong, with what can be done about errors of its kind.
@@ -101,6 +102,14 @@ impl Finding {
         self.advice = Some(advice.into());
         self
     }
+}
+
+/// Text with what a terminal would obey escaped: paths and answers may have it.
+fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 /// What the sources of credentials said: the one that has a key is well, and those that fail before it are not.
@@ -248,16 +257,16 @@ mod tests {
 
     use super::*;
 
-    fn report(name: &str, result: Option<Result<AccessKey, Miss>>) -> SourceReport {
-        SourceReport { name: name.into(), result: result.map(|result| result.map(Arc::new)) }
+    fn report(name: &str, result: Result<AccessKey, Miss>) -> SourceReport {
+        SourceReport { name: name.into(), result: Some(result.map(Arc::new)) }
     }
 
-    fn nothing() -> Option<Result<AccessKey, Miss>> {
-        Some(Err(Miss::NotConfigured("is not set".into())))
+    fn nothing() -> Result<AccessKey, Miss> {
+        Err(Miss::NotConfigured("is not set".into()))
     }
 
-    fn broken() -> Option<Result<AccessKey, Miss>> {
-        Some(Err(Miss::Failed(Error::new(ErrorKind::Unauthenticated, "is broken"))))
+    fn broken() -> Result<AccessKey, Miss> {
+        Err(Miss::Failed(Error::new(ErrorKind::Unauthenticated, "is broken")))
     }
 
     fn verdicts(findings: &[Finding]) -> Vec<Verdict> {
@@ -269,11 +278,11 @@ mod tests {
         use Verdict::{Failed, Ok as Well, Open, Warning};
         let key = || {
             let key = AccessKey::new("ak", "s3cr3t").with_security_token("t0ken").from_origin("a file");
-            Some(Ok(key.with_expiry("2026-01-02T03:04:05.5Z".parse().unwrap())))
+            Ok(key.with_expiry("2026-01-02T03:04:05.5Z".parse().unwrap()))
         };
         let nowhere = |_: &AccessKey| None;
-        let reports =
-            vec![report("a", nothing()), report("b", broken()), report("c", key()), report("d", None)];
+        let last = SourceReport { name: "d".into(), result: None };
+        let reports = vec![report("a", nothing()), report("b", broken()), report("c", key()), last];
         let findings = credentials(reports, nowhere);
         assert_eq!(verdicts(&findings), [Open, Warning, Well, Open]);
         assert_eq!(findings[2].detail, "temporary access key ak from a file, until 2026-01-02T03:04:05Z");
@@ -285,6 +294,12 @@ mod tests {
         let findings = credentials(vec![report("a", key())], |key| Some(format!("{} is strange", key.id())));
         assert_eq!(verdicts(&findings), [Failed]);
         assert_eq!(findings[0].advice.as_deref(), Some("ak is strange"));
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        let finding = Finding::new(Check::Config, "a\u{1b}[31m", Verdict::Ok, "one\ntwo é");
+        assert_eq!((finding.subject.as_str(), finding.detail.as_str()), ("a\\u{1b}[31m", "one\\ntwo é"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
+mod client;
 mod no_connection;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use record_callback_core::{Error, ErrorKind, Result};
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{ClientBuilder, Request, Response, StatusCode};
+use reqwest::{Request, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
+use self::client::ProxyShown;
+pub(crate) use self::client::{Client, client};
 use crate::encoding::encode;
-use crate::endpoint::Endpoint;
-use crate::network::{Network, Via};
 
 /// Largest answer that is read: 1 MiB. A config or a full page of them is a few KiB to some 50 KiB; a full page of
 /// Aliyun's delivery log may come close, so read that one with pages of less than the largest size.
@@ -277,68 +277,16 @@ pub fn sensitive(text: &str) -> Result<HeaderValue> {
     Ok(value)
 }
 
-/// What sends requests to one endpoint, and to those that are reached alike.
-#[derive(Debug, Clone)]
-pub(crate) struct Client {
-    inner: reqwest::Client,
-    proxy: Option<Arc<ProxyShown>>,
-}
-
-/// What errors may say of the proxy on the way.
-#[derive(Debug)]
-struct ProxyShown {
-    authority: String,
-    has_user: bool,
-    is_tls: bool,
-}
-
-impl ProxyShown {
-    /// What to do when it wants to know who asks.
-    fn unauthenticated(&self) -> String {
-        let Self { authority, has_user, .. } = self;
-        if *has_user {
-            format!("the proxy `{authority}` does not accept the user and password in its variable (407)")
-        } else {
-            format!(
-                "the proxy `{authority}` asks for a user and a password (407): put user:password@ before its host"
-            )
-        }
-    }
-}
-
-impl From<Via<'_>> for ProxyShown {
-    fn from(via: Via<'_>) -> Self {
-        Self { authority: via.authority(), has_user: via.has_user(), is_tls: via.is_tls() }
-    }
-}
-
-/// A client that follows no redirect: a signature must not travel to another host.
-pub(crate) fn client(endpoint: &Endpoint, network: &Network) -> Result<Client> {
-    let builder = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        // The pipeline retries, with a fresh signature; nothing below it does.
-        .retry(reqwest::retry::never().max_retries_per_request(0))
-        .connect_timeout(Duration::from_secs(5))
-        .user_agent(concat!("record-callback/", env!("CARGO_PKG_VERSION")));
-    // Reading the system's certificates takes longer than anything else here, and nobody looks at them.
-    let is_plain = endpoint.is_loopback() && endpoint.url().scheme() == "http";
-    let builder = if is_plain { builder.tls_certs_only([]) } else { builder };
-    let via = network.via(endpoint)?;
-    let inner = network.apply(builder, via).and_then(ClientBuilder::build).map_err(|source| {
-        Error::new(ErrorKind::Unavailable, "the HTTP client could not be set up")
-            .with_source(source.without_url())
-    })?;
-    Ok(Client { inner, proxy: via.map(|via| Arc::new(via.into())) })
-}
-
 /// Sends one request and reads the whole answer.
 ///
 /// An error says by [`Error::maybe_applied`] whether the request may have reached the cloud.
 pub(crate) async fn exchange(client: &Client, signed: Signed) -> Result<Answer> {
     let proxy = client.proxy.as_deref();
+    // Inside a tunnel, only the cloud answers.
+    let answering = proxy.filter(|_| signed.request.url().scheme() == "http");
     let response = client.inner.execute(signed.request).await.map_err(|error| failed(error, proxy))?;
     let status = response.status();
-    if let Some(proxy) = proxy.filter(|_| status == StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
+    if let Some(proxy) = answering.filter(|_| status == StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
         let error = Error::new(ErrorKind::Unavailable, proxy.unauthenticated());
         return Err(error.with_status(status.as_u16()));
     }

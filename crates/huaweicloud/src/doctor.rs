@@ -26,7 +26,7 @@ impl HuaweicloudClient {
         }
         match self.project_id().await {
             Ok(id) => {
-                findings.push(Finding::new(Check::Project, id, Verdict::Ok, "is the project of all calls"))
+                findings.push(Finding::new(Check::Project, id, Verdict::Ok, "is the project of all calls"));
             }
             Err(error) => {
                 let failed = Finding::failed(Check::Project, "project", &error);

@@ -36,6 +36,30 @@ impl ProviderConfig {
     /// Looks at everything between here and the cloud, with defaults from this process's environment: where credentials
     /// come from, endpoints, the clock, the caller's rights and, if one is given, whether a domain is of the kind that
     /// callbacks are configured for. Nothing is changed, and no error ends it.
+    ///
+    /// ```
+    /// use record_callback::ProviderConfig;
+    /// use record_callback::http::FixedEnv;
+    /// use record_callback::http::doctor::{Check, Verdict};
+    ///
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// let cloud = record_callback_mock::MockAliyun::builder().start().await?;
+    /// let config: ProviderConfig =
+    ///     toml::from_str(&format!("vendor = 'aliyun'\nendpoint = '{}'", cloud.endpoint()))?;
+    /// let env = FixedEnv::from_iter([
+    ///     ("ALIBABA_CLOUD_CREDENTIALS_URI", cloud.credentials_uri()),
+    ///     ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true".to_owned()),
+    /// ]);
+    ///
+    /// let diagnosis = config.examine_in(env, None).await;
+    /// assert!(diagnosis.is_well());
+    /// let found = |check| diagnosis.findings.iter().filter(move |finding| finding.check == check);
+    /// let used = found(Check::Credentials).find(|finding| finding.verdict == Verdict::Ok).ok_or("none")?;
+    /// assert_eq!(used.subject, "credentials URI");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn examine(&self, domain: Option<&DomainName>) -> Diagnosis {
         self.examine_in(OsEnv, domain).await
     }

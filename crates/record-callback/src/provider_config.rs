@@ -88,16 +88,8 @@ pub struct HuaweicloudConfig {
 
 impl fmt::Debug for AliyunConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            endpoint,
-            region,
-            vpc,
-            allow_http,
-            ca_bundle,
-            calls_per_second,
-            signature,
-            credentials,
-        } = self;
+        let Self { endpoint, region, vpc, allow_http, ca_bundle, calls_per_second, signature, credentials } =
+            self;
         f.debug_struct("AliyunConfig")
             .field("endpoint", &shown(endpoint.as_deref()))
             .field("region", region)
@@ -333,7 +325,10 @@ mod tests {
     #[test]
     fn regions_and_certificates_reach_the_client() {
         for (toml, problem) in [
-            ("vendor = 'aliyun'\nregion = 'us-east-1'", "region: `us-east-1` is known to be served inside a VPC only"),
+            (
+                "vendor = 'aliyun'\nregion = 'us-east-1'",
+                "region: `us-east-1` is known to be served inside a VPC only",
+            ),
             ("vendor = 'aliyun'\nvpc = true", "vpc: is set, and neither a region"),
             ("vendor = 'aliyun'\nca_bundle = '/nowhere/ca.pem'", "ca_bundle: /nowhere/ca.pem cannot be read"),
             (

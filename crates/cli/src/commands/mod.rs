@@ -42,16 +42,8 @@ impl CloudArguments {
 
 /// The way to a cloud, if it is one of this vendor's.
 fn config(vendor: VendorName, way: WayArguments) -> Result<ProviderConfig, Failure> {
-    let WayArguments {
-        endpoint,
-        region,
-        vpc,
-        project_id,
-        iam_endpoint,
-        signature,
-        allow_http,
-        ca_bundle,
-    } = way;
+    let WayArguments { endpoint, region, vpc, project_id, iam_endpoint, signature, allow_http, ca_bundle } =
+        way;
     let foreign = |option: &'static str| {
         Err(InvalidConfig::new(option, "is given", "an option of the other vendor only").into())
     };

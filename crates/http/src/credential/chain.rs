@@ -53,8 +53,36 @@ pub struct SourceReport {
 
 /// Sources asked one after the other until one has a key, which is asked first from then on.
 ///
-/// A source that fails hides none behind it; that it failed is logged. When none has a key, the error says what each of
-/// them said.
+/// A source that fails hides none behind it; that it failed is logged. When none has a key, the error says why.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use async_trait::async_trait;
+/// use record_callback_http::{AccessKey, CredentialChain, CredentialProvider, CredentialSource, Miss};
+///
+/// #[derive(Debug)]
+/// struct Vault(Option<Arc<AccessKey>>);
+///
+/// #[async_trait]
+/// impl CredentialSource for Vault {
+///     fn name(&self) -> String {
+///         "vault".into()
+///     }
+///
+///     async fn find(&self) -> Result<Arc<AccessKey>, Miss> {
+///         self.0.clone().ok_or_else(|| Miss::NotConfigured("there is no vault".into()))
+///     }
+/// }
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let key = Arc::new(AccessKey::new("id", "secret"));
+/// let chain = CredentialChain::new(vec![Box::new(Vault(None)), Box::new(Vault(Some(key)))]);
+/// assert_eq!(chain.access_key().await?.id(), "id");
+/// # Ok::<(), record_callback_core::Error>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct CredentialChain(Arc<Inner>);
 

@@ -118,7 +118,8 @@ mod tests {
     ];
 
     async fn key(variables: &[(&str, &str)]) -> Result<Arc<AccessKey>> {
-        EnvCredentials::new(FixedEnv::from_iter(variables.iter().copied()), SETS).access_key().await
+        let env: FixedEnv = variables.iter().copied().collect();
+        EnvCredentials::new(env, SETS).access_key().await
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::iter::successors;
 use reqwest::Url;
 use rustls::{CertificateError, Error as TlsError};
 
-use super::ProxyShown;
+use super::client::ProxyShown;
 
 /// Says why there is no connection, in words that name hosts and nothing else of a URL.
 pub(super) fn describe(error: &reqwest::Error, proxy: Option<&ProxyShown>) -> String {

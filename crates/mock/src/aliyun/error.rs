@@ -6,6 +6,9 @@ use axum::http::StatusCode;
 
 use super::dialect::{AliyunDialect, AliyunThrottling, Denial, NotFoundStatus, RetryAfter, UnknownDomain};
 
+/// How long who is throttled by a script is asked to wait, where the dialect asks at all.
+pub(super) const SCRIPTED_WAIT: Duration = Duration::from_millis(20);
+
 /// An error answer before it is written as JSON or XML.
 #[derive(Debug)]
 pub(super) struct ApiError {

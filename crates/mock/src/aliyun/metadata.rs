@@ -3,7 +3,7 @@
 //! The vendor's pages have the paths, the headers and the range of a token's lifetime. The statuses of refusals and their
 //! pages are UNVERIFIED.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use axum::http::{Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
@@ -29,7 +29,7 @@ pub(super) const URI_PATH: &str = "/credentials";
 
 const TTL_HEADER: &str = "x-aliyun-ecs-metadata-token-ttl-seconds";
 const TOKEN_HEADER: &str = "x-aliyun-ecs-metadata-token";
-const TTL_SECONDS: std::ops::RangeInclusive<i64> = 1..=21600;
+const TTL_SECONDS: RangeInclusive<i64> = 1..=21600;
 
 /// Which versions of the metadata protocol an instance speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

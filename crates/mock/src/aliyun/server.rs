@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     fmt, io,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -14,7 +13,7 @@ use super::{
     auth::Authenticator,
     builder::MockAliyunBuilder,
     dialect::AliyunDialect,
-    error::{ApiError, Result},
+    error::{ApiError, Result, SCRIPTED_WAIT},
     event::AliyunEvent,
     operations::{AliyunOperation, Context, Fields},
     request::{Api, ApiRequest},
@@ -34,9 +33,6 @@ use crate::{
 };
 
 const LIVE: Api = Api { product: "live", host: "live.aliyuncs.com", version: "2016-11-01" };
-
-/// How long who is throttled by a script is asked to wait, where the dialect asks at all.
-const SCRIPTED_WAIT: Duration = Duration::from_millis(20);
 
 /// A mock of the Aliyun Live API, of STS and of an instance's metadata, each on its own listener until the mock is dropped or shut
 /// down.

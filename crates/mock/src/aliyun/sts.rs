@@ -3,7 +3,7 @@
 //! UNVERIFIED are the statuses of its errors, the code for an identity provider there is not, and that a missing or wrong
 //! external id is answered like a missing permission.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc};
 
 use axum::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     answer,
     dialect::AliyunDialect,
-    error::{ApiError, Result},
+    error::{ApiError, Result, SCRIPTED_WAIT},
     operations::Fields,
     ram::Ram,
     request::{Api, ApiRequest},
@@ -33,10 +33,7 @@ const ASSUME_ROLE_WITH_OIDC: &str = "AssumeRoleWithOIDC";
 
 const DEFAULT_SECONDS: i64 = 3600;
 /// The longest is a setting of the role; this is the longest that can be set.
-const SECONDS: std::ops::RangeInclusive<i64> = 900..=43200;
-
-/// How long who is throttled by a script is asked to wait, where the dialect asks at all.
-const SCRIPTED_WAIT: Duration = Duration::from_millis(20);
+const SECONDS: RangeInclusive<i64> = 900..=43200;
 
 pub(super) struct Sts {
     pub(super) ram: Arc<Ram>,

@@ -2,7 +2,7 @@
 //!
 //! The shapes of refusals are UNVERIFIED.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use axum::http::{Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
@@ -33,7 +33,7 @@ pub(super) const POD_PATH: &str = "/pod-identity";
 
 const TTL_HEADER: &str = "x-metadata-token-ttl-seconds";
 const TOKEN_HEADER: &str = "x-metadata-token";
-const TTL_SECONDS: std::ops::RangeInclusive<i64> = 1..=21600;
+const TTL_SECONDS: RangeInclusive<i64> = 1..=21600;
 
 /// What the SDKs look for to tell a server without an agency.
 const NO_AGENCY: &str = "Please configure Cloud Service Agency first";

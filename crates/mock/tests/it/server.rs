@@ -76,8 +76,11 @@ async fn shutdown_waits_until_the_port_is_free_and_closes_idle_connections() {
     let addr = addr(mock.endpoint());
     let (client, idle) = (http(), TcpStream::connect(addr).await.unwrap());
     Reply::to(client.get(mock.endpoint())).await;
+    let others = [mock.sts_endpoint(), mock.metadata_endpoint()].map(self::addr);
     mock.shutdown().await;
-    assert!(TcpStream::connect(addr).await.is_err());
+    for addr in [&[addr][..], &others].concat() {
+        assert!(TcpStream::connect(addr).await.is_err(), "{addr}");
+    }
     drop((client, idle));
 }
 

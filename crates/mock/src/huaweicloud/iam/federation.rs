@@ -2,6 +2,8 @@
 //!
 //! The statuses of refusals are UNVERIFIED.
 
+use std::ops::RangeInclusive;
+
 use axum::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -16,7 +18,7 @@ use crate::{
 };
 
 const DEFAULT_SECONDS: i64 = 900;
-const SECONDS: std::ops::RangeInclusive<i64> = 900..=86400;
+const SECONDS: RangeInclusive<i64> = 900..=86400;
 
 impl Iam {
     /// Without a scope, the token is for the whole account. Tokens of federated users are those of the first user.

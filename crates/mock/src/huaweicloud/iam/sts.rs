@@ -2,6 +2,8 @@
 //!
 //! Its errors are UNVERIFIED: that they have the shape of other v5 APIs is assumed, and their codes are the mock's own.
 
+use std::ops::RangeInclusive;
+
 use axum::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -20,7 +22,7 @@ use crate::{
 };
 
 const DEFAULT_SECONDS: i64 = 3600;
-const SECONDS: std::ops::RangeInclusive<i64> = 900..=43200;
+const SECONDS: RangeInclusive<i64> = 900..=43200;
 
 impl Iam {
     pub(super) fn assume_agency_with_oidc(
