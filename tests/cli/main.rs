@@ -22,6 +22,7 @@ mod program;
 mod readme;
 mod receive;
 mod round_trip;
+mod sources;
 mod streams;
 mod trigger;
 mod usage;

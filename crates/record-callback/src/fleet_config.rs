@@ -307,13 +307,15 @@ mod tests {
             required,
             [
                 r#"["source"]"#,
+                r#"["source"]"#,
+                r#"["source","name"]"#,
                 r#"["source","id","secret"]"#,
                 r#"["source","token"]"#,
                 r#"["source","account","user","password"]"#,
             ]
         );
         assert!(credentials.iter().all(|one| one["additionalProperties"] == false), "{schema:#}");
-        assert_eq!(credentials[1]["properties"]["secret"]["type"], "string");
+        assert_eq!(credentials[3]["properties"]["secret"]["type"], "string");
 
         let signatures = &providers[0]["properties"]["signature"]["enum"];
         let signatures: Vec<Signature> = serde_json::from_value(Value::clone(signatures)).unwrap();

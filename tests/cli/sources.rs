@@ -1,0 +1,131 @@
+//! Credentials that are on the machine already: each source of each cloud, found by the program itself.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::clouds::MockProcess;
+use crate::program::Program;
+
+/// The variables that set a source up, besides those of the cloud's addresses.
+type Variables = Vec<(&'static str, String)>;
+
+/// Writes a file only its user can read.
+fn private(home: &Path, path: &str, text: &str) -> String {
+    let path = home.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    path.display().to_string()
+}
+
+/// Every source of Aliyun, with what its key is said to be from.
+fn aliyun(mock: &MockProcess, home: &Path) -> Vec<(&'static str, Variables)> {
+    let ready = |name: &str| mock.ready(&format!("/aliyun/{name}")).to_owned();
+    let key = [ready("access_key_id"), ready("access_key_secret")];
+    let token = private(home, "oidc-token", &ready("oidc_token"));
+    let profiles = json!({ "current": "role", "profiles": [
+        { "name": "key", "mode": "AK", "access_key_id": key[0], "access_key_secret": key[1] },
+        { "name": "role", "mode": "ChainableRamRoleArn", "source_profile": "key", "ram_role_arn": ready("role_arn") },
+    ] });
+    private(home, "cli/.aliyun/config.json", &profiles.to_string());
+    let ini = format!(
+        "[default]\ntype = access_key\naccess_key_id = {}\naccess_key_secret = {} # mine\n",
+        key[0], key[1]
+    );
+    let [id, secret] = key;
+    vec![
+        ("environment variable", vec![("ALICLOUD_ACCESS_KEY", id), ("ALICLOUD_SECRET_KEY", secret)]),
+        (
+            "OIDC",
+            vec![
+                ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", token),
+                ("ALIBABA_CLOUD_ROLE_ARN", ready("role_arn")),
+                ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", ready("oidc_provider_arn")),
+            ],
+        ),
+        ("profile role (ChainableRamRoleArn)", vec![("HOME", home.join("cli").display().to_string())]),
+        ("credentials.ini", vec![("ALIBABA_CLOUD_CREDENTIALS_FILE", private(home, "credentials.ini", &ini))]),
+        ("ECS", vec![("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "false".into())]),
+        ("ALIBABA_CLOUD_CREDENTIALS_URI", vec![("ALIBABA_CLOUD_CREDENTIALS_URI", ready("credentials_uri"))]),
+    ]
+}
+
+fn huaweicloud(mock: &MockProcess, home: &Path) -> Vec<(&'static str, Variables)> {
+    let ready = |name: &str| mock.ready(&format!("/huaweicloud/{name}")).to_owned();
+    let ini = format!("[basic]\nak = {}\nsk = {}\n", ready("access_key"), ready("secret_key"));
+    private(home, ".huaweicloud/credentials", &ini);
+    vec![
+        (
+            "by OIDC",
+            vec![
+                ("HUAWEICLOUD_OIDC_PROVIDER_URN", ready("oidc_provider_urn")),
+                ("HUAWEICLOUD_OIDC_AGENCY_URN", ready("agency_urn")),
+                ("HUAWEICLOUD_OIDC_ID_TOKEN", ready("id_token")),
+            ],
+        ),
+        (
+            "environment variable",
+            vec![("HW_ACCESS_KEY", ready("access_key")), ("HW_SECRET_KEY", ready("secret_key"))],
+        ),
+        (
+            "HUAWEICLOUD_SDK_IDP_ID",
+            vec![
+                ("HUAWEICLOUD_SDK_IDP_ID", ready("idp_id")),
+                ("HUAWEICLOUD_SDK_ID_TOKEN_FILE", private(home, "id-token", &ready("id_token"))),
+            ],
+        ),
+        ("[basic]", vec![("HOME", home.display().to_string())]),
+        ("ECS metadata", vec![("RECORD_CALLBACK_HUAWEICLOUD_METADATA_ENDPOINT", ready("metadata_endpoint"))]),
+        (
+            "pod identity",
+            vec![
+                ("HC_CONTAINER_CREDENTIALS_FULL_URI", ready("pod_identity_uri")),
+                ("HC_CONTAINER_AUTHORIZATION_TOKEN_FILE", private(home, "pod-token", &ready("pod_token"))),
+            ],
+        ),
+    ]
+}
+
+/// Puts a config with the key of the source, and has the doctor tell where that key is from.
+fn works(program: &Program, domain: &str, origin: &str, variables: Variables) {
+    let program =
+        variables.into_iter().fold(program.clone(), |program, (name, value)| program.var(name, &value));
+    let put = ["put", "--domain", domain, "--notify-url", "https://cb.example.com/recorded"];
+    let run = program.run(&put);
+    run.done();
+    assert_eq!(run.stderr, "", "{origin}");
+    let diagnosis = program.run(&["doctor", "--output", "json"]).json();
+    let findings = diagnosis[0]["findings"].as_array().unwrap();
+    let used: Vec<_> =
+        findings.iter().filter(|one| one["check"] == "credentials" && one["verdict"] == "ok").collect();
+    assert_eq!(used.len(), 1, "{origin}: {diagnosis:#}");
+    assert!(used[0]["detail"].as_str().unwrap().contains(origin), "{origin}: {used:#?}");
+}
+
+#[test]
+fn every_source_of_aliyun_is_found() {
+    let (mock, home) = (MockProcess::start(&[]), tempfile::tempdir().unwrap());
+    let program = Program::default()
+        .options(&["--vendor", "aliyun", "--endpoint", mock.ready("/aliyun/endpoint")])
+        .var("RECORD_CALLBACK_ALIYUN_STS_ENDPOINT", mock.ready("/aliyun/sts_endpoint"))
+        .var("RECORD_CALLBACK_ALIYUN_METADATA_ENDPOINT", mock.ready("/aliyun/metadata_endpoint"));
+    for (at, (origin, variables)) in aliyun(&mock, home.path()).into_iter().enumerate() {
+        works(&program, &format!("live-{at}.example.com"), origin, variables);
+    }
+}
+
+#[test]
+fn every_source_of_huawei_cloud_is_found() {
+    let (mock, home) = (MockProcess::start(&[]), tempfile::tempdir().unwrap());
+    let program = Program::default()
+        .options(&["--vendor", "huaweicloud", "--endpoint", mock.ready("/huaweicloud/endpoint")])
+        .options(&["--project-id", mock.ready("/huaweicloud/project_id")])
+        .var("HUAWEICLOUD_SDK_IAM_ENDPOINT", mock.ready("/huaweicloud/iam_endpoint"))
+        .var("HUAWEICLOUD_SDK_STS_ENDPOINT", mock.ready("/huaweicloud/sts_endpoint"));
+    for (at, (origin, variables)) in huaweicloud(&mock, home.path()).into_iter().enumerate() {
+        works(&program, &format!("push-{at}.example.com"), origin, variables);
+    }
+}
