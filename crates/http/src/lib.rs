@@ -25,7 +25,7 @@ mod transport;
 pub use credential::{
     AccessKey, CredentialChain, CredentialFile, CredentialProvider, CredentialSource, EnvCredentials, Ini,
     IniSection, KeyVariables, Lease, Miss, Renewed, SourceContext, SourceReport, StaticCredentials,
-    named_variable,
+    named_variable, of_credentials,
 };
 pub use effects::{Clock, Env, FixedEnv, Nonce, OsEnv, SystemClock, TokioTimer, UuidNonce};
 pub use encoding::{encode, hex};

@@ -8,6 +8,7 @@ use reqwest::{Method, Request, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, Span, field, info, info_span};
 
+use crate::credential::of_credentials;
 use crate::effects::Clock;
 use crate::endpoint::Endpoint;
 use crate::network::Network;
@@ -261,7 +262,7 @@ impl Pipeline {
         // Getting a token is a call of its own.
         let signed = timeout_at(deadline, sign()).await;
         let signed = signed.unwrap_or_else(|_| Err(late("there were credentials to sign with")));
-        Ok((signed.map_err(Error::with_nothing_applied)?, ahead))
+        Ok((signed.map_err(of_credentials)?, ahead))
     }
 
     async fn attempt<T>(

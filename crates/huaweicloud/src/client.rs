@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
 use record_callback_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use record_callback_http::{
-    Answer, Body, Call, Endpoint, Method, Pipeline, Request, RetryPolicy, Safety, Secrets, Signed, sensitive,
+    Answer, Body, Call, Endpoint, Method, Pipeline, Request, RetryPolicy, Safety, Secrets, Signed,
+    of_credentials, sensitive,
 };
 use secrecy::ExposeSecret;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -169,7 +170,7 @@ impl HuaweicloudClient {
             return Ok(id.into());
         }
         // Whatever became of an answer of IAM, the call that needs the project was not made.
-        let credential = credentials.current().await.map_err(Error::with_nothing_applied)?;
+        let credential = credentials.current().await.map_err(of_credentials)?;
         if let Some(id) = credential.project_id() {
             check_project_id(id)?;
             return Ok(id.to_owned().into());
@@ -177,7 +178,11 @@ impl HuaweicloudClient {
         let Some(ProjectRef::Region(region)) = project else { return Err(no_project().into()) };
         let discover = || self.0.iam.project_of(region, credentials);
         let found = self.0.project_id.get_or_try_init(discover).await;
-        found.map(|id| id.as_str().into()).map_err(|error| credential.explain(error).with_nothing_applied())
+        found.map(|id| id.as_str().into()).map_err(|error| match credential.explain(error) {
+            // That IAM knows nothing of the project says nothing about a config.
+            error if error.status().is_some() => of_credentials(error),
+            error => error.with_nothing_applied(),
+        })
     }
 
     async fn unsigned(

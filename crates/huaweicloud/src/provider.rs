@@ -275,9 +275,9 @@ impl HuaweicloudProvider {
     }
 }
 
-/// Whether the config may not be there: clouds may call an unknown id an invalid request.
+/// Whether the cloud says that the config may not be there: it may call an unknown id an invalid request.
 fn may_be_gone(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidConfig)
+    error.status().is_some() && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidConfig)
 }
 
 fn none(key: &CallbackKey) -> Error {

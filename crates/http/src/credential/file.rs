@@ -75,7 +75,8 @@ impl std::fmt::Debug for CredentialFile {
 /// What JSON lacks, by serde's message, whose other half may quote a value.
 fn expectation(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    let message = message.split(" at line ").next().unwrap_or_default();
+    // The last one is serde's own: the value may have another.
+    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
     match error.classify() {
         serde_json::error::Category::Data => match message.rsplit_once("expected ") {
             Some((_, expected)) => format!("expected {expected}"),
@@ -145,6 +146,7 @@ mod tests {
             ("", "line 1: expected JSON: EOF while parsing a value"),
             ("{\"key\": 5}", "line 1: expected a string"),
             ("\n{\"key\":\"a\",\"count\":\"s3cr3t, expected s3cr3t\"}", "line 2: expected u32"),
+            ("{\"key\":\"a\",\"count\":\"expected s3cr3t at line 1\"}", "line 1: expected u32"),
             ("{\"count\": 1}", "line 1: missing field `key`"),
             ("[1", "line 1: expected a string"),
         ] {

@@ -1,7 +1,8 @@
 /// A file of `[section]`s with `name = value` lines, as SDKs keep credentials in.
 ///
 /// Comments are lines that begin with `#` or `;`. `:` separates as `=` does. A section or name given again is a mistake,
-/// as it is for Python's `configparser`; so are lines that are neither. Values are not interpreted.
+/// as it is for Python's `configparser`; so are lines that are neither, and `"` in a section's name. Values are not
+/// interpreted.
 #[derive(Debug)]
 pub struct Ini {
     sections: Vec<IniSection>,
@@ -28,6 +29,10 @@ impl Ini {
             if let Some(rest) = content.strip_prefix('[') {
                 let name = rest.split_once(']').map(|(name, _)| name.trim().to_owned());
                 let name = name.ok_or((line, "expected `]` at the end of the section's name".to_owned()))?;
+                // Names are shown, and JSON may begin like one.
+                if name.contains('"') {
+                    return Err((line, "expected a section's name without `\"`".to_owned()));
+                }
                 if sections.iter().any(|section| section.name == name) {
                     return Err((line, "expected each section once".to_owned()));
                 }
@@ -93,6 +98,7 @@ mod tests {
     fn a_mistake_is_named_by_line_and_without_what_stands_there() {
         for (text, line, expected) in [
             ("[default\nkey = 1", 1, "expected `]` at the end of the section's name"),
+            (r#"[{"access_key_secret":"s3cr3t"}]"#, 1, "expected a section's name without `\"`"),
             ("[default]\n\ns3cr3t", 3, "expected `[section]` or `name = value`"),
             ("[default]\n= s3cr3t", 2, "expected `[section]` or `name = value`"),
             ("key = s3cr3t", 1, "expected a `[section]` first"),

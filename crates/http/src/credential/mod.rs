@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use record_callback_core::Result;
+use record_callback_core::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret, SecretString};
 
 pub use self::chain::{CredentialChain, CredentialSource, Miss, SourceReport};
@@ -152,10 +152,44 @@ impl CredentialProvider for StaticCredentials {
     }
 }
 
+/// An error of getting credentials, such that nobody takes it for one of the call they are for: of no kind that says
+/// something about a config, and nothing was carried out.
+pub fn of_credentials(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Unauthenticated
+        | ErrorKind::PermissionDenied
+        | ErrorKind::Throttled
+        | ErrorKind::Unavailable
+        | ErrorKind::Timeout
+        | ErrorKind::Protocol => error.with_nothing_applied(),
+        // The same in words, with what the cloud said of it.
+        _ if error.vendor().is_some() => Error::new(ErrorKind::Unauthenticated, error.to_string()),
+        _ => Error::new(ErrorKind::Unauthenticated, error.message()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::effects::FixedEnv;
+
+    /// A provider that reads `NotFound` creates; one that reads `InvalidConfig` may send less.
+    #[test]
+    fn no_error_of_credentials_is_taken_for_one_of_the_call() {
+        for kind in
+            [ErrorKind::NotFound, ErrorKind::AlreadyExists, ErrorKind::InvalidConfig, ErrorKind::NotApplied]
+        {
+            let error = of_credentials(Error::new(kind, "is wrong").with_status(404).with_maybe_applied());
+            assert_eq!((error.kind(), error.status()), (ErrorKind::Unauthenticated, None));
+            assert_eq!((error.message(), error.maybe_applied()), ("is wrong", false));
+        }
+        let error =
+            of_credentials(Error::new(ErrorKind::Timeout, "is late").with_status(408).with_maybe_applied());
+        assert_eq!(
+            (error.kind(), error.status(), error.maybe_applied()),
+            (ErrorKind::Timeout, Some(408), false)
+        );
+    }
 
     #[test]
     fn debug_shows_the_id_only() {

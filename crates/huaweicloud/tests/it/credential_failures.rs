@@ -1,7 +1,8 @@
 //! What is said of credentials that are set up wrongly; and what never is.
 
-use record_callback_core::ErrorKind;
-use record_callback_http::{CredentialProvider, Miss};
+use record_callback_core::{CallbackKey, DomainName, ErrorKind, RecordCallbackProvider};
+use record_callback_http::{CredentialProvider, FixedEnv, Miss};
+use record_callback_huaweicloud::{HuaweicloudClient, HuaweicloudProvider, Login};
 use record_callback_mock::{Fault, FaultKind};
 
 use crate::credential_world::{FILE, STS, World};
@@ -211,4 +212,38 @@ async fn answers_that_are_no_keys_are_not_understood() {
     let error = world.key().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol);
     assert!(error.message().contains("instead of a temporary key as JSON"), "{error}");
+}
+
+/// What STS or IAM does not find is not the config that was asked for.
+#[tokio::test]
+async fn what_is_not_found_on_the_way_to_a_key_is_no_missing_config() {
+    let mut world = World::start().await.with_oidc();
+    world.set("HUAWEICLOUD_OIDC_AGENCY_URN", "iam::0:agency:of-nobody");
+    let by_agency = world.client();
+
+    let login = Login::new(world.cloud.iam_account(), world.cloud.iam_user(), world.cloud.iam_password());
+    let elsewhere = HuaweicloudClient::builder()
+        .env(FixedEnv::default())
+        .endpoint(world.cloud.endpoint())
+        .iam_endpoint(world.cloud.iam_endpoint())
+        .login(login)
+        .project_id("0123456789abcdef")
+        .build()
+        .unwrap();
+
+    let domain = DomainName::new("push.example.com").unwrap();
+    for client in [by_agency, elsewhere] {
+        let provider = HuaweicloudProvider::new(client);
+        let key = CallbackKey::any_app(domain.clone());
+        for result in [
+            provider.get(&key).await.map(drop),
+            provider.list(Some(&domain)).await.map(drop),
+            provider.delete(&key).await,
+        ] {
+            let error = result.unwrap_err();
+            assert_eq!((error.kind(), error.status()), (ErrorKind::Unauthenticated, None), "{error}");
+            assert!(error.to_string().contains("status 404"), "{error}");
+        }
+    }
+    assert!(world.cloud.requests().is_empty());
 }
