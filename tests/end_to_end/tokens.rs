@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use record_callback::http::{AccessKey, Clock as ClientClock, Quotas, StaticCredentials};
 use record_callback::huaweicloud::{HuaweicloudClient, HuaweicloudClientBuilder, ListQuery, Login};
 use record_callback::{ErrorKind, Result};
-use record_callback_mock::{Clock, MockHuaweicloud};
+use record_callback_mock::{Clock, Fault, FaultKind, MockHuaweicloud};
 
 /// The mock's clock, as the client's.
 #[derive(Debug)]
@@ -65,22 +65,17 @@ async fn many_calls_at_once_obtain_one_token_and_ask_for_no_project() {
 }
 
 #[tokio::test]
-async fn a_token_is_renewed_shortly_before_it_expires() {
+async fn a_token_is_renewed_before_it_expires() {
     let clock = midnight();
-    let cloud = MockHuaweicloud::builder()
-        .clock(clock.clone())
-        .token_lifetime(Duration::from_secs(3600))
-        .start()
-        .await
-        .unwrap();
+    let cloud = MockHuaweicloud::builder().clock(clock.clone()).start().await.unwrap();
     let client = client(&cloud, &clock).login(login(&cloud)).build().unwrap();
     list(&client).await.unwrap();
-    clock.advance(SignedDuration::from_mins(54));
+    clock.advance(SignedDuration::from_mins(24 * 60 - 41));
     list(&client).await.unwrap();
     assert_eq!(issued(&cloud), 1);
     clock.advance(SignedDuration::from_mins(2));
     list(&client).await.unwrap();
-    assert_eq!(issued(&cloud), 2, "four minutes before its end");
+    assert_eq!(issued(&cloud), 2, "39 minutes before its end");
     assert!(cloud.requests().iter().all(|request| request.status() == 200));
 }
 
@@ -101,12 +96,24 @@ async fn a_refused_token_is_renewed_once() {
 #[tokio::test]
 async fn a_token_refused_again_is_an_error() {
     let clock = midnight();
-    let cloud =
-        MockHuaweicloud::builder().clock(clock.clone()).token_lifetime(Duration::ZERO).start().await.unwrap();
+    let cloud = MockHuaweicloud::builder().clock(clock.clone()).start().await.unwrap();
+    cloud.faults().add(Fault::new(FaultKind::TokenExpired).until_cleared());
     let client = client(&cloud, &clock).login(login(&cloud)).project_id(cloud.project_id()).build().unwrap();
     let error = list(&client).await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Unauthenticated, Some("APIGW.0307")));
     assert_eq!((cloud.requests().len(), issued(&cloud)), (2, 2));
+}
+
+#[tokio::test]
+async fn a_token_that_has_ended_already_is_not_used() {
+    let clock = midnight();
+    let cloud =
+        MockHuaweicloud::builder().clock(clock.clone()).token_lifetime(Duration::ZERO).start().await.unwrap();
+    let client = client(&cloud, &clock).login(login(&cloud)).project_id(cloud.project_id()).build().unwrap();
+    let error = list(&client).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthenticated);
+    assert!(error.message().starts_with("was given a credential that ended at "), "{error}");
+    assert!(cloud.requests().is_empty());
 }
 
 #[tokio::test]

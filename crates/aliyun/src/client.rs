@@ -1,15 +1,14 @@
 //! One method for each operation of the vendor.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use percent_encoding::percent_decode_str;
-use record_callback_core::Result;
+use record_callback_core::{ErrorKind, Result};
 use record_callback_http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 use record_callback_http::{
     AccessKey, Answer, Call, CredentialProvider, Endpoint, Failure, Method, Nonce, Pipeline, Request,
-    RetryPolicy, Safety, Secrets, Signed, sensitive,
+    RetryPolicy, Safety, Secrets, Signed, replaces, sensitive,
 };
 use serde::de::DeserializeOwned;
 
@@ -53,6 +52,11 @@ impl AliyunClient {
     /// Starts a client.
     pub fn builder() -> AliyunClientBuilder {
         AliyunClientBuilder::default()
+    }
+
+    /// Where calls go.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// `AddLiveRecordNotifyConfig`: fails with `AlreadyExists` when the domain has a config.
@@ -120,19 +124,36 @@ impl AliyunClient {
     ) -> Result<T> {
         let time_refused = error::time_refused;
         let call = Call { vendor: VENDOR, operation: action, quota: action, domain, safety, time_refused };
-        let foreign_key = AtomicBool::new(false);
+        let used: Mutex<Option<Arc<AccessKey>>> = Mutex::new(None);
+        let in_use = || used.lock().unwrap_or_else(PoisonError::into_inner);
         let sign = || async {
             let key = self.credentials.access_key().await?;
-            foreign_key.store(looks_like_huaweicloud_key(key.id()), Ordering::Relaxed);
-            self.request(action, &params, &key)
+            let request = self.request(action, &params, &key);
+            *in_use() = Some(key);
+            request
         };
         let classify = |answer: &Answer| {
             if !answer.status.is_success() {
-                return Err(error::classify_for(answer, foreign_key.load(Ordering::Relaxed)));
+                let foreign = in_use().as_ref().is_some_and(|key| looks_like_huaweicloud_key(key.id()));
+                return Err(error::classify_for(answer, foreign));
             }
             read(answer)
         };
-        self.pipeline.send(call, sign, classify).await
+        let result = self.pipeline.send(call, sign, classify).await;
+        match result {
+            // What was issued may end before its time: its role was taken away.
+            Err(error) if error.kind() == ErrorKind::Unauthenticated => {
+                let refused = in_use().take();
+                let Some(refused) = refused else { return Err(error) };
+                if !replaces(&*self.credentials, &refused).await {
+                    return Err(error);
+                }
+                let earlier = error.maybe_applied();
+                let again = self.pipeline.send(call, sign, classify).await;
+                again.map_err(|error| error.with_maybe_applied_if(earlier))
+            }
+            result => result,
+        }
     }
 
     /// A request signed for now.

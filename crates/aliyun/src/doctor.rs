@@ -1,6 +1,6 @@
 //! Whether a caller can do here what this crate does. Nothing is changed.
 
-use record_callback_core::{DomainName, Error, ErrorKind, Result};
+use record_callback_core::{DomainName, Error, Result};
 use record_callback_http::doctor::{Check, Finding, Tried, Verdict, credentials, endpoint, may_call};
 
 use crate::client::AliyunClient;
@@ -10,6 +10,7 @@ use crate::wire::{self, FULL_MATCH, INGEST, RecordNotifyConfig, STREAMING, UserD
 
 /// A domain nobody can own: RFC 2606, section 2.
 const NOBODYS: &str = "record-callback-doctor.invalid";
+const OF_NOBODY: &str = "a domain nobody owns";
 
 impl AliyunClient {
     /// Looks at credentials, endpoint, clock, rights and, if one is given, at a domain.
@@ -25,28 +26,14 @@ impl AliyunClient {
         if !may_call(&findings) {
             return findings;
         }
-        let domains = self.try_out(wire::USER_DOMAINS, domain).await;
-        if domains.result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unauthenticated) {
-            // The others would say the same.
-            findings.push(domains.finding());
-            return findings;
+        for operation in [wire::USER_DOMAINS, wire::DESCRIBE, wire::ADD, wire::UPDATE, wire::DELETE] {
+            let tried = self.try_out(operation, domain).await;
+            let stop = tried.says_it_all();
+            findings.push(tried.finding());
+            if stop {
+                return findings;
+            }
         }
-        let mut tried = Vec::new();
-        for operation in [wire::DESCRIBE, wire::ADD, wire::UPDATE, wire::DELETE] {
-            tried.push(self.try_out(operation, domain).await);
-        }
-        // The documents do not agree on the answer for an unknown domain. Where it is never that something is missing, a denial
-        // may be for the domain. (`Update` has an answer of its own, and `Add` does not get that far.)
-        let of_nobody = [&self.described(NOBODYS).await, &tried[3].result];
-        let tells = of_nobody
-            .iter()
-            .any(|result| result.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound));
-        for tried in &mut tried {
-            let of_domain = tried.operation == wire::DESCRIBE && domain.is_some();
-            tried.ambiguous = !tells && !of_domain && tried.result.as_ref().is_err_and(may_mean_the_domain);
-        }
-        findings.push(domains.finding());
-        findings.extend(tried.into_iter().map(Tried::finding));
         if let Some(domain) = domain {
             findings.push(self.examine_domain(domain).await);
         }
@@ -66,7 +53,7 @@ impl AliyunClient {
             }
             wire::DESCRIBE => match domain {
                 Some(domain) => ("the domain", self.described(domain.as_str()).await),
-                None => ("a domain nobody owns", self.described(NOBODYS).await),
+                None => (OF_NOBODY, self.described(NOBODYS).await),
             },
             wire::ADD => {
                 let added = self.add_live_record_notify_config(&nobodys(None)).await;
@@ -75,11 +62,17 @@ impl AliyunClient {
             wire::UPDATE => {
                 let url = format!("https://{NOBODYS}");
                 let updated = self.update_live_record_notify_config(&nobodys(Some(url))).await;
-                ("a domain nobody owns", updated.map(drop))
+                (OF_NOBODY, updated.map(drop))
             }
-            _ => ("a domain nobody owns", self.delete_live_record_notify_config(NOBODYS).await.map(drop)),
+            _ => (OF_NOBODY, self.delete_live_record_notify_config(NOBODYS).await.map(drop)),
         };
-        Tried { operation, action: action(operation), with, result, ambiguous: false }
+        let of_nobody = match operation {
+            wire::USER_DOMAINS => false,
+            // This right cannot be given for single domains; but an unknown one may be denied in words that are not RAM's.
+            wire::DESCRIBE => domain.is_none() && !result.as_ref().is_err_and(is_of_ram),
+            _ => true,
+        };
+        Tried { operation, action: action(operation), with, result, of_nobody }
     }
 
     async fn described(&self, domain: &str) -> Result<()> {
@@ -112,7 +105,7 @@ impl AliyunClient {
     }
 }
 
-/// Whether a denial does not say that it is RAM's.
-fn may_mean_the_domain(error: &Error) -> bool {
-    error.kind() == ErrorKind::PermissionDenied && error.code() != Some("Forbidden.RAM")
+/// Whether a denial says that it is RAM's.
+fn is_of_ram(error: &Error) -> bool {
+    error.code() == Some("Forbidden.RAM")
 }

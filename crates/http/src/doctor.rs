@@ -1,5 +1,6 @@
 //! What a doctor finds out about the way to a cloud, whichever cloud it is.
 
+use std::error::Error as _;
 use std::fmt;
 
 use jiff::SignedDuration;
@@ -93,7 +94,12 @@ impl Finding {
 
     /// Something that went wrong, with what can be done about errors of its kind.
     pub fn failed(check: Check, subject: impl Into<String>, error: &Error) -> Self {
-        Self::new(check, subject, Verdict::Failed, error.to_string()).advise(error.kind().hint())
+        let advice = match error.kind() {
+            // Nothing a doctor asks for has to be looked after.
+            ErrorKind::Timeout => ErrorKind::Unavailable.hint(),
+            kind => kind.hint(),
+        };
+        Self::new(check, subject, Verdict::Failed, with_causes(error)).advise(advice)
     }
 
     /// Adds what to do about it.
@@ -102,6 +108,17 @@ impl Finding {
         self.advice = Some(advice.into());
         self
     }
+}
+
+/// An error and what it is because of.
+fn with_causes(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(because) = cause {
+        text = format!("{text}: {because}");
+        cause = because.source();
+    }
+    text
 }
 
 /// Text with what a terminal would obey escaped: paths and answers may have it.
@@ -123,8 +140,9 @@ pub fn credentials(
             Finding::new(Check::Credentials, name, Verdict::Open, "was not asked: the key before it is used")
         }
         Some(Ok(key)) => match elsewhere(&key) {
+            // By its looks only.
             Some(problem) => {
-                Finding::new(Check::Credentials, name, Verdict::Failed, described(&key)).advise(problem)
+                Finding::new(Check::Credentials, name, Verdict::Warning, described(&key)).advise(problem)
             }
             None => Finding::new(Check::Credentials, name, Verdict::Ok, described(&key)),
         },
@@ -161,18 +179,24 @@ pub fn endpoint(endpoint: &Endpoint, reached: Result<Reached>) -> Vec<Finding> {
     };
     let way = if endpoint.url().scheme() == "https" { "over TLS" } else { "without TLS" };
     let detail = format!("answered {way} (HTTP status {})", reached.status.as_u16());
-    let verdict = match (endpoint.url().scheme(), endpoint.is_loopback()) {
-        ("https", _) | (_, true) => Verdict::Ok,
-        _ => Verdict::Warning,
+    let advice = match reached.status {
+        status if status.is_server_error() => {
+            Some("who answers fails: the cloud, or something on the way to it")
+        }
+        _ if endpoint.is_out_of_reach() => None,
+        _ => Some("use https: who is on the way reads signing keys, and changes answers"),
     };
-    let mut answered = Finding::new(Check::Endpoint, subject.clone(), verdict, detail);
-    if verdict == Verdict::Warning {
-        answered = answered.advise("use https: who is on the way reads signing keys, and changes answers");
-    }
-    vec![answered, clock(subject, reached.ahead)]
+    let answered = match advice {
+        Some(advice) => {
+            Finding::new(Check::Endpoint, subject.clone(), Verdict::Warning, detail).advise(advice)
+        }
+        None => Finding::new(Check::Endpoint, subject.clone(), Verdict::Ok, detail),
+    };
+    vec![answered, clock(subject, reached.ahead, endpoint.is_out_of_reach())]
 }
 
-fn clock(subject: String, ahead: Option<SignedDuration>) -> Finding {
+/// `learns`: requests that are refused for their time are sent again with the cloud's.
+fn clock(subject: String, ahead: Option<SignedDuration>, learns: bool) -> Finding {
     let Some(ahead) = ahead else {
         let detail = "the cloud does not say its time";
         return Finding::new(Check::Clock, subject, Verdict::Open, detail);
@@ -191,16 +215,17 @@ fn clock(subject: String, ahead: Option<SignedDuration>) -> Finding {
             Finding::new(Check::Clock, subject, Verdict::Warning, detail)
                 .advise("set the clock: beyond 15 minutes, clouds refuse what is signed by it")
         }
-        _ => Finding::new(Check::Clock, subject, Verdict::Warning, detail)
+        _ if learns => Finding::new(Check::Clock, subject, Verdict::Warning, detail)
             .advise("set the clock: the first request of each process is refused, and signed again by the cloud's time"),
+        _ => Finding::new(Check::Clock, subject, Verdict::Failed, detail)
+            .advise("set the clock: what is signed by it is refused"),
     }
 }
 
 /// Whether there are a key and an address to go on with.
 pub fn may_call(findings: &[Finding]) -> bool {
-    let of = |check| findings.iter().filter(move |finding| finding.check == check);
-    of(Check::Credentials).any(|finding| finding.verdict == Verdict::Ok)
-        && of(Check::Endpoint).all(|finding| finding.verdict != Verdict::Failed)
+    let preconditions = [Check::Credentials, Check::Endpoint];
+    findings.iter().all(|one| one.verdict != Verdict::Failed || !preconditions.contains(&one.check))
 }
 
 /// One operation, tried in a way that changes nothing.
@@ -214,21 +239,21 @@ pub struct Tried<'a> {
     pub with: &'a str,
     /// What became of it.
     pub result: Result<()>,
-    /// Whether a denial may be for what it was tried with.
-    pub ambiguous: bool,
+    /// Whether it was tried with what nobody owns, though the right to it can be given for single domains.
+    pub of_nobody: bool,
 }
 
 impl Tried<'_> {
     /// What that says of the caller's rights. That clouds look at rights before they look at what a call is about is
     /// UNVERIFIED: a refusal for another reason proves nothing.
     pub fn finding(self) -> Finding {
-        let Self { operation, action, with, result, ambiguous } = self;
+        let Self { operation, action, with, result, of_nobody } = self;
         let new = |verdict, detail| Finding::new(Check::Permission, operation, verdict, detail);
         match result {
             Ok(()) => new(Verdict::Ok, format!("allowed, tried with {with}")),
-            Err(error) if error.kind() == ErrorKind::PermissionDenied && ambiguous => {
-                new(Verdict::Open, format!("denied, maybe for what it was tried with, {with}: {error}"))
-                    .advise(format!("allow {action}, if it is not"))
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && of_nobody => {
+                new(Verdict::Warning, format!("denied, tried with {with}: {error}"))
+                    .advise(format!("allow {action}, unless it is allowed for single domains"))
             }
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 new(Verdict::Failed, format!("denied, tried with {with}: {error}"))
@@ -240,6 +265,14 @@ impl Tried<'_> {
             }
             Err(error) => Finding::failed(Check::Permission, operation, &error),
         }
+    }
+}
+
+impl Tried<'_> {
+    /// Whether the other operations would say the same: the cloud does not know the caller, or does not answer.
+    pub fn says_it_all(&self) -> bool {
+        let kinds = [ErrorKind::Unauthenticated, ErrorKind::Unavailable, ErrorKind::Timeout];
+        self.result.as_ref().is_err_and(|error| kinds.contains(&error.kind()))
     }
 }
 
@@ -292,7 +325,8 @@ mod tests {
         assert_eq!(verdicts(&findings), [Open, Failed, Failed]);
 
         let findings = credentials(vec![report("a", key())], |key| Some(format!("{} is strange", key.id())));
-        assert_eq!(verdicts(&findings), [Failed]);
+        assert_eq!(verdicts(&findings), [Warning]);
+        assert!(may_call(&findings));
         assert_eq!(findings[0].advice.as_deref(), Some("ak is strange"));
     }
 
@@ -311,23 +345,25 @@ mod tests {
             (Some(86_400), Verdict::Warning, "86400 s behind"),
             (None, Verdict::Open, "does not say"),
         ] {
-            let finding = clock("cloud".into(), ahead.map(SignedDuration::from_secs));
+            let finding = clock("cloud".into(), ahead.map(SignedDuration::from_secs), true);
             assert_eq!(finding.verdict, verdict, "{finding:?}");
             assert!(finding.detail.contains(words), "{finding:?}");
             assert_eq!(finding.advice.is_some(), verdict == Verdict::Warning);
         }
+        let finding = clock("cloud".into(), Some(SignedDuration::from_mins(20)), false);
+        assert_eq!(finding.verdict, Verdict::Failed);
     }
 
     #[test]
-    fn plain_http_to_another_machine_is_a_warning() {
-        let reached = || Ok(Reached { status: StatusCode::NOT_FOUND, ahead: None });
-        for (address, verdict) in [
-            ("https://live.example.com", Verdict::Ok),
-            ("http://127.0.0.1:1", Verdict::Ok),
-            ("http://live.example.com", Verdict::Warning),
+    fn plain_http_to_another_machine_and_servers_that_fail_are_warnings() {
+        for (address, status, verdict) in [
+            ("https://live.example.com", StatusCode::NOT_FOUND, Verdict::Ok),
+            ("https://live.example.com", StatusCode::BAD_GATEWAY, Verdict::Warning),
+            ("http://127.0.0.1:1", StatusCode::NOT_FOUND, Verdict::Ok),
+            ("http://live.example.com", StatusCode::NOT_FOUND, Verdict::Warning),
         ] {
             let address = Endpoint::parse("endpoint", address, true).unwrap();
-            assert_eq!(endpoint(&address, reached())[0].verdict, verdict);
+            assert_eq!(endpoint(&address, Ok(Reached { status, ahead: None }))[0].verdict, verdict);
         }
         let address = Endpoint::parse("endpoint", "live.example.com", true).unwrap();
         let failed = endpoint(&address, Err(Error::new(ErrorKind::Unavailable, "no connection")));
@@ -338,7 +374,7 @@ mod tests {
     fn a_refusal_proves_a_right_is_missing_only_if_it_says_so() {
         let tried = |result| {
             let (operation, action, with) = ("Delete", "live:Delete", "nothing");
-            let tried = Tried { operation, action, with, result, ambiguous: false };
+            let tried = Tried { operation, action, with, result, of_nobody: false };
             let finding = tried.finding();
             (finding.verdict, finding.advice)
         };

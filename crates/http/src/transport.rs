@@ -5,10 +5,10 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use jiff::Timestamp;
 use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
 use record_callback_core::{Error, ErrorKind, Result};
-use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AGE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Request, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -247,9 +247,10 @@ impl Answer {
         self.header(name)?.trim().parse().ok().map(Duration::from_millis)
     }
 
-    /// When the cloud answered, by its `Date` header.
+    /// What time it is for the cloud: its `Date` header, and the `Age` of an answer from a cache.
     pub fn date(&self) -> Option<Timestamp> {
-        http_date(self.header(DATE)?)
+        let age = self.header(AGE).and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        http_date(self.header(DATE)?)?.checked_add(SignedDuration::from_secs(age)).ok()
     }
 
     /// How long the standard `Retry-After` header asks to wait: seconds, or an HTTP date compared
@@ -366,6 +367,19 @@ mod tests {
         ] {
             assert_eq!(secrets.redact(&format!("is <{form}>")), "is <[redacted]>", "{form}");
         }
+    }
+
+    #[test]
+    fn the_time_of_an_answer_from_a_cache_is_when_it_arrives() {
+        let time = |age: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(DATE, HeaderValue::from_static("Fri, 02 Jan 2026 03:04:05 GMT"));
+            headers.extend(age.map(|age| (AGE, HeaderValue::from_static(age))));
+            Answer::new(StatusCode::OK, headers, "", Secrets::default()).date().unwrap().to_string()
+        };
+        assert_eq!(time(None), "2026-01-02T03:04:05Z");
+        assert_eq!(time(Some("3000")), "2026-01-02T03:54:05Z");
+        assert_eq!(time(Some("soon")), "2026-01-02T03:04:05Z");
     }
 
     #[test]

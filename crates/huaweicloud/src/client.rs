@@ -13,7 +13,6 @@ use record_callback_http::{
 };
 use secrecy::ExposeSecret;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use tokio::sync::OnceCell;
 
 use crate::VENDOR;
 use crate::config::{HuaweicloudClientBuilder, QUOTA};
@@ -38,7 +37,8 @@ struct Inner {
     iam: Iam,
     credentials: Credentials,
     project: Option<ProjectRef>,
-    project_id: OnceCell<String>,
+    /// Asked from IAM, and whom for.
+    found_project: tokio::sync::Mutex<Option<(String, String)>>,
 }
 
 impl fmt::Debug for HuaweicloudClient {
@@ -63,8 +63,13 @@ impl HuaweicloudClient {
         credentials: Credentials,
         project: Option<ProjectRef>,
     ) -> Self {
-        let project_id = OnceCell::new();
-        Self(Arc::new(Inner { pipeline, endpoint, iam, credentials, project, project_id }))
+        let found_project = tokio::sync::Mutex::default();
+        Self(Arc::new(Inner { pipeline, endpoint, iam, credentials, project, found_project }))
+    }
+
+    /// Where calls of Live go.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.0.endpoint
     }
 
     /// `POST /v1/{project_id}/record/callbacks`. The answer may be the object, only its id, or empty,
@@ -132,9 +137,8 @@ impl HuaweicloudClient {
         &self.0.credentials
     }
 
-    /// The way to Live.
-    pub(crate) fn live(&self) -> (&Pipeline, &Endpoint) {
-        (&self.0.pipeline, &self.0.endpoint)
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        &self.0.pipeline
     }
 
     pub(crate) fn iam(&self) -> &Iam {
@@ -176,13 +180,22 @@ impl HuaweicloudClient {
             return Ok(id.to_owned().into());
         }
         let Some(ProjectRef::Region(region)) = project else { return Err(no_project().into()) };
-        let discover = || self.0.iam.project_of(region, credentials);
-        let found = self.0.project_id.get_or_try_init(discover).await;
-        found.map(|id| id.as_str().into()).map_err(|error| match credential.explain(error) {
-            // That IAM knows nothing of the project says nothing about a config.
-            error if error.status().is_some() => of_credentials(error),
-            error => error.with_nothing_applied(),
-        })
+        let holder = credential.holder();
+        let mut found = self.0.found_project.lock().await;
+        if let Some((of, id)) = &*found
+            && *of == holder
+        {
+            return Ok(id.clone().into());
+        }
+        let id = self.0.iam.project_of(region, credentials).await.map_err(|error| {
+            match credential.explain(error) {
+                // That IAM knows nothing of the project says nothing about a config.
+                error if error.status().is_some() => of_credentials(error),
+                error => error.with_nothing_applied(),
+            }
+        })?;
+        *found = Some((holder, id.clone()));
+        Ok(id.into())
     }
 
     async fn unsigned(
@@ -225,18 +238,16 @@ impl HuaweicloudClient {
         };
         let result = pipeline.send(call, &sign, &classify).await;
         match result {
-            // A token may end before its time: its user changed, or it is another region's.
+            // What was issued may end before its time: its user changed, its role was taken away, it is another region's.
             Err(error) if error.kind() == ErrorKind::Unauthenticated => {
                 let refused = used.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let Some(refused) = refused else { return Err(error) };
-                if !credentials.renewable(&refused) {
+                if !credentials.replaces(&refused).await {
                     return Err(refused.explain(error));
                 }
                 let earlier = error.maybe_applied();
-                pipeline
-                    .send(call, &sign, &classify)
-                    .await
-                    .map_err(|error| error.with_maybe_applied_if(earlier))
+                let again = pipeline.send(call, &sign, &classify).await;
+                again.map_err(|error| error.with_maybe_applied_if(earlier))
             }
             result => result,
         }

@@ -202,7 +202,7 @@ impl HuaweicloudClientBuilder {
                 Credentials::AccessKey(Arc::new(credential::default_chain(&context, &iam.endpoint)))
             }
             Auth::AccessKey(provider) => Credentials::AccessKey(provider),
-            Auth::Token(value) => Credentials::Token(Arc::new(Token { value, project_id: None })),
+            Auth::Token(value) => Credentials::Token(Arc::new(Token::new(value, None))),
             Auth::Login(login) => {
                 let tokens = LoginTokens::new(
                     iam.clone(),

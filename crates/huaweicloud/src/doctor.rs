@@ -5,6 +5,7 @@ use record_callback_http::doctor::{Check, Finding, Tried, Verdict, credentials, 
 
 use crate::client::HuaweicloudClient;
 use crate::credential::{self, Credentials};
+use crate::error;
 use crate::policy::{SHOW_DOMAIN, action};
 use crate::wire::{self, ListQuery, PULL, PUSH, RecordCallbackConfigRequest};
 
@@ -41,11 +42,17 @@ impl HuaweicloudClient {
         }
         for operation in [wire::LIST, wire::SHOW, wire::CREATE, wire::UPDATE, wire::DELETE] {
             let tried = self.try_out(operation, domain).await;
-            let unknown =
-                tried.result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unauthenticated);
-            findings.push(tried.finding());
-            if unknown {
-                // The others would say the same.
+            let stop = tried.says_it_all();
+            findings.push(match &tried.result {
+                Err(error) if error::is_about_account(error) => {
+                    let failed = Finding::failed(Check::Permission, operation, error);
+                    failed.advise(
+                        "see to the account and the project in the vendor's console: no policy changes this",
+                    )
+                }
+                _ => tried.finding(),
+            });
+            if stop {
                 return findings;
             }
         }
@@ -73,8 +80,7 @@ impl HuaweicloudClient {
     }
 
     async fn examine_endpoints(&self) -> Vec<Finding> {
-        let (pipeline, live) = self.live();
-        let mut findings = endpoint(live, pipeline.reach(live).await);
+        let mut findings = endpoint(self.endpoint(), self.pipeline().reach(self.endpoint()).await);
         if self.asks_iam().await {
             let iam = self.iam();
             findings.extend(endpoint(&iam.endpoint, iam.pipeline.reach(&iam.endpoint).await));
@@ -106,7 +112,7 @@ impl HuaweicloudClient {
             }
             _ => ("an id no config has", self.delete_record_callback_config(NOBODYS_ID).await),
         };
-        Tried { operation, action: action(operation), with, result, ambiguous: false }
+        Tried { operation, action: action(operation), with, result, of_nobody: false }
     }
 
     /// Callbacks are configured for the ingest domain.

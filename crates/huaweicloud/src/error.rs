@@ -70,6 +70,12 @@ pub(crate) fn time_refused(error: &Error) -> bool {
     error.code() == Some("APIGW.0301")
 }
 
+/// Whether a denial is for the state of the account or the project, and not for a right.
+pub(crate) fn is_about_account(error: &Error) -> bool {
+    // Not identified, frozen or in debt; a project that is not available.
+    matches!(error.code(), Some("LIVE.100011013" | "LIVE.100011014" | "LIVE.100011015" | "APIGW.0310"))
+}
+
 /// Whether an update may have been refused for an empty text, in words we understand or not.
 pub(crate) fn empty_refused(error: &Error) -> bool {
     let not_understood = error.kind() == ErrorKind::Protocol && error.code().is_none();

@@ -120,7 +120,7 @@ pub(crate) fn call(operation: &'static str, time_refused: fn(&Error) -> bool) ->
 fn token(answer: &Answer) -> Result<Lease<Token>> {
     let TokenAnswer { token } = read(answer)?;
     let project_id = token.project.map(|project| project.id);
-    let value = Token { value: subject_token(answer)?.into(), project_id };
+    let value = Token::new(subject_token(answer)?.into(), project_id);
     Ok(Lease { value, expires_at: Some(token.expires_at), issued_at: answer.date() })
 }
 

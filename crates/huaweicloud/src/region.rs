@@ -1,11 +1,9 @@
 //! Which endpoints serve which region, in the order of the vendor's SDKs: a variable, a file, what is known.
 
-use std::path::{Path, PathBuf};
-
 use record_callback_core::{InvalidConfig, Result};
 use record_callback_http::{Endpoint, SourceContext};
 
-use crate::regions_file;
+use crate::regions_file::RegionsFile;
 
 /// Regions with a Live endpoint in the official SDK or the vendor's endpoint tables
 /// (page `api-live/live_03_0052`); their addresses have one form.
@@ -47,8 +45,6 @@ pub(crate) const DEFAULT_IAM: &str = "https://iam.myhuaweicloud.com";
 const VARIABLE: &str = "HW_REGION_NAME";
 /// Begins the variables with the endpoints of a region.
 const ENDPOINT_VARIABLE: &str = "HUAWEICLOUD_SDK_REGION_LIVE_";
-const FILE_VARIABLE: &str = "HUAWEICLOUD_SDK_REGIONS_FILE";
-const FILE: &str = ".huaweicloud/regions.yaml";
 
 /// A region, and the option or variable it is from.
 #[derive(Debug, Clone)]
@@ -71,18 +67,18 @@ impl Region {
         {
             return self.parse(&variable, address, allow_http);
         }
-        let file = regions_file(context);
-        if let Some((field, path)) = &file
-            && let Some(address) = regions_file::endpoint(field, path, &self.id)?
+        let file = RegionsFile::of(context);
+        if let Some(file) = &file
+            && let Some(address) = file.endpoint(&self.id)?
         {
-            return self.parse(&path.display().to_string(), &address, allow_http);
+            return self.parse(&file.path().display().to_string(), &address, allow_http);
         }
         if LIVE.contains(&self.id.as_str()) {
             let address = format!("https://live.{}.myhuaweicloud.com", self.id);
             return Ok(Endpoint::parse(self.field, &address, allow_http)?);
         }
         let problem = format!("`{}` is not a known region", self.id.escape_debug());
-        let file = file.map(|(_, path)| format!(" or {}", path.display())).unwrap_or_default();
+        let file = file.map(|file| format!(" or {}", file.path().display())).unwrap_or_default();
         let rule = format!("one of {}; or set the endpoint, here or in {variable}{file}", known());
         Err(InvalidConfig::new(self.field, problem, rule).into())
     }
@@ -114,14 +110,6 @@ pub(crate) fn no_endpoint() -> InvalidConfig {
 
 fn known() -> String {
     LIVE.join(", ")
-}
-
-/// The file with regions, there or not, and what errors about it name.
-fn regions_file(context: &SourceContext) -> Option<(&'static str, PathBuf)> {
-    match context.var(FILE_VARIABLE) {
-        Some(path) => Some((FILE_VARIABLE, Path::new(&path).to_owned())),
-        None => Some(("regions.yaml", context.in_home(FILE)?)),
-    }
 }
 
 #[cfg(test)]
@@ -186,7 +174,7 @@ mod tests {
         let variables = [("HOME", shown), ("USERPROFILE", shown)];
         assert_eq!(live("cn-north-4", &variables).unwrap(), "https://live.cn-north-4.myhuaweicloud.com/");
         std::fs::create_dir(home.path().join(".huaweicloud")).unwrap();
-        let path = home.path().join(FILE);
+        let path = home.path().join(".huaweicloud/regions.yaml");
         std::fs::write(&path, "LIVE: [{id: cn-north-4, endpoint: one.example.com}]").unwrap();
         assert_eq!(live("cn-north-4", &variables).unwrap(), "https://one.example.com/");
         std::fs::write(&path, "LIVE:\n  cn-north-4: one.example.com\n").unwrap();

@@ -1,14 +1,19 @@
 //! The YAML file in which the vendor's SDKs look for endpoints.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
+use record_callback_http::SourceContext;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
+/// Names the file.
+const VARIABLE: &str = "HUAWEICLOUD_SDK_REGIONS_FILE";
+/// Where it is without the variable, in the home directory.
+const FILE: &str = ".huaweicloud/regions.yaml";
 /// How the file calls the service; case does not matter.
 const SERVICE: &str = "LIVE";
 const RULE: &str =
@@ -27,29 +32,57 @@ struct Entry {
     endpoint: Option<String>,
 }
 
-/// The first endpoint the file at `path` has for `region`, if the file is there and has one. An error names `field`.
-pub(crate) fn endpoint(field: &'static str, path: &Path, region: &str) -> Result<Option<String>> {
-    let shown = path.display();
-    let text = match read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            let message = format!("{field}: {shown} cannot be read");
-            return Err(Error::new(ErrorKind::InvalidConfig, message).with_source(error));
+/// The file with regions, there or not.
+pub(crate) struct RegionsFile {
+    path: PathBuf,
+    /// Whether the variable names it. Then it has to be there.
+    is_named: bool,
+}
+
+impl RegionsFile {
+    /// The one that is named, else the one at home.
+    pub(crate) fn of(context: &SourceContext) -> Option<Self> {
+        match context.var(VARIABLE) {
+            Some(path) => Some(Self { path: path.into(), is_named: true }),
+            None => Some(Self { path: context.in_home(FILE)?, is_named: false }),
         }
-    };
-    // The library's own words repeat what is in the file.
-    let parsed: Option<Regions> = serde_saphyr::from_str(&text).map_err(|error| {
-        let line = error.location().map(|location| format!(" line {}", location.line())).unwrap_or_default();
-        InvalidConfig::new(field, format!("{shown}{line} is not as expected"), RULE)
-    })?;
-    let endpoint = |entry: Entry| entry.endpoints.into_iter().flatten().chain(entry.endpoint).next();
-    let found = parsed.unwrap_or_default().0.into_iter().filter(|entry| entry.id.as_deref() == Some(region));
-    // What comes last in the file counts.
-    Ok(found.rev().find_map(endpoint))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The first endpoint the file has for `region`, if it has one.
+    pub(crate) fn endpoint(&self, region: &str) -> Result<Option<String>> {
+        let field = if self.is_named { VARIABLE } else { "regions.yaml" };
+        let shown = self.path.display();
+        let text = match read(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.is_named => return Ok(None),
+            Err(error) => {
+                let message = format!("{field}: {shown} cannot be read");
+                return Err(Error::new(ErrorKind::InvalidConfig, message).with_source(error));
+            }
+        };
+        // The library's own words repeat what is in the file.
+        let parsed: Option<Regions> = serde_saphyr::from_str(&text).map_err(|error| {
+            let line =
+                error.location().map(|location| format!(" line {}", location.line())).unwrap_or_default();
+            InvalidConfig::new(field, format!("{shown}{line} is not as expected"), RULE)
+        })?;
+        let endpoint = |entry: Entry| entry.endpoints.into_iter().flatten().chain(entry.endpoint).next();
+        let found =
+            parsed.unwrap_or_default().0.into_iter().filter(|entry| entry.id.as_deref() == Some(region));
+        // What comes last in the file counts.
+        Ok(found.rev().find_map(endpoint))
+    }
 }
 
 fn read(path: &Path) -> io::Result<String> {
+    // Looked at before it is opened: opening a pipe waits for who writes to it.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
+    }
     let mut text = String::new();
     File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
     if text.len() as u64 > LONGEST {
@@ -93,8 +126,8 @@ mod tests {
     fn in_file(text: impl AsRef<[u8]>) -> Result<Option<String>, String> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("regions.yaml");
-        std::fs::write(&path, text).unwrap();
-        endpoint("regions.yaml", &path, "mars-1").map_err(|error| error.to_string())
+        fs::write(&path, text).unwrap();
+        RegionsFile { path, is_named: false }.endpoint("mars-1").map_err(|error| error.to_string())
     }
 
     #[test]
@@ -140,10 +173,36 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_named() {
-        let error = endpoint("F", Path::new("."), "mars-1").unwrap_err().to_string();
-        assert!(error.contains("F: . cannot be read"), "{error}");
         assert!(in_file(b"\xff\xfe").unwrap_err().contains("cannot be read"));
         let huge = "#".repeat(1024 * 1024 + 1);
         assert!(in_file(huge).unwrap_err().contains("cannot be read"));
+    }
+
+    #[test]
+    fn a_file_has_to_be_there_only_if_it_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let missing = |is_named| RegionsFile { path: directory.path().join("regions.yaml"), is_named };
+        assert_eq!(missing(false).endpoint("mars-1").unwrap(), None);
+        let error = missing(true).endpoint("mars-1").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        let expected = format!("HUAWEICLOUD_SDK_REGIONS_FILE: {}", missing(true).path().display());
+        assert!(error.message().starts_with(&expected), "{error}");
+    }
+
+    /// The test would wait for ever if it were opened.
+    #[test]
+    fn what_is_no_regular_file_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut others = vec![directory.path().to_owned()];
+        if cfg!(unix) {
+            others.push(directory.path().join("pipe"));
+            assert!(std::process::Command::new("mkfifo").arg(&others[1]).status().unwrap().success());
+        }
+        for path in others {
+            let error = RegionsFile { path, is_named: false }.endpoint("mars-1").unwrap_err();
+            assert!(error.message().contains("cannot be read"), "{error}");
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            assert_eq!(source, "is no regular file");
+        }
     }
 }

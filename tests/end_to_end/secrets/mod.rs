@@ -8,6 +8,7 @@ mod fleet;
 mod receiving;
 mod servers;
 mod sinks;
+mod sources;
 
 use std::fmt::{Debug, Write as _};
 use std::io;
@@ -42,7 +43,7 @@ use tokio::task::JoinHandle;
 
 use self::clients::*;
 use self::servers::*;
-use self::sinks::webhook_secret;
+use self::sinks::{unused, webhook_secret};
 
 const VARIABLES: &[KeyVariables] =
     &[KeyVariables { id: "ID", secret: "SECRET", security_token: "TOKEN", project_id: None }];

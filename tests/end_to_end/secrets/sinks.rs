@@ -22,7 +22,7 @@ fn forward_to(address: SocketAddr) -> ForwardSinkBuilder {
 }
 
 /// A port on which nobody listens while the socket is there.
-fn unused() -> (TcpSocket, SocketAddr) {
+pub(crate) fn unused() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = socket.local_addr().unwrap();

@@ -14,8 +14,8 @@ pub const PIECE: usize = 10;
 #[derive(Default)]
 pub struct Secrets {
     pieces: HashMap<[u8; PIECE], (&'static str, &'static str)>,
-    /// How pieces begin, to skip most of a text quickly.
-    beginnings: HashSet<[u8; 2]>,
+    /// Whether a piece begins with these two bytes, to skip most of a text quickly; empty while there is no piece.
+    beginnings: Vec<bool>,
     known: HashSet<String>,
 }
 
@@ -61,7 +61,8 @@ impl Secrets {
                 // A run of digits is anything, unless the secret is a number.
                 if is_number || !piece.iter().all(u8::is_ascii_digit) {
                     let piece: [u8; PIECE] = piece.try_into().unwrap();
-                    self.beginnings.insert([piece[0], piece[1]]);
+                    self.beginnings.resize(usize::from(u16::MAX) + 1, false);
+                    self.beginnings[beginning(&piece)] = true;
                     self.pieces.insert(piece, (name, form));
                 }
             }
@@ -95,6 +96,13 @@ impl Secrets {
                         self.add("signature", signature.trim_start_matches("v1,"));
                     }
                 }
+                // What a service answers instead of a token is none.
+                ("x-metadata-token" | "x-aliyun-ecs-metadata-token", _)
+                    if value.bytes().all(|byte| byte.is_ascii_alphanumeric())
+                        && self.known.insert(value.clone()) =>
+                {
+                    self.add("metadata token", &value);
+                }
                 // Issued tokens are long; nothing shows an end of one and not its beginning.
                 ("x-auth-token", _) if self.known.insert(value.clone()) => {
                     self.add("issued token", &value[..value.len().min(200)]);
@@ -104,11 +112,16 @@ impl Secrets {
         }
     }
 
-    /// Adds what proves a body to be a cloud's, if it is in the body.
+    /// Adds what proves a body to be a cloud's or its caller to be known, if it is in the body.
     pub fn add_body(&mut self, body: &str) {
         let body = serde_json::from_str::<Value>(body).unwrap_or_default();
         if let Some(signature) = body["auth_sign"].as_str() {
             self.add("signature", signature);
+        }
+        // What IAM gives a key for.
+        let token = body["auth"]["identity"]["token"]["id"].as_str();
+        if let Some(token) = token.filter(|token| self.known.insert((*token).to_owned())) {
+            self.add("issued token", &token[..token.len().min(200)]);
         }
     }
 
@@ -125,8 +138,12 @@ impl Secrets {
     }
 
     fn is_piece(&self, piece: &[u8]) -> bool {
-        self.beginnings.contains(&piece[..2]) && self.pieces.contains_key(piece)
+        self.beginnings.get(beginning(piece)) == Some(&true) && self.pieces.contains_key(piece)
     }
+}
+
+fn beginning(piece: &[u8]) -> usize {
+    usize::from(u16::from_be_bytes([piece[0], piece[1]]))
 }
 
 /// Lower case, with a single space for white space of any kind.

@@ -53,7 +53,8 @@ pub struct SourceReport {
 
 /// Sources asked one after the other until one has a key, which is asked first from then on.
 ///
-/// A source that fails hides none behind it; that it failed is logged. When none has a key, the error says why.
+/// A source that fails hides none behind it; that it failed is logged. When none has a key, the error says why. Once a source
+/// had a key, its failures are failures: only when it is no longer set up are the others asked.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -106,21 +107,26 @@ impl CredentialProvider for CredentialChain {
         let Inner { sources, last } = &*self.0;
         let before = last.load(Ordering::Relaxed);
         let mut misses = Vec::new();
-        // The order of the others is kept.
-        let others = (0..sources.len()).filter(|at| *at != before);
-        for at in sources.get(before).map(|_| before).into_iter().chain(others) {
-            let source = &sources[at];
+        if let Some(source) = sources.get(before) {
+            match source.find().await {
+                Ok(key) => return Ok(key),
+                // The next one's key may be another account's: a moment's failure is no reason to become somebody else.
+                Err(Miss::Failed(error)) => {
+                    return Err(Error::new(error.kind(), format!("{}: {error}", source.name())));
+                }
+                Err(miss) => misses.push((source.name(), miss)),
+            }
+        }
+        for (at, source) in sources.iter().enumerate().filter(|(at, _)| *at != before) {
             match source.find().await {
                 Ok(key) => {
-                    if at != before {
-                        last.store(at, Ordering::Relaxed);
-                        for (name, miss) in &misses {
-                            if let Miss::Failed(error) = miss {
-                                warn!(source = name, %error, "a source of credentials failed, the next is used");
-                            }
+                    last.store(at, Ordering::Relaxed);
+                    for (name, miss) in &misses {
+                        if let Miss::Failed(error) = miss {
+                            warn!(source = name, %error, "a source of credentials failed, the next is used");
                         }
-                        info!(source = source.name(), origin = key.origin(), "found credentials");
                     }
+                    info!(source = source.name(), origin = key.origin(), "found credentials");
                     return Ok(key);
                 }
                 Err(miss) => misses.push((source.name(), miss)),
@@ -228,6 +234,11 @@ mod tests {
             assert_eq!(chain.access_key().await.unwrap().id(), "b");
             assert_eq!(sources.each_ref().map(Told::asked), asked);
         }
+        // What fails for a moment is not replaced by somebody else's key.
+        sources[1].say(Saying::Failure(ErrorKind::Unavailable));
+        let error = chain.access_key().await.unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Unavailable, "b: is broken (unavailable)"));
+        assert_eq!(sources.each_ref().map(Told::asked), [0, 1, 0]);
         sources[1].say(Saying::Nothing);
         assert_eq!(chain.access_key().await.unwrap().id(), "c");
         assert_eq!(sources.each_ref().map(Told::asked), [1, 1, 1]);

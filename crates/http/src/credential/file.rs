@@ -37,7 +37,7 @@ impl CredentialFile {
             Ok(Err(error)) if error.kind() == IoErrorKind::NotFound => {
                 Err(Miss::NotConfigured(format!("{} is not there", path.display())))
             }
-            Ok(Err(error)) => Err(failed("cannot be read").with_source(error).into()),
+            Ok(Err(error)) => Err(failed(&format!("cannot be read ({error})")).into()),
             Err(_) => Err(failed("reading it was interrupted").into()),
         }
     }
@@ -89,6 +89,10 @@ fn expectation(error: &serde_json::Error) -> String {
 }
 
 fn read(path: &Path) -> std::io::Result<(String, Metadata)> {
+    // Looked at before it is opened: opening a pipe waits for who writes to it.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::new(IoErrorKind::InvalidInput, "is no regular file"));
+    }
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     let mut text = String::new();

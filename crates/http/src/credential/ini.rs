@@ -1,7 +1,8 @@
-/// A file of `[section]`s with `name = value` lines, as SDKs keep credentials in.
+/// A file of `[section]`s with `name = value` lines, as SDKs keep credentials in; read as Python's `configparser` reads it.
 ///
-/// Comments are lines that begin with `#` or `;`. `:` separates as `=` does. A section or name given again is a mistake,
-/// as it is for Python's `configparser`; so are lines that are neither, and `"` in a section's name. Values are not
+/// Comments are lines that begin with `#` or `;`. `:` separates as `=` does. A line further in than the name above it
+/// goes on with its value. What `[DEFAULT]` says holds in every section that does not say otherwise. A section or name
+/// given again is a mistake, and so are lines that are none of these, and `"` in a section's name. Values are not
 /// interpreted.
 #[derive(Debug)]
 pub struct Ini {
@@ -17,13 +18,25 @@ pub struct IniSection {
     values: Vec<(String, String)>,
 }
 
+/// What holds in every section.
+const DEFAULT: &str = "DEFAULT";
+
 impl Ini {
     /// Reads `text`. An error is the line of a mistake and what was expected there.
     pub fn parse(text: &str) -> Result<Self, (usize, String)> {
         let mut sections: Vec<IniSection> = Vec::new();
-        for (line, content) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-            let content = content.trim();
+        // How far in the name is whose value may go on.
+        let mut indent = None;
+        for (line, whole) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+            let content = whole.trim();
             if content.is_empty() || content.starts_with(['#', ';']) {
+                continue;
+            }
+            let own_indent = whole.len() - whole.trim_start().len();
+            if let Some(value) = sections.last_mut().and_then(|section| section.values.last_mut())
+                && indent.is_some_and(|indent| own_indent > indent)
+            {
+                value.1 = format!("{}\n{content}", value.1).trim_start().to_owned();
                 continue;
             }
             if let Some(rest) = content.strip_prefix('[') {
@@ -37,6 +50,7 @@ impl Ini {
                     return Err((line, "expected each section once".to_owned()));
                 }
                 sections.push(IniSection { name, line, values: Vec::new() });
+                indent = None;
                 continue;
             }
             let expected = || (line, "expected `[section]` or `name = value`".to_owned());
@@ -47,18 +61,26 @@ impl Ini {
                 return Err((line, "expected each name once in a section".to_owned()));
             }
             section.values.push((name, value.to_owned()));
+            indent = Some(own_indent);
+        }
+        let defaults = sections.iter().find(|section| section.name == DEFAULT);
+        let defaults = defaults.map(|section| section.values.clone()).unwrap_or_default();
+        for section in &mut sections {
+            let missing: Vec<_> =
+                defaults.iter().filter(|(name, _)| section.get(name).is_none()).cloned().collect();
+            section.values.extend(missing);
         }
         Ok(Self { sections })
     }
 
     /// The section of this name.
     pub fn section(&self, name: &str) -> Option<&IniSection> {
-        self.sections.iter().find(|section| section.name == name)
+        self.sections.iter().find(|section| section.name == name && name != DEFAULT)
     }
 
     /// The names of all sections.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.sections.iter().map(|section| section.name.as_str())
+        self.sections.iter().map(|section| section.name.as_str()).filter(|name| *name != DEFAULT)
     }
 }
 
@@ -92,6 +114,18 @@ mod tests {
         assert_eq!((section.get("empty"), section.get("none")), (Some(""), None));
         assert_eq!(ini.section("other").unwrap().get("key"), Some("1"));
         assert!(Ini::parse("").unwrap().section("default").is_none());
+    }
+
+    #[test]
+    fn values_go_on_further_in_and_defaults_hold_everywhere() {
+        let text = "[DEFAULT]\npolicy =\n  {\n    \"a\": 1\n  }\nregion = x\n\n[a]\n  key = 1\n  region = y\n[b]\nkey =\n\n 2\n# c\n 3\n";
+        let ini = Ini::parse(text).unwrap();
+        assert_eq!(ini.names().collect::<Vec<_>>(), ["a", "b"]);
+        assert!(ini.section("DEFAULT").is_none());
+        let value = |section: &str, name| ini.section(section).unwrap().get(name);
+        assert_eq!(value("a", "policy"), Some("{\n\"a\": 1\n}"));
+        assert_eq!((value("a", "key"), value("a", "region")), (Some("1"), Some("y")));
+        assert_eq!((value("b", "key"), value("b", "region")), (Some("2\n3"), Some("x")));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod renewed;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -20,7 +21,7 @@ pub use self::context::SourceContext;
 pub use self::env::{EnvCredentials, KeyVariables, named_variable};
 pub use self::file::CredentialFile;
 pub use self::ini::{Ini, IniSection};
-pub use self::renewed::{Lease, Renewed};
+pub use self::renewed::{Lease, Refusable, Renewed};
 
 /// An access key: a public id, its secret and, for temporary keys, a security token.
 ///
@@ -34,6 +35,7 @@ pub struct AccessKey {
     expires_at: Option<Timestamp>,
     project_id: Option<String>,
     origin: Option<Arc<str>>,
+    refused: Arc<AtomicBool>,
 }
 
 impl AccessKey {
@@ -46,6 +48,7 @@ impl AccessKey {
             expires_at: None,
             project_id: None,
             origin: None,
+            refused: Arc::default(),
         }
     }
 
@@ -108,6 +111,16 @@ impl AccessKey {
     }
 }
 
+impl Refusable for AccessKey {
+    fn refuse(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
+
+    fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
+
 impl fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessKey")
@@ -150,6 +163,16 @@ impl CredentialProvider for StaticCredentials {
     async fn access_key(&self) -> Result<Arc<AccessKey>> {
         Ok(Arc::clone(&self.0))
     }
+}
+
+/// Whether there is another key than one the cloud refused, which then is not used again. Only a key that was issued for a
+/// time can have ended before it: its role was taken away, or was changed.
+pub async fn replaces(provider: &dyn CredentialProvider, refused: &AccessKey) -> bool {
+    if refused.expires_at().is_none() {
+        return false;
+    }
+    refused.refuse();
+    provider.access_key().await.is_ok_and(|key| key.id() != refused.id())
 }
 
 /// An error of getting credentials, such that nobody takes it for one of the call they are for: of no kind that says

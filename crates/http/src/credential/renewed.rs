@@ -1,14 +1,18 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use record_callback_core::{Error, ErrorKind, Result};
+use tokio::time::timeout;
 use tracing::warn;
 
 use crate::effects::Clock;
 
 /// How long a value that could not be renewed is used before that is tried again.
-const PAUSE: SignedDuration = SignedDuration::from_secs(10);
+const PAUSE: SignedDuration = SignedDuration::from_secs(30);
+/// How long anybody waits for a new value while the old one is still good.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A value somebody issued for a time.
 #[derive(Debug)]
@@ -22,10 +26,19 @@ pub struct Lease<T> {
     pub issued_at: Option<Timestamp>,
 }
 
+/// What a cloud may refuse before its end.
+pub trait Refusable {
+    /// Marks that the cloud refused it.
+    fn refuse(&self);
+
+    /// Whether it did.
+    fn is_refused(&self) -> bool;
+}
+
 /// A value with an end, kept until shortly before it and then fetched anew: once, for all who ask.
 ///
-/// While it cannot be renewed, the old one is used for as long as it holds. A failure is told to those who waited for
-/// it and then forgotten.
+/// While it cannot be renewed, the old one is used for as long as it holds. One that was refused is not used again. A
+/// failure is told to those who waited for it and then forgotten.
 pub struct Renewed<T> {
     clock: Arc<dyn Clock>,
     ahead: SignedDuration,
@@ -61,7 +74,7 @@ enum Age<T> {
     Gone,
 }
 
-impl<T> Renewed<T> {
+impl<T: Refusable> Renewed<T> {
     /// Keeps values until `ahead` of their end. Of short ones, a third of what is left when they are fetched.
     pub fn new(clock: Arc<dyn Clock>, ahead: SignedDuration) -> Self {
         Self {
@@ -83,13 +96,19 @@ impl<T> Renewed<T> {
             Age::Old(value) => {
                 // Somebody renews it already: no need to wait.
                 let Ok(_one_at_a_time) = self.renewing.try_lock() else { return Ok(value) };
-                match self.age() {
-                    Age::Fresh(value) => Ok(value),
-                    Age::Old(_) | Age::Gone => match fetch().await.and_then(|lease| self.keep(lease)) {
-                        Ok(value) => Ok(value),
-                        Err(error) => self.make_do(value, error),
-                    },
+                if let Age::Fresh(value) = self.age() {
+                    return Ok(value);
                 }
+                // Before the attempt, so that who gives up waiting leaves the others the old one.
+                self.postpone();
+                let renewed = match timeout(PATIENCE, fetch()).await {
+                    Ok(fetched) => fetched.and_then(|lease| self.keep(lease)),
+                    Err(_) => {
+                        let message = format!("it was not there within {} s", PATIENCE.as_secs());
+                        Err(Error::new(ErrorKind::Timeout, message))
+                    }
+                };
+                renewed.or_else(|error| self.make_do(value, error))
             }
             Age::Gone => {
                 let failed_before = self.failed.read().unwrap_or_else(PoisonError::into_inner).count;
@@ -103,19 +122,12 @@ impl<T> Renewed<T> {
         }
     }
 
-    /// Forgets `refused`, unless somebody renewed it already.
-    pub fn discard(&self, refused: &Arc<T>) {
-        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        if held.as_ref().is_some_and(|held| Arc::ptr_eq(&held.value, refused)) {
-            *held = None;
-        }
-    }
-
     fn age(&self) -> Age<T> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
         let Some(Held { value, times }) = &*held else { return Age::Gone };
         let now = self.clock.now();
         match times {
+            _ if value.is_refused() => Age::Gone,
             Some(times) if now >= times.ends_at => Age::Gone,
             Some(times) if now >= times.renew_at => Age::Old(Arc::clone(value)),
             _ => Age::Fresh(Arc::clone(value)),
@@ -150,18 +162,20 @@ impl<T> Renewed<T> {
         Ok(Times { renew_at, ends_at })
     }
 
-    /// Goes on with the value that could not be renewed.
-    fn make_do(&self, value: Arc<T>, error: Error) -> Result<Arc<T>> {
+    /// Leaves the value that is to be renewed as it is for a while.
+    fn postpone(&self) {
+        let later = self.clock.now().saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        let times = held
-            .as_mut()
-            .filter(|held| Arc::ptr_eq(&held.value, &value))
-            .and_then(|held| held.times.as_mut());
-        let now = self.clock.now();
-        match times {
-            Some(times) if now < times.ends_at => {
-                times.renew_at = now.saturating_add(PAUSE).unwrap_or(times.ends_at);
-                warn!(%error, ends_at = %times.ends_at, "a credential could not be renewed and is used to its end");
+        if let Some(times) = held.as_mut().and_then(|held| held.times.as_mut()) {
+            times.renew_at = later;
+        }
+    }
+
+    /// Goes on with the value that could not be renewed, if it still holds.
+    fn make_do(&self, value: Arc<T>, error: Error) -> Result<Arc<T>> {
+        match self.age() {
+            Age::Fresh(held) | Age::Old(held) if Arc::ptr_eq(&held, &value) => {
+                warn!(%error, "a credential could not be renewed and is used to its end");
                 Ok(value)
             }
             _ => Err(error),
@@ -196,7 +210,7 @@ impl<T> fmt::Debug for Renewed<T> {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
     use super::*;
 
@@ -216,6 +230,19 @@ mod tests {
     impl Clock for Hand {
         fn now(&self) -> Timestamp {
             *self.0.lock().unwrap()
+        }
+    }
+
+    #[derive(Debug)]
+    struct Number(u32, AtomicBool);
+
+    impl Refusable for Number {
+        fn refuse(&self) {
+            self.1.store(true, Ordering::Relaxed);
+        }
+
+        fn is_refused(&self) -> bool {
+            self.1.load(Ordering::Relaxed)
         }
     }
 
@@ -240,21 +267,25 @@ mod tests {
             *self.lifetime.lock().unwrap() = seconds;
         }
 
-        async fn issue(&self) -> Result<Lease<u32>> {
+        async fn issue(&self) -> Result<Lease<Number>> {
             let number = self.issued.fetch_add(1, Ordering::Relaxed) + 1;
             tokio::task::yield_now().await;
             let lifetime = *self.lifetime.lock().unwrap();
             let lifetime = lifetime.ok_or_else(|| Error::new(ErrorKind::Unavailable, "is down"))?;
             let now = self.clock.now() + SignedDuration::from_secs(self.ahead);
             let expires_at = Some(now + SignedDuration::from_secs(lifetime));
-            Ok(Lease { value: number, expires_at, issued_at: self.says_time.then_some(now) })
+            Ok(Lease {
+                value: Number(number, AtomicBool::new(false)),
+                expires_at,
+                issued_at: self.says_time.then_some(now),
+            })
         }
     }
 
     const QUARTER: SignedDuration = SignedDuration::from_mins(15);
 
-    async fn get(renewed: &Renewed<u32>, issuer: &Issuer) -> Result<u32> {
-        renewed.get(|| issuer.issue()).await.map(|value| *value)
+    async fn get(renewed: &Renewed<Number>, issuer: &Issuer) -> Result<u32> {
+        renewed.get(|| issuer.issue()).await.map(|value| value.0)
     }
 
     #[tokio::test]
@@ -312,7 +343,7 @@ mod tests {
         issuer.lifetime(None);
         clock.pass(50 * 60);
         // One try, then none until the pause is over.
-        for (pass, tries) in [(0, 2), (9, 2), (1, 3)] {
+        for (pass, tries) in [(0, 2), (29, 2), (1, 3)] {
             clock.pass(pass);
             assert_eq!(get(&renewed, &issuer).await.unwrap(), 1);
             assert_eq!(issuer.issued.load(Ordering::Relaxed), tries);
@@ -321,6 +352,26 @@ mod tests {
         assert_eq!(get(&renewed, &issuer).await.unwrap_err().kind(), ErrorKind::Unavailable);
         issuer.lifetime(Some(3600));
         assert_eq!(get(&renewed, &issuer).await.unwrap(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_renewal_that_hangs_goes_on_with_the_old_value() {
+        let clock = Hand::new();
+        let (renewed, issuer) = (Renewed::new(Arc::new(clock.clone()), QUARTER), Issuer::new(&clock, 3600));
+        assert_eq!(get(&renewed, &issuer).await.unwrap(), 1);
+        clock.pass(50 * 60);
+        let hangs = || std::future::pending::<Result<Lease<Number>>>();
+        // Cut short by the caller.
+        let cut = timeout(Duration::from_secs(2), renewed.get(hangs)).await;
+        assert!(cut.is_err());
+        assert_eq!(renewed.get(hangs).await.unwrap().0, 1);
+        // By itself, after the pause.
+        clock.pass(30);
+        let before = tokio::time::Instant::now();
+        assert_eq!(renewed.get(hangs).await.unwrap().0, 1);
+        assert_eq!(before.elapsed(), PATIENCE);
+        clock.pass(30);
+        assert_eq!(get(&renewed, &issuer).await.unwrap(), 2);
     }
 
     #[tokio::test]
@@ -344,13 +395,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_value_is_forgotten_once() {
+    async fn a_refused_value_is_not_used_again() {
         let clock = Hand::new();
         let (renewed, issuer) = (Renewed::new(Arc::new(clock.clone()), QUARTER), Issuer::new(&clock, 3600));
         let refused = renewed.get(|| issuer.issue()).await.unwrap();
-        renewed.discard(&refused);
+        refused.refuse();
         assert_eq!(get(&renewed, &issuer).await.unwrap(), 2);
-        renewed.discard(&refused);
+        // Said again by another who was refused with it.
+        refused.refuse();
         assert_eq!(get(&renewed, &issuer).await.unwrap(), 2);
+        renewed.get(|| issuer.issue()).await.unwrap().refuse();
+        issuer.lifetime(None);
+        assert!(get(&renewed, &issuer).await.is_err());
     }
 }

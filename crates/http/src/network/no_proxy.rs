@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
-/// The hosts that are reached without a proxy, by the rules of curl.
+/// The hosts that are reached without a proxy: those curl reaches so, and besides, with `*` among others in the list or a
+/// network of all addresses (`0.0.0.0/0`), what these say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct NoProxy(Vec<Entry>);
 

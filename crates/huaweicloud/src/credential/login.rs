@@ -55,9 +55,4 @@ impl LoginTokens {
     pub(super) async fn current(&self) -> Result<Arc<Token>> {
         self.token.get(|| self.iam.issue_token(&self.login, &self.project)).await
     }
-
-    /// Forgets a token that was refused.
-    pub(super) fn discard(&self, refused: &Arc<Token>) {
-        self.token.discard(refused);
-    }
 }

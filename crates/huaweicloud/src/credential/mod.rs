@@ -12,10 +12,13 @@ mod temporary;
 mod token_file;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::SignedDuration;
 use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
-use record_callback_http::{AccessKey, CredentialChain, CredentialProvider, Endpoint, SourceContext};
+use record_callback_http::{
+    AccessKey, CredentialChain, CredentialProvider, Endpoint, Refusable, SourceContext, replaces,
+};
 use secrecy::SecretString;
 
 use self::env::Environment;
@@ -76,6 +79,15 @@ pub(crate) enum Credential {
 }
 
 impl Credential {
+    /// Whose it is, to tell one holder from another: temporary keys change their id and keep their source.
+    pub(crate) fn holder(&self) -> String {
+        match self {
+            Self::AccessKey(key) if key.expires_at().is_some() => key.origin().unwrap_or_default().to_owned(),
+            Self::AccessKey(key) => key.id().to_owned(),
+            Self::Token(_) => String::new(),
+        }
+    }
+
     /// The project it is for, as far as is known.
     pub(crate) fn project_id(&self) -> Option<&str> {
         match self {
@@ -103,6 +115,23 @@ pub(crate) struct Token {
     pub(crate) value: SecretString,
     /// The project the token is for, as far as IAM said.
     pub(crate) project_id: Option<String>,
+    refused: AtomicBool,
+}
+
+impl Token {
+    pub(crate) fn new(value: SecretString, project_id: Option<String>) -> Self {
+        Self { value, project_id, refused: AtomicBool::new(false) }
+    }
+}
+
+impl Refusable for Token {
+    fn refuse(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
+
+    fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
 }
 
 /// Where the credential of each request comes from.
@@ -131,13 +160,14 @@ impl Credentials {
         }
     }
 
-    /// Drops a refused token; true when another can be had.
-    pub(crate) fn renewable(&self, refused: &Credential) -> bool {
+    /// Whether another can be had for one that was refused.
+    pub(crate) async fn replaces(&self, refused: &Credential) -> bool {
         match (self, refused) {
-            (Self::Login(tokens), Credential::Token(token)) => {
-                tokens.discard(token);
+            (Self::Login(_), Credential::Token(token)) => {
+                token.refuse();
                 true
             }
+            (Self::AccessKey(provider), Credential::AccessKey(key)) => replaces(&**provider, key).await,
             _ => false,
         }
     }

@@ -53,6 +53,9 @@ impl Pod {
             let mut secrets = Secrets::default();
             secrets.add(Some(token.expose_secret()));
             secrets.add(Some(uri));
+            // Who repeats the request, repeats it without the host.
+            secrets.add(Some(url.path()));
+            secrets.add_query(Some(uri));
             Ok(Signed { request, secrets })
         };
         let pipeline = self.context.nearby(&endpoint, TIMEOUT)?;

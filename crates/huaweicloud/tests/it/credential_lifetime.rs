@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use record_callback_core::ErrorKind;
 use record_callback_http::CredentialProvider;
 use record_callback_huaweicloud::Login;
-use record_callback_mock::{Fault, FaultKind, MockHuaweicloud};
+use record_callback_mock::{Fault, FaultKind, MockHuaweicloud, ReceivedRequest};
 
 use crate::credential_world::{World, list};
 
@@ -105,7 +105,7 @@ async fn each_fetch_reads_the_token_there_is_then() {
         chain.access_key().await.unwrap();
         let requests = [world.cloud.iam_requests(), world.cloud.metadata_requests()].concat();
         let shown = |token: &str| {
-            let is_shown = |request: &&record_callback_mock::ReceivedRequest| {
+            let is_shown = |request: &&ReceivedRequest| {
                 String::from_utf8_lossy(request.body()).contains(token)
                     || request.header("authorization") == Some(token)
             };
@@ -159,5 +159,60 @@ async fn a_login_with_a_wrong_clock_is_made_once() {
         world.pass(24 * 60 - 40);
         list(&client).await.unwrap();
         assert_eq!(world.cloud.iam_requests().len(), 2, "{hours}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_was_taken_away_is_replaced_and_the_call_sent_again() {
+    for (world, source, fetch) in fetching().await {
+        let chain = world.chain();
+        let client = world.builder().credentials(chain.clone()).build().unwrap();
+        list(&client).await.unwrap();
+        let first = chain.access_key().await.unwrap();
+        assert!(world.cloud.remove_access_key(first.id()), "{source}");
+        let result = list(&client).await;
+        let second = chain.access_key().await.unwrap();
+        let statuses: Vec<_> = world.cloud.requests().iter().map(ReceivedRequest::status).collect();
+        if second.id() == first.id() {
+            // The machine's services give the same one for a while: it is not tried again.
+            assert_eq!((result.unwrap_err().kind(), statuses), (ErrorKind::Unauthenticated, vec![200, 401]));
+        } else {
+            result.unwrap();
+            assert_eq!(statuses, [200, 401, 200], "{source}");
+            assert_eq!(asked(&world), 2 * fetch, "{source}");
+        }
+    }
+}
+
+/// Another key may be another account's, whose project of the region is another.
+#[tokio::test]
+async fn the_project_of_a_region_is_asked_for_each_holder_of_keys() {
+    let other = ("OTHERACCOUNTSKEY0001", "s3cr3t-of-the-other");
+    let cloud = MockHuaweicloud::builder().access_key("FIRSTACCOUNTSKEY0001", "s3cr3t-of-the-first");
+    let mut world = World::start_as(cloud.access_key(other.0, other.1)).await;
+    world.unset("HUAWEICLOUD_SDK_PROJECT_ID");
+    world.write(".huaweicloud/credentials", "[basic]\nak = FIRSTACCOUNTSKEY0001\nsk = s3cr3t-of-the-first\n");
+    let client = world.builder().region(world.cloud.region()).build().unwrap();
+    for asked in [1, 1] {
+        list(&client).await.unwrap();
+        assert_eq!(world.cloud.iam_requests().len(), asked);
+    }
+    world.write(".huaweicloud/credentials", &format!("[basic]\nak = {}\nsk = {}\n", other.0, other.1));
+    for asked in [2, 2] {
+        list(&client).await.unwrap();
+        assert_eq!(world.cloud.iam_requests().len(), asked);
+    }
+}
+
+/// Temporary keys change their ids and stay the same holder's.
+#[tokio::test]
+async fn the_project_of_a_region_is_not_asked_for_each_temporary_key() {
+    let mut world = World::start().await.with_oidc();
+    world.unset("HUAWEICLOUD_SDK_PROJECT_ID");
+    let client = world.builder().region(world.cloud.region()).build().unwrap();
+    for asked in [2, 3, 4] {
+        list(&client).await.unwrap();
+        assert_eq!(world.cloud.iam_requests().len(), asked, "a key each hour, the project once");
+        world.pass(60);
     }
 }
