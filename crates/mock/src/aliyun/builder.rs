@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    credentials::{AccessKey, AccessKeys},
+    credentials::{AccessKey, AccessKeys, Secret},
     delivery::DeliveryPolicy,
     quota::{Counters, Quota},
     server::Server,
@@ -161,7 +161,7 @@ impl MockAliyunBuilder {
     /// Lets the role's trust policy ask for an external id, which `AssumeRole` then has to give. By default it does not
     /// matter.
     pub fn external_id(mut self, id: impl Into<String>) -> Self {
-        self.sources.external_id = Some(id.into());
+        self.sources.external_id = Some(Secret::new(id));
         self
     }
 

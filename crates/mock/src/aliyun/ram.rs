@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::auth::Authenticator;
 use crate::{
-    credentials::AccessKeys,
+    credentials::{AccessKeys, Secret},
     session::{self, Proofs, Session},
 };
 
@@ -22,7 +22,7 @@ pub(super) struct Ram {
     pub(super) ecs_role: String,
     pub(super) oidc_provider_arn: String,
     /// What the role's trust policy asks for.
-    pub(super) external_id: Option<String>,
+    pub(super) external_id: Option<Secret>,
     pub(super) oidc_tokens: Proofs,
 }
 
@@ -31,7 +31,7 @@ impl Ram {
     const SUBJECT: &str = "system:serviceaccount:default:mock";
     const AUDIENCE: &str = "sts.aliyuncs.com";
 
-    pub(super) fn new(authenticator: Arc<Authenticator>, external_id: Option<String>) -> Self {
+    pub(super) fn new(authenticator: Arc<Authenticator>, external_id: Option<Secret>) -> Self {
         let account_id = format!("1{:015}", fastrand::u64(..1_000_000_000_000_000));
         Self {
             authenticator,

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     admin::Control,
     clock::Clock,
+    credentials::Secret,
     faults::Faults,
     recorded::ReceivedRequest,
     server::{Server, Service},
@@ -27,7 +28,7 @@ pub(super) struct Settings {
     pub(super) metadata_addr: SocketAddr,
     pub(super) imds: Imds,
     pub(super) has_ecs_role: bool,
-    pub(super) external_id: Option<String>,
+    pub(super) external_id: Option<Secret>,
     /// Of the keys that metadata and the URI give.
     pub(super) session_lifetime: SignedDuration,
 }

@@ -89,7 +89,7 @@ impl Sts {
 
     fn assume_role(&self, request: &ApiRequest<'_>, now: Timestamp) -> Result<Fields> {
         let wanted = self.wanted(request)?;
-        if self.ram.external_id.as_deref().is_some_and(|id| request.text("ExternalId") != Some(id)) {
+        if self.ram.external_id.as_ref().is_some_and(|id| request.text("ExternalId") != Some(id.expose())) {
             return Err(no_permission());
         }
         Ok(self.assumed(&wanted, now))
