@@ -139,7 +139,8 @@ fn a_region_has_to_be_known_and_huaweicloud_needs_one_or_an_address() {
     }
     let inside = Program::default().options(&["--vendor", "aliyun", "--region", "us-east-1"]).run(&get(&[]));
     assert_has(inside.failed_with_hint(2), &["region: `us-east-1` is known to be served inside a VPC only"]);
-    let elsewhere = Program::default().options(&["--vendor", "aliyun"]).var("ALICLOUD_REGION", "mars-1");
+    let elsewhere =
+        Program::default().options(&["--vendor", "aliyun", "--vpc"]).var("ALICLOUD_REGION", "mars-1");
     assert_has(
         elsewhere.run(&get(&[])).failed_with_hint(2),
         &["ALICLOUD_REGION: `mars-1` is not a known region"],

@@ -134,8 +134,10 @@ impl AliyunClientBuilder {
     /// `ALIBABACLOUD_REGION_ID`, `ALICLOUD_REGION_ID` and `ALICLOUD_REGION`, unless there is an endpoint.
     ///
     /// Known are `cn-*`, `ap-southeast-1` and `eu-central-1`, and inside a VPC `cn-shanghai`, `ap-southeast-1`,
-    /// `us-east-1` and `me-central-1`. Any other is refused, whether it is from here or from a variable; for those, set the
-    /// endpoint. The command line's `REGION_ID` and `REGION` are not read: their names are anybody's.
+    /// `us-east-1` and `me-central-1`. Any other is refused here; for those, set the endpoint. From a variable, which may be
+    /// about other products, any other leads to the default endpoint, as in the vendor's SDK (UNVERIFIED whether it serves
+    /// them), and is refused inside a VPC. The command line's `REGION_ID` and `REGION` are not read: their names are
+    /// anybody's.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
@@ -252,9 +254,11 @@ impl AliyunClientBuilder {
         if let Some(endpoint) = &self.endpoint {
             return Ok(endpoint);
         }
-        let region = self.region.clone().map(|id| Region { id, field: "region" });
-        match region.or_else(|| Region::from_env(&self.env)) {
-            Some(region) => region.endpoint(self.vpc),
+        if let Some(id) = self.region.clone() {
+            return Region { id, field: "region" }.endpoint(self.vpc);
+        }
+        match Region::endpoint_from_env(&self.env, self.vpc) {
+            Some(endpoint) => endpoint,
             None if self.vpc => Err(region::no_region()),
             None => Ok(DEFAULT_ENDPOINT),
         }
@@ -310,8 +314,15 @@ mod tests {
         assert_eq!(authority(with("ap-southeast-1")).unwrap(), "live.ap-southeast-1.aliyuncs.com");
         assert_eq!(authority(with("ap-southeast-1").region("cn-beijing")).unwrap(), "live.aliyuncs.com");
         assert_eq!(authority(with("mars-1").endpoint("live.example.com")).unwrap(), "live.example.com");
-        let error = authority(with("mars-1")).unwrap_err();
-        assert!(error.contains("ALICLOUD_REGION: `mars-1` is not a known region"), "{error}");
+        // It may be about other products.
+        for region in ["us-west-1", "us-east-1", "mars-1"] {
+            assert_eq!(authority(with(region)).unwrap(), "live.aliyuncs.com", "{region}");
+            assert!(authority(with("cn-beijing").region(region)).is_err(), "{region}");
+        }
+        for region in ["us-west-1", "cn-beijing"] {
+            let error = authority(with(region).vpc(true)).unwrap_err();
+            assert!(error.contains(&format!("ALICLOUD_REGION: `{region}` is not ")), "{error}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ struct Endpoints {
 /// Regions that begin so are served by the default endpoint.
 const MAINLAND: &str = "cn-";
 /// What the documents say of the others. The official Python SDK sends nearly every region to the default endpoint, these
-/// included; which is better is UNVERIFIED.
+/// included; which is better is UNVERIFIED, and so is whether those that only it knows are served there.
 const KNOWN: [Endpoints; 5] = [
     Endpoints {
         region: "ap-southeast-1",
@@ -50,8 +50,14 @@ pub(crate) struct Region {
 }
 
 impl Region {
-    /// The region in the environment, if there is one.
-    pub(crate) fn from_env(env: &dyn Env) -> Option<Self> {
+    /// The endpoint for the region in the environment, if there is one. That region may be for other products: where none of
+    /// Live is known for it, it is the default one, as in the vendor's SDK. Inside a VPC there is none by default.
+    pub(crate) fn endpoint_from_env(env: &dyn Env, vpc: bool) -> Option<Result<&'static str, InvalidConfig>> {
+        let found = Self::from_env(env)?.endpoint(vpc);
+        Some(if vpc { found } else { Ok(found.unwrap_or(DEFAULT_ENDPOINT)) })
+    }
+
+    fn from_env(env: &dyn Env) -> Option<Self> {
         VARIABLES.into_iter().find_map(|field| {
             let id = env.var(field)?.trim().to_owned();
             (!id.is_empty()).then_some(Self { id, field })

@@ -11,7 +11,8 @@ use super::derived::Derived;
 use super::external::External;
 use super::issued::demanded;
 use super::metadata::Metadata;
-use super::place::{Place, listed};
+use super::oidc::{PROVIDER_ARN, ROLE_ARN, TOKEN_FILE};
+use super::place::{Place, environment, listed};
 use super::role::{AssumeRole, AssumeRoleWithOidc, Role, SECONDS};
 use super::sts::Sts;
 use super::uri::CredentialsUri;
@@ -63,11 +64,10 @@ impl CredentialSource for CliProfileCredentials {
         let shown = path.display().to_string();
         let file = CredentialFile::read(path).await?;
         let name = self.name.clone().or_else(|| self.context.var(PROFILE));
-        let provider = self.derived.get(&[file.text(), name.as_deref().unwrap_or_default()], || {
-            let config = file.json()?;
-            let profiles = Profiles { context: &self.context, file: &file, path: &shown, config };
-            profiles.chosen(name.as_deref())
-        })?;
+        let profiles = Profiles { context: &self.context, file: &file, path: &shown, config: file.json()? };
+        let chosen = profiles.chosen(name.as_deref())?;
+        let settings = profiles.settings(chosen);
+        let provider = self.derived.get(&settings, || profiles.provider(chosen, &mut Vec::new()))?;
         Ok(provider.access_key().await?)
     }
 }
@@ -92,45 +92,57 @@ struct Profiles<'a> {
     config: CliConfig,
 }
 
+/// A profile, with its name.
+type Profile<'a> = (&'a str, CliProfile<'a>);
+
 impl Profiles<'_> {
-    fn chosen(&self, name: Option<&str>) -> Result<Arc<dyn CredentialProvider>, Miss> {
-        let current = self.config.current.as_deref().map(str::trim).filter(|name| !name.is_empty());
-        let Some(name) = name.or(current) else {
+    fn chosen(&self, name: Option<&str>) -> Result<Profile<'_>, Miss> {
+        let Some(name) = name.or(self.config.current()) else {
             let what = format!("{} has no current profile, and {PROFILE} is not set", self.path);
             return Err(Miss::NotConfigured(what));
         };
-        let Some(profile) = self.find(name) else {
+        self.find(name).ok_or_else(|| {
             let what = format!("there is no profile {}; {}", name.escape_debug(), self.there_are());
-            return Err(self.file.mistake(None, &what).into());
-        };
-        Ok(self.provider(profile, &mut Vec::new())?)
+            self.file.mistake(None, &what).into()
+        })
     }
 
-    fn find(&self, name: &str) -> Option<&CliProfile> {
-        self.all().iter().find(|profile| profile.name.as_deref() == Some(name))
-    }
-
-    fn all(&self) -> &[CliProfile] {
-        self.config.profiles.as_deref().unwrap_or_default()
+    fn find(&self, name: &str) -> Option<Profile<'_>> {
+        self.config.profiles().find(|(other, _)| *other == name)
     }
 
     fn there_are(&self) -> String {
-        format!(
-            "the profiles are: {}",
-            listed(self.all().iter().filter_map(|profile| profile.name.as_deref()))
-        )
+        format!("the profiles are: {}", listed(self.config.profiles().map(|(name, _)| name)))
+    }
+
+    /// All that decides which keys a profile gives: what it and those it has as its source say, and the environment.
+    /// Nothing else of the file: who edits another profile loses no session.
+    fn settings(&self, chosen: Profile<'_>) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut settings: Vec<_> = environment(self.context).collect();
+        let mut next = Some(chosen);
+        while let Some((name, profile)) = next
+            && !names.contains(&name)
+        {
+            names.push(name);
+            settings.push(profile.text());
+            let is_chained = profile.mode().given() == Ok(Some(mode::CHAINABLE_RAM_ROLE_ARN));
+            let source = profile.source_profile().given().ok().flatten().filter(|_| is_chained);
+            next = source.and_then(|name| self.find(name));
+        }
+        settings
     }
 
     /// What gives the keys of a profile, which the profiles `above` have as their source.
     fn provider<'p>(
         &'p self,
-        profile: &'p CliProfile,
+        (name, profile): Profile<'p>,
         above: &mut Vec<&'p str>,
     ) -> Result<Arc<dyn CredentialProvider>> {
-        let name = profile.name.as_deref().unwrap_or_default();
-        let given = profile.mode.as_deref().unwrap_or_default();
+        let unknown = self.place(format!("profile {}", name.escape_debug()));
+        let given = unknown.optional(&profile.mode())?.unwrap_or_default();
         let place = self.place(format!("profile {} ({})", name.escape_debug(), given.escape_debug()));
-        Ok(match given {
+        Ok(match given.as_str() {
             mode::AK => place.fixed(key(&place, profile)?),
             mode::STS_TOKEN => {
                 let token = place.required(&profile.sts_token())?;
@@ -145,14 +157,11 @@ impl Profiles<'_> {
                 let source = self.source(&place, profile, above)?;
                 place.issued(self.assume_role(&place, profile, source)?)
             }
-            mode::ECS_RAM_ROLE => {
-                let metadata = Metadata::new(self.context, profile.role_name().owned());
-                place.issued(metadata.map_err(|error| place.failed(error))?)
-            }
+            mode::ECS_RAM_ROLE => place.issued(Metadata::of_profile(&place, &profile.role_name())?),
             mode::OIDC => {
                 let (role, sts) = self.role(&place, profile)?;
-                let provider_arn = place.required(&profile.oidc_provider_arn())?;
-                let token_file = place.required(&profile.oidc_token_file())?;
+                let provider_arn = place.required_or(&profile.oidc_provider_arn(), PROVIDER_ARN)?;
+                let token_file = place.required_or(&profile.oidc_token_file(), TOKEN_FILE)?;
                 place.issued(AssumeRoleWithOidc { sts, role, provider_arn, token_file })
             }
             mode::EXTERNAL => {
@@ -171,12 +180,11 @@ impl Profiles<'_> {
                 )
             }
             other => {
-                let place = self.place(format!("profile {}", name.escape_debug()));
                 let problem = match other {
                     "" => "there is no mode".to_owned(),
                     other => format!("mode {} is not supported", other.escape_debug()),
                 };
-                return Err(place.mistake(&format!("{problem}; expected one of {}", listed(mode::ALL))));
+                return Err(unknown.mistake(&format!("{problem}; expected one of {}", listed(mode::ALL))));
             }
         })
     }
@@ -189,7 +197,7 @@ impl Profiles<'_> {
     fn source<'p>(
         &'p self,
         place: &Place<'_>,
-        profile: &CliProfile,
+        profile: CliProfile<'_>,
         above: &mut Vec<&'p str>,
     ) -> Result<Arc<dyn CredentialProvider>> {
         let field = profile.source_profile();
@@ -209,30 +217,37 @@ impl Profiles<'_> {
     fn assume_role(
         &self,
         place: &Place<'_>,
-        profile: &CliProfile,
+        profile: CliProfile<'_>,
         source: Arc<dyn CredentialProvider>,
     ) -> Result<AssumeRole> {
         let (role, sts) = self.role(place, profile)?;
-        Ok(AssumeRole { sts, role, external_id: profile.external_id().owned(), source })
+        Ok(AssumeRole { sts, role, external_id: place.optional(&profile.external_id())?, source })
     }
 
-    fn role(&self, place: &Place<'_>, profile: &CliProfile) -> Result<(Role, Sts)> {
-        let arn = place.required(&profile.role_arn())?;
-        let (seconds, field) = profile.seconds();
+    fn role(&self, place: &Place<'_>, profile: CliProfile<'_>) -> Result<(Role, Sts)> {
+        let arn = place.required_or(&profile.role_arn(), ROLE_ARN)?;
+        let seconds = profile.seconds().map_err(|expected| place.mistake(&expected))?;
         if let Some(seconds) = seconds.filter(|seconds| !SECONDS.contains(seconds)) {
-            let (from, to) = SECONDS.into_inner();
+            let (field, (from, to)) = (CliProfile::SECONDS, SECONDS.into_inner());
             return Err(place.mistake(&format!("{field} is {seconds}; expected {from} to {to}")));
         }
+        let [first, second] = profile.session_names();
+        let session_name = match place.optional(&first)? {
+            None => place.optional(&second)?,
+            given => given,
+        };
         let role = Role::new(self.context, arn)
-            .session_name(profile.session_name())
+            .session_name(session_name)
             .seconds(seconds)
-            .policy(profile.policy().owned());
-        let sts = Sts::new(self.context, profile.sts_region().given(), profile.enable_vpc());
+            .policy(place.optional(&profile.policy())?);
+        let region = place.optional(&profile.sts_region())?;
+        let vpc = profile.enable_vpc().map_err(|expected| place.mistake(&expected))?;
+        let sts = Sts::new(self.context, region.as_deref(), vpc);
         Ok((role, sts.map_err(|error| place.failed(error))?))
     }
 }
 
-fn key(place: &Place<'_>, profile: &CliProfile) -> Result<AccessKey> {
+fn key(place: &Place<'_>, profile: CliProfile<'_>) -> Result<AccessKey> {
     let id = place.required(&profile.access_key_id())?;
     Ok(AccessKey::new(id, place.required(&profile.access_key_secret())?))
 }

@@ -12,7 +12,11 @@ type Settings = [u8; 32];
 
 impl<T: Clone> Derived<T> {
     /// What `make` makes of `settings`, or made of them the last time.
-    pub(super) fn get<E>(&self, settings: &[&str], make: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    pub(super) fn get<E>(
+        &self,
+        settings: &[impl AsRef<str>],
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
         let settings = hash(settings);
         // Held while it is made, so that all who ask at the same time get one.
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -27,9 +31,9 @@ impl<T: Clone> Derived<T> {
     }
 }
 
-fn hash(settings: &[&str]) -> Settings {
+fn hash(settings: &[impl AsRef<str>]) -> Settings {
     let mut hash = Sha256::new();
-    for part in settings {
+    for part in settings.iter().map(AsRef::as_ref) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

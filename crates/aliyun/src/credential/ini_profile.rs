@@ -4,12 +4,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use record_callback_core::{Error, ErrorKind, Result};
 use record_callback_http::{
-    AccessKey, CredentialFile, CredentialProvider, CredentialSource, IniSection, Miss, SourceContext,
+    AccessKey, CredentialFile, CredentialProvider, CredentialSource, Ini, IniSection, Miss, SourceContext,
 };
 
 use super::derived::Derived;
 use super::metadata::Metadata;
-use super::place::{Place, listed};
+use super::oidc::{PROVIDER_ARN, ROLE_ARN, TOKEN_FILE};
+use super::place::{Place, environment, listed};
 use super::role::{AssumeRole, AssumeRoleWithOidc, Role};
 use super::sts::Sts;
 use crate::wire::credential::ini;
@@ -60,43 +61,21 @@ impl IniProfile {
         &self,
         file: &CredentialFile,
         path: &str,
-        chosen: Option<&str>,
-    ) -> Result<Arc<dyn CredentialProvider>, Miss> {
-        let ini = file.ini()?;
-        let name = chosen.unwrap_or(DEFAULT_PROFILE);
-        let Some(section) = ini.section(name) else {
-            let there_are = format!("the sections are: {}", listed(ini.names()));
-            return Err(match chosen {
-                Some(name) => {
-                    let what = format!("there is no section [{}]; {there_are}", name.escape_debug());
-                    file.mistake(None, &what).into()
-                }
-                None => {
-                    Miss::NotConfigured(format!("{path} has no section [{DEFAULT_PROFILE}]; {there_are}"))
-                }
-            });
-        };
-        let given = ini::field(section, ini::TYPE).given().unwrap_or_default();
-        let name = format!("section [{}] ({})", name.escape_debug(), given.escape_debug());
-        let place = Place { context: &self.context, file, path, line: Some(section.line), name };
-        Ok(self.of_type(given, &place, section)?)
-    }
-
-    fn of_type(
-        &self,
-        given: &str,
-        place: &Place<'_>,
         section: &IniSection,
     ) -> Result<Arc<dyn CredentialProvider>> {
+        let given = ini::text(section, ini::TYPE);
+        let name = format!("section [{}] ({})", section.name.escape_debug(), given.escape_debug());
+        let place = Place { context: &self.context, file, path, line: Some(section.line), name };
         let field = |name| ini::field(section, name);
         let required = |name| place.required(&field(name));
+        let required_or = |name, variable| place.required_or(&field(name), variable);
         let key = || {
             Ok::<_, Error>(AccessKey::new(required(ini::ACCESS_KEY_ID)?, required(ini::ACCESS_KEY_SECRET)?))
         };
         let role = || {
-            let role = Role::new(&self.context, required(ini::ROLE_ARN)?)
-                .session_name(field(ini::ROLE_SESSION_NAME).owned())
-                .policy(field(ini::POLICY).owned());
+            let role = Role::new(&self.context, required_or(ini::ROLE_ARN, ROLE_ARN)?)
+                .session_name(place.optional(&field(ini::ROLE_SESSION_NAME))?)
+                .policy(place.optional(&field(ini::POLICY))?);
             let sts = Sts::new(&self.context, None, None).map_err(|error| place.failed(error))?;
             Ok::<_, Error>((role, sts))
         };
@@ -109,20 +88,36 @@ impl IniProfile {
             }
             ini::OIDC_ROLE_ARN => {
                 let (role, sts) = role()?;
-                let provider_arn = required(ini::OIDC_PROVIDER_ARN)?;
-                let token_file = required(ini::OIDC_TOKEN_FILE)?;
+                let provider_arn = required_or(ini::OIDC_PROVIDER_ARN, PROVIDER_ARN)?;
+                let token_file = required_or(ini::OIDC_TOKEN_FILE, TOKEN_FILE)?;
                 place.issued(AssumeRoleWithOidc { sts, role, provider_arn, token_file })
             }
-            ini::ECS_RAM_ROLE => {
-                let metadata = Metadata::new(&self.context, field(ini::ROLE_NAME).owned());
-                place.issued(metadata.map_err(|error| place.failed(error))?)
-            }
+            ini::ECS_RAM_ROLE => place.issued(Metadata::of_profile(&place, &field(ini::ROLE_NAME))?),
             _ => {
                 let expected = listed(ini::TYPES);
                 return Err(place.mistake(&format!("this type is not supported; expected one of {expected}")));
             }
         })
     }
+}
+
+/// The section that is chosen, else the default one.
+fn section<'a>(
+    ini: &'a Ini,
+    file: &CredentialFile,
+    path: &str,
+    chosen: Option<&str>,
+) -> Result<&'a IniSection, Miss> {
+    ini.section(chosen.unwrap_or(DEFAULT_PROFILE)).ok_or_else(|| {
+        let there_are = format!("the sections are: {}", listed(ini.names()));
+        match chosen {
+            Some(name) => {
+                let what = format!("there is no section [{}]; {there_are}", name.escape_debug());
+                file.mistake(None, &what).into()
+            }
+            None => Miss::NotConfigured(format!("{path} has no section [{DEFAULT_PROFILE}]; {there_are}")),
+        }
+    })
 }
 
 #[async_trait]
@@ -134,8 +129,16 @@ impl CredentialSource for IniProfile {
     async fn find(&self) -> Result<Arc<AccessKey>, Miss> {
         let (file, path) = self.file().await?;
         let chosen = self.context.var(PROFILE);
-        let settings = [file.text(), &path, chosen.as_deref().unwrap_or_default()];
-        let provider = self.derived.get(&settings, || self.provider(&file, &path, chosen.as_deref()))?;
+        let ini = file.ini()?;
+        let section = section(&ini, &file, &path, chosen.as_deref())?;
+        // Of the section only: who edits another one loses no session.
+        let said = ini::FIELDS.map(|name| ini::text(section, name).to_owned());
+        let settings: Vec<_> = [path.clone(), section.name.clone()]
+            .into_iter()
+            .chain(said)
+            .chain(environment(&self.context))
+            .collect();
+        let provider = self.derived.get(&settings, || self.provider(&file, &path, section))?;
         Ok(provider.access_key().await?)
     }
 }

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,14 +13,15 @@ use record_callback_http::{
 
 use super::derived::Derived;
 use super::issued::{Issued, Issuer, of_credentials};
+use super::place::Place;
 use super::uri::read_key;
 use crate::VENDOR;
-use crate::wire::credential::metadata as wire;
+use crate::wire::credential::{Field, metadata as wire};
 
 const ENDPOINT: &str = "RECORD_CALLBACK_ALIYUN_METADATA_ENDPOINT";
 const DEFAULT_ENDPOINT: &str = "http://100.100.100.200";
-const ROLE: &str = "ALIBABA_CLOUD_ECS_METADATA";
-const DISABLED: &str = "ALIBABA_CLOUD_ECS_METADATA_DISABLED";
+pub(super) const ROLE: &str = "ALIBABA_CLOUD_ECS_METADATA";
+pub(super) const DISABLED: &str = "ALIBABA_CLOUD_ECS_METADATA_DISABLED";
 const V1_DISABLED: &str = "ALIBABA_CLOUD_IMDSV1_DISABLED";
 
 /// For each try, as the vendor's SDKs do: outside of ECS, nobody answers.
@@ -34,6 +36,8 @@ pub(super) struct Metadata {
     /// Asked for where it is not set.
     role: Option<String>,
     allows_v1: bool,
+    /// It gave a key before: that it does not answer is a failure then, else there is none.
+    is_there: AtomicBool,
 }
 
 impl Metadata {
@@ -45,7 +49,17 @@ impl Metadata {
             None => Endpoint::parse(ENDPOINT, DEFAULT_ENDPOINT, true)?,
         };
         let pipeline = context.nearby(&endpoint, PATIENCE)?;
-        Ok(Self { pipeline, endpoint, role, allows_v1: !context.is_true(V1_DISABLED) })
+        let allows_v1 = !context.is_true(V1_DISABLED);
+        Ok(Self { pipeline, endpoint, role, allows_v1, is_there: AtomicBool::new(false) })
+    }
+
+    /// What a profile asks for: the keys of the role in its `field`, else of the environment's, else of the one there is.
+    pub(super) fn of_profile(place: &Place<'_>, field: &Field<'_>) -> Result<Self> {
+        if place.context.is_true(DISABLED) {
+            return Err(place.mistake(&format!("{DISABLED} is true")));
+        }
+        let role = place.optional(field)?.or_else(|| place.context.var(ROLE));
+        Self::new(place.context, role).map_err(|error| place.failed(error))
     }
 
     async fn key(&self) -> Result<Lease<AccessKey>, Miss> {
@@ -60,12 +74,14 @@ impl Metadata {
             None => self.role_name(token.as_deref()).await?,
         };
         let path = format!("{}{}", wire::ROLES, encode(&role));
-        Ok(self.send("metadata key", &self.get(&path, token.as_deref()), read_key).await?)
+        let lease = self.send("metadata key", &self.get(&path, token.as_deref()), read_key).await?;
+        self.is_there.store(true, Ordering::Relaxed);
+        Ok(lease)
     }
 
     /// The role the instance has, if it has one.
     async fn role_name(&self, token: Option<&str>) -> Result<String, Miss> {
-        let found = self.send("metadata role", &self.get(wire::ROLES, token), first_line).await;
+        let found = self.send("metadata role", &self.get(wire::ROLES, token), one_word).await;
         found.map_err(|error| match error.status() {
             Some(404) => {
                 let authority = self.endpoint.authority();
@@ -84,7 +100,7 @@ impl Metadata {
             request.headers_mut().insert(HeaderName::from_static(wire::TOKEN_LIFETIME), lifetime);
             Ok(Signed { request, secrets: Secrets::default() })
         };
-        self.send("metadata token", &make, first_line).await
+        self.send("metadata token", &make, one_word).await
     }
 
     fn get<'a>(&'a self, path: &'a str, token: Option<&'a str>) -> impl Fn() -> Result<Signed> + 'a {
@@ -117,10 +133,12 @@ impl Metadata {
         self.pipeline.send(call, || async { make() }, read).await
     }
 
-    /// Machines elsewhere have no such service: then nobody set this up, unless the role is named somewhere.
+    /// Machines elsewhere have no such service: then nobody set this up, unless the role is named somewhere or the service
+    /// is known to be there.
     fn unanswered(&self, error: Error) -> Miss {
         let unreachable = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
-        if self.role.is_none() && unreachable && error.status().is_none() {
+        let is_expected = self.role.is_some() || self.is_there.load(Ordering::Relaxed);
+        if !is_expected && unreachable && error.status().is_none() {
             let authority = self.endpoint.authority();
             return Miss::NotConfigured(format!("no ECS metadata service answers at {authority}"));
         }
@@ -144,11 +162,15 @@ impl fmt::Debug for Metadata {
     }
 }
 
-/// An answer of one word: a token, or a role's name.
-fn first_line(answer: &Answer) -> Result<String> {
-    let text = std::str::from_utf8(&answer.body).ok().and_then(|text| text.trim().lines().next());
-    match text.map(str::trim) {
-        Some(text) if answer.status.is_success() && !text.is_empty() => Ok(text.to_owned()),
+/// An answer of one word: a token, or a role's name. A page is none.
+fn one_word(answer: &Answer) -> Result<String> {
+    let text = std::str::from_utf8(&answer.body).map(str::trim);
+    match text {
+        Ok(text)
+            if answer.status.is_success() && !text.is_empty() && !text.contains([' ', '\n', '<', '{']) =>
+        {
+            Ok(text.to_owned())
+        }
         _ => Err(answer.not_understood("one word")),
     }
 }

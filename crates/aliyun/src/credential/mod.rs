@@ -2,6 +2,7 @@
 //!
 //! Each source reads its settings whenever it is asked and keeps what it was issued until shortly before the end.
 
+mod bare;
 mod cli_profile;
 mod derived;
 mod external;
@@ -22,6 +23,7 @@ use record_callback_http::{CredentialChain, Env, EnvCredentials, KeyVariables, S
 pub use self::cli_profile::CliProfileCredentials;
 pub use self::recognise::looks_like_huaweicloud_key;
 
+use self::bare::BareEnvironment;
 use self::ini_profile::IniProfile;
 use self::metadata::MetadataSource;
 use self::oidc::OidcSource;
@@ -43,14 +45,14 @@ const VARIABLES: &[KeyVariables] = &[
     variables("ALIBABACLOUD_ACCESS_KEY_ID", "ALIBABACLOUD_ACCESS_KEY_SECRET", "ALIBABACLOUD_SECURITY_TOKEN"),
     variables("ALICLOUD_ACCESS_KEY_ID", "ALICLOUD_ACCESS_KEY_SECRET", "ALICLOUD_SECURITY_TOKEN"),
     variables("ALICLOUD_ACCESS_KEY", "ALICLOUD_SECRET_KEY", "ALICLOUD_SECURITY_TOKEN"),
-    variables("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN"),
 ];
 
 /// The access key in the environment: `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET` and, for
 /// temporary keys, `ALIBABA_CLOUD_SECURITY_TOKEN`.
 ///
-/// Where neither id nor secret is set, the same with `ALIYUN_`, `ALIBABACLOUD_`, `ALICLOUD_` and nothing in place of
+/// Where neither id nor secret is set, the same with `ALIYUN_`, `ALIBABACLOUD_` and `ALICLOUD_` in place of
 /// `ALIBABA_CLOUD_`, and `ALICLOUD_ACCESS_KEY` with `ALICLOUD_SECRET_KEY`. No key is put together from two of these sets.
+/// The command line's bare `ACCESS_KEY_ID` is not read: its name is anybody's. [`default_chain`] looks at it last.
 pub fn from_env<E: Env>(env: E) -> EnvCredentials<E> {
     EnvCredentials::new(env, VARIABLES)
 }
@@ -65,11 +67,14 @@ pub fn from_env<E: Env>(env: E) -> EnvCredentials<E> {
 ///    `~/.alibabacloud/credentials`: the section `ALIBABA_CLOUD_PROFILE` names, else `default`.
 /// 5. The role of the ECS instance, unless `ALIBABA_CLOUD_ECS_METADATA_DISABLED` is `true`; `ALIBABA_CLOUD_ECS_METADATA`
 ///    names the role, `ALIBABA_CLOUD_IMDSV1_DISABLED` forbids the first version of the metadata service.
-/// 6. What `ALIBABA_CLOUD_CREDENTIALS_URI` gives.
+/// 6. What `ALIBABA_CLOUD_CREDENTIALS_URI` gives; with `http`, it is asked without a proxy, and given 10 seconds.
+/// 7. The command line's `ACCESS_KEY_ID`, `ACCESS_KEY_SECRET` and `SECURITY_TOKEN`. They may be another program's, so they
+///    come last, and half a key there counts as none.
 ///
 /// Roles are assumed at the token service of `ALIBABA_CLOUD_STS_REGION` (inside a VPC with
 /// `ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED=true`), by default `sts.aliyuncs.com`, as sessions of an hour named
-/// `ALIBABA_CLOUD_ROLE_SESSION_NAME` or `record-callback`, renewed a quarter of an hour before their end.
+/// `ALIBABA_CLOUD_ROLE_SESSION_NAME` or `record-callback`, renewed a quarter of an hour before their end. What a profile of
+/// either file does not say of its role is taken from the variables of 2 and 5.
 pub fn default_chain(context: &SourceContext) -> CredentialChain {
     CredentialChain::new(vec![
         Box::new(from_env(Arc::clone(&context.env))),
@@ -78,13 +83,18 @@ pub fn default_chain(context: &SourceContext) -> CredentialChain {
         Box::new(IniProfile::new(context.clone())),
         Box::new(MetadataSource::new(context.clone())),
         Box::new(UriSource::new(context.clone())),
+        Box::new(BareEnvironment::new(context)),
     ])
 }
 
 /// The profile `name` of the command line's `~/.aliyun/config.json`, whatever the environment says about profiles.
 ///
 /// Modes: `AK`, `StsToken`, `RamRoleArn`, `ChainableRamRoleArn`, `EcsRamRole`, `OIDC`, `External`, `CredentialsURI`. The
-/// file is read anew each time, so that a change of it counts at once.
+/// file is read anew each time, so that a change of the profile counts at once. Other profiles may be as they like.
+///
+/// As in the vendor's Python SDK, what the profile does not say is taken from `ALIBABA_CLOUD_ROLE_ARN`,
+/// `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and `ALIBABA_CLOUD_OIDC_TOKEN_FILE`, and in mode `EcsRamRole` the role from
+/// `ALIBABA_CLOUD_ECS_METADATA`; with `ALIBABA_CLOUD_ECS_METADATA_DISABLED=true` that mode fails.
 pub fn profile(context: &SourceContext, name: &str) -> CliProfileCredentials {
     CliProfileCredentials::named(context.clone(), name)
 }

@@ -9,9 +9,9 @@ use super::issued::{Issued, of_credentials};
 use super::role::{AssumeRoleWithOidc, Role};
 use super::sts::Sts;
 
-const ROLE_ARN: &str = "ALIBABA_CLOUD_ROLE_ARN";
-const PROVIDER_ARN: &str = "ALIBABA_CLOUD_OIDC_PROVIDER_ARN";
-const TOKEN_FILE: &str = "ALIBABA_CLOUD_OIDC_TOKEN_FILE";
+pub(super) const ROLE_ARN: &str = "ALIBABA_CLOUD_ROLE_ARN";
+pub(super) const PROVIDER_ARN: &str = "ALIBABA_CLOUD_OIDC_PROVIDER_ARN";
+pub(super) const TOKEN_FILE: &str = "ALIBABA_CLOUD_OIDC_TOKEN_FILE";
 
 /// The role the environment names, by an OIDC token: what a pod of the vendor's Kubernetes has.
 #[derive(Debug)]

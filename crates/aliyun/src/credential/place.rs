@@ -4,6 +4,8 @@ use record_callback_core::{Error, Result};
 use record_callback_http::{AccessKey, CredentialFile, CredentialProvider, SourceContext, StaticCredentials};
 
 use super::issued::{Issued, Issuer, of_credentials};
+use super::metadata::{DISABLED, ROLE};
+use super::oidc::{PROVIDER_ARN, ROLE_ARN, TOKEN_FILE};
 use crate::wire::credential::Field;
 
 /// One profile in a file of credentials: for errors, and for what is made of it.
@@ -19,9 +21,22 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The text of a field, if there is any.
+    pub(super) fn optional(&self, field: &Field<'_>) -> Result<Option<String>> {
+        Ok(field.given().map_err(|expected| self.mistake(&expected))?.map(str::to_owned))
+    }
+
     /// The text of a field that has to be there.
     pub(super) fn required(&self, field: &Field<'_>) -> Result<String> {
-        field.owned().ok_or_else(|| self.mistake(&format!("{} is missing or empty", field.name)))
+        let missing = || self.mistake(&format!("{} is missing or empty", field.name));
+        self.optional(field)?.ok_or_else(missing)
+    }
+
+    /// The text of a field, else of the environment's `variable`, as the vendor's SDKs have it.
+    pub(super) fn required_or(&self, field: &Field<'_>, variable: &str) -> Result<String> {
+        let missing = || format!("{} is missing or empty, and {variable} is not set", field.name);
+        let text = self.optional(field)?.or_else(|| self.context.var(variable));
+        text.ok_or_else(|| self.mistake(&missing()))
     }
 
     /// The error for a mistake in the profile, which must not show a secret.
@@ -47,6 +62,12 @@ impl Place<'_> {
     fn origin(&self) -> String {
         format!("{} {}", self.path, self.name)
     }
+}
+
+/// What the environment says of profiles that do not say it themselves.
+pub(super) fn environment(context: &SourceContext) -> impl Iterator<Item = String> {
+    let variables = [ROLE_ARN, PROVIDER_ARN, TOKEN_FILE, ROLE, DISABLED];
+    variables.into_iter().map(|name| context.var(name).unwrap_or_default())
 }
 
 /// Names as a message lists them.

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use record_callback_core::{Error, ErrorKind, Result};
@@ -17,6 +18,9 @@ use crate::wire::credential::{IssuedKey, Outcome};
 
 const URI: &str = "ALIBABA_CLOUD_CREDENTIALS_URI";
 
+/// For an address in plain HTTP: how long the vendor's SDKs wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Keys from an address of the user's choice. The address may hold a secret: only its host is ever shown.
 pub(super) struct CredentialsUri {
     pipeline: Pipeline,
@@ -25,7 +29,8 @@ pub(super) struct CredentialsUri {
 }
 
 impl CredentialsUri {
-    /// `text` is an http or https URL. Plain HTTP may go anywhere: as a rule, it goes to a neighbour.
+    /// `text` is an http or https URL. Plain HTTP may go anywhere: as a rule, it goes to a neighbour, and as the keys would
+    /// be read by a proxy, never by one.
     pub(super) fn new(context: &SourceContext, text: &str) -> Result<Self> {
         let mistake = |what: &str| {
             let expected = "expected an http or https URL with a host and without user info";
@@ -40,7 +45,11 @@ impl CredentialsUri {
         }
         let endpoint = Endpoint::parse(URI, &url.origin().ascii_serialization(), true)?;
         let authority = endpoint.authority().to_owned();
-        Ok(Self { pipeline: context.pipeline(&endpoint)?, authority, url: text.into() })
+        let pipeline = match url.scheme() {
+            "http" => context.nearby(&endpoint, PATIENCE)?,
+            _ => context.pipeline(&endpoint)?,
+        };
+        Ok(Self { pipeline, authority, url: text.into() })
     }
 
     fn request(&self) -> Result<Signed> {

@@ -4,12 +4,16 @@
 //! metadata: <https://help.aliyun.com/document_detail/54579.html>. The files have no page that lists every field: they
 //! are as the vendor's Python SDK and command line read them.
 
+mod cli;
+
 use jiff::Timestamp;
+use record_callback_http::AccessKey;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
+pub(crate) use self::cli::{CliConfig, CliProfile};
+
 use super::Params;
-use record_callback_http::AccessKey;
 
 /// API version of the token service.
 pub(crate) const STS_VERSION: &str = "2015-04-01";
@@ -133,132 +137,22 @@ pub(crate) struct PrintedKey {
     pub(crate) expiration: Option<String>,
 }
 
-/// `~/.aliyun/config.json`.
-#[derive(Deserialize)]
-pub(crate) struct CliConfig {
-    #[serde(default)]
-    pub(crate) current: Option<String>,
-    #[serde(default)]
-    pub(crate) profiles: Option<Vec<CliProfile>>,
-}
-
-/// One of its profiles; which fields count is decided by the mode.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub(crate) struct CliProfile {
-    pub(crate) name: Option<String>,
-    pub(crate) mode: Option<String>,
-    access_key_id: Option<String>,
-    access_key_secret: Option<SecretString>,
-    sts_token: Option<SecretString>,
-    ram_role_arn: Option<String>,
-    ram_session_name: Option<String>,
-    role_session_name: Option<String>,
-    ram_role_name: Option<String>,
-    expired_seconds: Option<u32>,
-    sts_region: Option<String>,
-    enable_vpc: Option<bool>,
-    external_id: Option<String>,
-    policy: Option<String>,
-    oidc_provider_arn: Option<String>,
-    oidc_token_file: Option<String>,
-    source_profile: Option<String>,
-    process_command: Option<SecretString>,
-    credentials_uri: Option<SecretString>,
-}
-
 /// A text in a file of credentials, with the name it has there.
 pub(crate) struct Field<'a> {
     pub(crate) name: &'static str,
-    value: Option<&'a str>,
+    value: Result<Option<&'a str>, NoText>,
 }
+
+/// Something else than a text.
+struct NoText;
 
 impl<'a> Field<'a> {
-    /// The value without white space around it; `None` if there is nothing else.
-    pub(crate) fn given(&self) -> Option<&'a str> {
-        self.value.map(str::trim).filter(|value| !value.is_empty())
-    }
-
-    pub(crate) fn owned(&self) -> Option<String> {
-        self.given().map(str::to_owned)
-    }
-}
-
-/// A text or secret of a profile, by the name it has there.
-macro_rules! field {
-    ($profile:expr, $name:ident) => {
-        Field { name: stringify!($name), value: $profile.$name.as_deref() }
-    };
-    ($profile:expr, secret $name:ident) => {
-        Field { name: stringify!($name), value: $profile.$name.as_ref().map(ExposeSecret::expose_secret) }
-    };
-}
-
-impl CliProfile {
-    pub(crate) fn access_key_id(&self) -> Field<'_> {
-        field!(self, access_key_id)
-    }
-
-    pub(crate) fn access_key_secret(&self) -> Field<'_> {
-        field!(self, secret access_key_secret)
-    }
-
-    pub(crate) fn sts_token(&self) -> Field<'_> {
-        field!(self, secret sts_token)
-    }
-
-    pub(crate) fn role_arn(&self) -> Field<'_> {
-        field!(self, ram_role_arn)
-    }
-
-    /// By the Python SDK's name for it in mode `OIDC`, else by everybody's.
-    pub(crate) fn session_name(&self) -> Option<String> {
-        field!(self, role_session_name).owned().or_else(|| field!(self, ram_session_name).owned())
-    }
-
-    pub(crate) fn role_name(&self) -> Field<'_> {
-        field!(self, ram_role_name)
-    }
-
-    /// How long a session lasts, in seconds, and the field's name. The command line writes 0 where none is given.
-    pub(crate) fn seconds(&self) -> (Option<u32>, &'static str) {
-        (self.expired_seconds.filter(|seconds| *seconds > 0), "expired_seconds")
-    }
-
-    pub(crate) fn sts_region(&self) -> Field<'_> {
-        field!(self, sts_region)
-    }
-
-    pub(crate) fn enable_vpc(&self) -> Option<bool> {
-        self.enable_vpc
-    }
-
-    pub(crate) fn external_id(&self) -> Field<'_> {
-        field!(self, external_id)
-    }
-
-    pub(crate) fn policy(&self) -> Field<'_> {
-        field!(self, policy)
-    }
-
-    pub(crate) fn oidc_provider_arn(&self) -> Field<'_> {
-        field!(self, oidc_provider_arn)
-    }
-
-    pub(crate) fn oidc_token_file(&self) -> Field<'_> {
-        field!(self, oidc_token_file)
-    }
-
-    pub(crate) fn source_profile(&self) -> Field<'_> {
-        field!(self, source_profile)
-    }
-
-    pub(crate) fn process_command(&self) -> Field<'_> {
-        field!(self, secret process_command)
-    }
-
-    pub(crate) fn credentials_uri(&self) -> Field<'_> {
-        field!(self, secret credentials_uri)
+    /// The value without white space around it; `None` if there is nothing else. An error is what was expected where.
+    pub(crate) fn given(&self) -> Result<Option<&'a str>, String> {
+        match self.value {
+            Ok(value) => Ok(value.map(str::trim).filter(|value| !value.is_empty())),
+            Err(NoText) => Err(format!("{}: expected a text", self.name)),
+        }
     }
 }
 
@@ -298,9 +192,26 @@ pub(crate) mod ini {
     pub(crate) const OIDC_TOKEN_FILE: &str = "oidc_token_file_path";
     pub(crate) const ROLE_NAME: &str = "role_name";
 
-    /// A value without the comment behind it, which begins with `#` wherever that stands.
+    /// Everything that is looked for in a section.
+    pub(crate) const FIELDS: [&str; 9] = [
+        TYPE,
+        ACCESS_KEY_ID,
+        ACCESS_KEY_SECRET,
+        ROLE_ARN,
+        ROLE_SESSION_NAME,
+        POLICY,
+        OIDC_PROVIDER_ARN,
+        OIDC_TOKEN_FILE,
+        ROLE_NAME,
+    ];
+
+    /// A value without the comment behind it, which begins with `#` wherever that stands; empty if it is not there.
+    pub(crate) fn text<'a>(section: &'a IniSection, name: &str) -> &'a str {
+        section.get(name).and_then(|value| value.split('#').next()).map(str::trim).unwrap_or_default()
+    }
+
     pub(crate) fn field<'a>(section: &'a IniSection, name: &'static str) -> Field<'a> {
-        Field { name, value: section.get(name).and_then(|value| value.split('#').next()) }
+        Field { name, value: Ok(Some(text(section, name))) }
     }
 }
 

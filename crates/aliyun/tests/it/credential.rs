@@ -6,6 +6,9 @@ mod metadata;
 mod profiles;
 mod renewal;
 mod rotation;
+#[cfg(unix)]
+mod uri;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -16,7 +19,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use record_callback_aliyun::{AliyunClient, default_chain, profile};
 use record_callback_core::{Error, Result};
-use record_callback_http::{Clock, CredentialProvider, FixedEnv, RetryPolicy, SourceContext};
+use record_callback_http::{
+    AccessKey, Clock, CredentialProvider, FixedEnv, RetryPolicy, SourceContext, StaticCredentials,
+};
 use record_callback_mock::{
     AliyunConfig, Clock as MockClock, MockAliyun, MockAliyunBuilder, ReceivedRequest,
 };

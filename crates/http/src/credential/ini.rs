@@ -36,7 +36,10 @@ impl Ini {
             if let Some(value) = sections.last_mut().and_then(|section| section.values.last_mut())
                 && indent.is_some_and(|indent| own_indent > indent)
             {
-                value.1 = format!("{}\n{content}", value.1).trim_start().to_owned();
+                if !value.1.is_empty() {
+                    value.1.push('\n');
+                }
+                value.1.push_str(content);
                 continue;
             }
             if let Some(rest) = content.strip_prefix('[') {

@@ -101,13 +101,11 @@ impl<T: Refusable> Renewed<T> {
                 }
                 // Before the attempt, so that who gives up waiting leaves the others the old one.
                 self.postpone();
-                let renewed = match timeout(PATIENCE, fetch()).await {
-                    Ok(fetched) => fetched.and_then(|lease| self.keep(lease)),
-                    Err(_) => {
-                        let message = format!("it was not there within {} s", PATIENCE.as_secs());
-                        Err(Error::new(ErrorKind::Timeout, message))
-                    }
-                };
+                let fetched = timeout(PATIENCE, fetch()).await.unwrap_or_else(|_| {
+                    let message = format!("it was not there within {} s", PATIENCE.as_secs());
+                    Err(Error::new(ErrorKind::Timeout, message))
+                });
+                let renewed = fetched.and_then(|lease| self.keep(lease));
                 renewed.or_else(|error| self.make_do(value, error))
             }
             Age::Gone => {

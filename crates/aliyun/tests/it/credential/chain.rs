@@ -1,12 +1,13 @@
 use record_callback_aliyun::{default_chain, from_env};
 use record_callback_core::ErrorKind;
-use record_callback_http::{CredentialProvider, FixedEnv};
+use record_callback_http::{CredentialProvider, FixedEnv, Miss};
 use record_callback_mock::{Fault, FaultKind};
 
 use super::*;
 
 const ID: &str = "ALIBABA_CLOUD_ACCESS_KEY_ID";
 const PAIR: [&str; 2] = [ID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET"];
+const BARE: [&str; 3] = ["ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN"];
 
 /// With every source set up.
 async fn with_all() -> Machine {
@@ -18,6 +19,8 @@ async fn with_all() -> Machine {
     let ini = format!("[default]\ntype=access_key\naccess_key_id={KEY_ID}\naccess_key_secret={SECRET}");
     machine.write(INI_FILE, ini);
     machine.set("ALIBABA_CLOUD_CREDENTIALS_URI", machine.cloud.credentials_uri());
+    machine.set(BARE[0], KEY_ID);
+    machine.set(BARE[1], SECRET);
     machine
 }
 
@@ -28,7 +31,7 @@ async fn sources_are_asked_in_the_vendors_order() {
     let mut machine = with_all().await;
     let oidc =
         format!("environment variable ALIBABA_CLOUD_OIDC_TOKEN_FILE, role {}", machine.cloud.role_arn());
-    let order: [(&str, Remove); 6] = [
+    let order: [(&str, Remove); 7] = [
         ("environment variable ALIBABA_CLOUD_ACCESS_KEY_ID", |machine| {
             for name in PAIR {
                 machine.unset(name);
@@ -43,6 +46,7 @@ async fn sources_are_asked_in_the_vendors_order() {
         ("environment variable ALIBABA_CLOUD_CREDENTIALS_URI", |machine| {
             machine.unset("ALIBABA_CLOUD_CREDENTIALS_URI");
         }),
+        ("environment variable ACCESS_KEY_ID", |machine| machine.unset(BARE[0])),
     ];
     for (origin, remove) in order {
         assert_eq!(machine.origin().await.unwrap(), origin);
@@ -57,7 +61,9 @@ async fn sources_are_asked_in_the_vendors_order() {
         "; CLI profile: ~/.aliyun/config.json is not there; ",
         "; credentials file: ALIBABA_CLOUD_CREDENTIALS_FILE is not set, and neither ~/.alibabacloud/credentials.ini nor ",
         "; ECS metadata: ALIBABA_CLOUD_ECS_METADATA_DISABLED is true; ",
-        "; credentials URI: ALIBABA_CLOUD_CREDENTIALS_URI is not set)",
+        "; credentials URI: ALIBABA_CLOUD_CREDENTIALS_URI is not set; ",
+        // Half a key is as likely another program's.
+        "; bare environment: ACCESS_KEY_ID is not set, though ACCESS_KEY_SECRET is)",
     ] {
         assert!(shown.contains(said), "{said}: {shown}");
     }
@@ -77,6 +83,7 @@ async fn the_command_lines_file_can_be_disabled() {
 #[tokio::test]
 async fn what_is_broken_hides_nothing_behind_it_and_is_told_when_all_is() {
     let mut machine = with_all().await;
+    machine.unset(BARE[0]);
     machine.unset(PAIR[1]);
     machine.remove("token");
     machine.write(CLI_FILE, format!("{{\"current\": {CANARY}"));
@@ -110,7 +117,6 @@ async fn every_set_of_variables_gives_a_key_and_the_first_wins() {
         ["ALIBABACLOUD_ACCESS_KEY_ID", "ALIBABACLOUD_ACCESS_KEY_SECRET", "ALIBABACLOUD_SECURITY_TOKEN"],
         ["ALICLOUD_ACCESS_KEY_ID", "ALICLOUD_ACCESS_KEY_SECRET", "ALICLOUD_SECURITY_TOKEN"],
         ["ALICLOUD_ACCESS_KEY", "ALICLOUD_SECRET_KEY", "ALICLOUD_SECURITY_TOKEN"],
-        ["ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN"],
     ];
     let values = [temporary.id.as_str(), &temporary.secret, &temporary.security_token];
     for (n, names) in sets.iter().enumerate() {
@@ -120,10 +126,37 @@ async fn every_set_of_variables_gives_a_key_and_the_first_wins() {
         machine.call(from_env(env())).await.unwrap();
         let key = from_env(env()).access_key().await.unwrap();
         assert_eq!(key.origin(), Some(format!("environment variable {}", names[0]).as_str()));
-        let halves = FixedEnv::from_iter([(names[0], values[0]), ("ACCESS_KEY_SECRET", values[1])]);
-        let mixed = from_env(halves).access_key().await;
-        assert_eq!(mixed.is_ok(), names[0] == "ACCESS_KEY_ID", "{names:?}");
+        let other = sets[(n + 1) % sets.len()][1];
+        let halves = FixedEnv::from_iter([(names[0], values[0]), (other, values[1]), (BARE[1], values[1])]);
+        let mixed = from_env(halves).access_key().await.unwrap_err();
+        assert!(mixed.message().contains(" is not set, though ALI"), "{mixed}");
     }
+}
+
+#[tokio::test]
+async fn variables_that_may_be_another_programs_count_last_and_in_the_chain_only() {
+    let mut machine = Machine::with(MockAliyunBuilder::without_ecs_role).await;
+    let temporary = machine.cloud.issue_temporary_access_key();
+    for (name, value) in BARE.into_iter().zip([temporary.id, temporary.secret, temporary.security_token]) {
+        machine.set(name, value);
+    }
+    assert_eq!(machine.origin().await.unwrap(), "environment variable ACCESS_KEY_ID");
+    assert!(from_env(FixedEnv::from_iter(machine.env.clone())).access_key().await.is_err());
+    machine.set(BARE[0], "another program's");
+    machine.with_oidc();
+    assert!(
+        machine.origin().await.unwrap().starts_with("environment variable ALIBABA_CLOUD_OIDC_TOKEN_FILE")
+    );
+}
+
+#[tokio::test]
+async fn half_a_key_of_another_program_is_not_set_up() {
+    let mut machine = Machine::with(MockAliyunBuilder::without_ecs_role).await;
+    machine.set(BARE[1], SECRET);
+    let reports = default_chain(&machine.context()).examine().await;
+    let failed = reports.iter().filter(|report| matches!(report.result, Some(Err(Miss::Failed(_)))));
+    assert_eq!(failed.count(), 0, "{reports:?}");
+    assert_eq!(reports.last().unwrap().name, "bare environment");
 }
 
 #[tokio::test]

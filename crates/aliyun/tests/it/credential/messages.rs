@@ -14,7 +14,10 @@ async fn a_broken_profile_is_named_by_file_profile_and_field() {
             "(AK): access_key_id is missing or empty",
         ),
         (format!(r#""mode":"StsToken",{secret}"#), "(StsToken): sts_token is missing or empty"),
-        (ram.clone(), "(RamRoleArn): ram_role_arn is missing or empty"),
+        (
+            ram.clone(),
+            "(RamRoleArn): ram_role_arn is missing or empty, and ALIBABA_CLOUD_ROLE_ARN is not set",
+        ),
         (
             format!(r#"{ram},"ram_role_arn":"r","expired_seconds":899"#),
             "(RamRoleArn): expired_seconds is 899; expected 900 to 43200",
@@ -25,9 +28,12 @@ async fn a_broken_profile_is_named_by_file_profile_and_field() {
         ),
         (
             r#""mode":"OIDC","ram_role_arn":"r","oidc_provider_arn":"p""#.to_owned(),
-            "(OIDC): oidc_token_file is missing or empty",
+            "(OIDC): oidc_token_file is missing or empty, and ALIBABA_CLOUD_OIDC_TOKEN_FILE is not set",
         ),
-        (r#""mode":"OIDC","ram_role_arn":"r""#.to_owned(), "(OIDC): oidc_provider_arn is missing or empty"),
+        (
+            r#""mode":"OIDC","ram_role_arn":"r""#.to_owned(),
+            "(OIDC): oidc_provider_arn is missing or empty, and ALIBABA_CLOUD_OIDC_PROVIDER_ARN is not set",
+        ),
         (
             r#""mode":"ChainableRamRoleArn","ram_role_arn":"r""#.to_owned(),
             "(ChainableRamRoleArn): source_profile is missing or empty",
@@ -129,14 +135,51 @@ async fn a_file_that_is_no_json_is_named_by_its_line() {
     for (text, said) in [
         (format!("{{\"profiles\":[\n{CANARY}]}}"), "line 2: expected JSON: expected value"),
         (format!("{{\"profiles\":\"{CANARY}\"}}"), "line 1: expected a sequence"),
-        (
-            format!("{{\"profiles\":[\n{{\"name\":\"p\",\"expired_seconds\":\"{CANARY}\"}}]}}"),
-            "line 2: expected u32",
-        ),
     ] {
         machine.write(CLI_FILE, text);
         assert_eq!(machine.refusal("p").await, format!("~/.aliyun/config.json {said} (unauthenticated)"));
     }
+}
+
+#[tokio::test]
+async fn what_is_odd_about_a_field_matters_to_its_own_profile_only() {
+    let machine = Machine::new().await;
+    let assume =
+        format!(r#""mode":"RamRoleArn",{},"ram_role_arn":"{}""#, own_key(), machine.cloud.role_arn());
+    let odd = [
+        (
+            format!(r#"{assume},"expired_seconds":"{CANARY}""#),
+            "(RamRoleArn): expired_seconds: expected a number of seconds",
+        ),
+        (
+            format!(r#"{assume},"expired_seconds":-1"#),
+            "(RamRoleArn): expired_seconds: expected a number of seconds",
+        ),
+        (format!(r#"{assume},"enable_vpc":"{CANARY}""#), "(RamRoleArn): enable_vpc: expected true or false"),
+        (format!(r#"{assume},"policy":{{"a":"{CANARY}"}}"#), "(RamRoleArn): policy: expected a text"),
+        (
+            format!(r#""mode":"AK","access_key_id":"id","access_key_secret":["{CANARY}"]"#),
+            "(AK): access_key_secret: expected a text",
+        ),
+        (format!(r#""mode":["{CANARY}"]"#), ": mode: expected a text"),
+    ];
+    for (fields, said) in odd {
+        machine.write_profiles(&[("good", &format!(r#""mode":"AK",{}"#, own_key())), ("odd", &fields)]);
+        assert_eq!(machine.origin().await.unwrap(), "~/.aliyun/config.json profile good (AK)");
+        let said = said.strip_prefix(':').map_or_else(|| format!(" {said}"), |said| format!(":{said}"));
+        let expected = format!("~/.aliyun/config.json: profile odd{said} (unauthenticated)");
+        assert_eq!(machine.refusal("odd").await, expected);
+    }
+    // Given twice, the last counts, as it does for the vendor's own.
+    let twice = format!(r#""mode":"RamRoleArn","mode":"AK","expired_seconds":[],{}"#, own_key());
+    machine.write_profiles(&[("p", &twice), ("no profile", r#""name":5"#)]);
+    assert_eq!(machine.origin().await.unwrap(), "~/.aliyun/config.json profile p (AK)");
+    machine.write_profiles(&[("p", &format!(r#"{assume},"expired_seconds":"900","sts_region":null"#))]);
+    machine.origin().await.unwrap();
+    assert_eq!(param(&machine.cloud.sts_requests().pop().unwrap(), "DurationSeconds"), "900");
+    machine.write(CLI_FILE, r#"{"current":5,"profiles":["p",null]}"#);
+    let shown = machine.refusal("p").await;
+    assert!(shown.contains("there is no profile p; the profiles are: none"), "{shown}");
 }
 
 #[tokio::test]
@@ -156,7 +199,7 @@ async fn a_broken_section_is_named_by_file_line_and_name() {
         ),
         (
             format!("[s]\ntype=ram_role_arn\n{key}"),
-            "line 1: section [s] (ram_role_arn): role_arn is missing or empty".to_owned(),
+            "line 1: section [s] (ram_role_arn): role_arn is missing or empty, and ALIBABA_CLOUD_ROLE_ARN is not set".to_owned(),
         ),
         (format!("[a]\n[b]\n{key}"), ": there is no section [s]; the sections are: a, b".to_owned()),
         (format!("[s]\n{CANARY}"), "line 2: expected `[section]` or `name = value`".to_owned()),

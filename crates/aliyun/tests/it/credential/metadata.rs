@@ -1,3 +1,4 @@
+use record_callback_core::ErrorKind;
 use record_callback_mock::{Fault, FaultKind, Imds};
 
 use super::*;
@@ -64,6 +65,26 @@ async fn where_nobody_answers_or_there_is_no_role_nothing_was_set_up() {
     let machine = Machine::with(MockAliyunBuilder::without_ecs_role).await;
     let shown = machine.shown(&machine.origin().await.unwrap_err());
     assert!(shown.contains("knows no role of this instance"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_service_that_gave_a_key_before_has_failed_when_it_is_silent() {
+    let mut machine = Machine::new().await;
+    machine.write_profiles(&[("p", r#""mode":"EcsRamRole""#)]);
+    // By name it counts all the same.
+    machine.set("ALIBABA_CLOUD_CLI_PROFILE_DISABLED", "true");
+    let (chain, by_name) = (default_chain(&machine.context()), profile(&machine.context(), "p"));
+    chain.access_key().await.unwrap();
+    by_name.access_key().await.unwrap();
+    machine.cloud.refuse_metadata_connections().await.unwrap();
+    machine.pass(24 * 60);
+    for (result, origin) in
+        [(chain.access_key().await, "ECS metadata"), (by_name.access_key().await, "(EcsRamRole)")]
+    {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(machine.shown(&error).contains(&format!("{origin}: aliyun metadata ")), "{error}");
+    }
 }
 
 #[tokio::test]

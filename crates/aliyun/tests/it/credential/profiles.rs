@@ -128,10 +128,10 @@ async fn every_type_of_the_ini_file_gives_a_key_the_cloud_takes() {
     let (role, provider) = (machine.cloud.role_arn(), machine.cloud.oidc_provider_arn());
     let key = format!("access_key_id = {KEY_ID} # ours\naccess_key_secret = {SECRET}#\n");
     let text = format!(
-        "[default]\ntype = access_key # the account's\n{key}
-         [ram_role_arn]\ntype = ram_role_arn\n{key}role_arn = {role}\nrole_session_name = s2\npolicy =\n
-         [oidc_role_arn]\ntype = oidc_role_arn\nrole_arn = {role}\noidc_provider_arn = {provider}
-         oidc_token_file_path = {}\nrole_session_name =\n
+        "[default]\ntype = access_key # the account's\n{key}\n\
+         [ram_role_arn]\ntype = ram_role_arn\n{key}role_arn = {role}\nrole_session_name = s2\npolicy =\n\n\
+         [oidc_role_arn]\ntype = oidc_role_arn\nrole_arn = {role}\noidc_provider_arn = {provider}\n\
+         oidc_token_file_path = {}\nrole_session_name =\n\n\
          [ecs_ram_role]\ntype = ecs_ram_role\nrole_name = mock-ecs-role\n",
         token.display()
     );

@@ -121,3 +121,35 @@ async fn a_program_that_says_no_end_is_asked_again_after_five_minutes() {
         assert_eq!(std::fs::read_to_string(&asked).unwrap().lines().count(), times, "after {pass}");
     }
 }
+
+#[tokio::test]
+async fn a_session_that_was_taken_away_is_replaced_and_the_call_sent_again() {
+    let machine = with_role().await;
+    let chain = default_chain(&machine.context());
+    let client = machine.client(chain.clone());
+    let describe = async || client.describe_live_record_notify_config(DOMAIN).await.map(drop);
+    describe().await.unwrap();
+    let first = id(&chain).await;
+    assert!(machine.cloud.remove_access_key(&first));
+    describe().await.unwrap();
+    assert_ne!(id(&chain).await, first);
+    assert_eq!(machine.sts().len(), 2);
+
+    // What nobody issued for a time has no other.
+    let key = AccessKey::new("LTAIofNobody", "s3cr3t");
+    let client = machine.client(StaticCredentials::new(key));
+    let before = machine.cloud.requests().len();
+    let error = client.describe_live_record_notify_config(DOMAIN).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthenticated);
+    assert_eq!(machine.cloud.requests().len() - before, 1);
+}
+
+#[tokio::test]
+async fn a_page_is_no_metadata_token_and_no_role() {
+    let machine = Machine::new().await;
+    let page = Fault::new(FaultKind::Page { status: 200 });
+    machine.cloud.metadata_faults().add(page.until_cleared());
+    assert!(machine.origin().await.is_err());
+    let asked: Vec<_> = machine.cloud.metadata_requests().iter().map(|one| one.path().to_owned()).collect();
+    assert!(asked.iter().all(|path| !path.contains('%')), "{asked:?}");
+}

@@ -56,6 +56,59 @@ async fn a_role_is_assumed_anew_when_its_profile_changes_and_only_then() {
 }
 
 #[tokio::test]
+async fn what_else_changes_in_a_file_costs_no_session() {
+    let cli = |name: &str, secret: &str| {
+        let role = r#""mode":"ChainableRamRoleArn","ram_role_arn":"ROLE","source_profile":"source""#;
+        let profile = |name: &str, secret: &str| {
+            let key = format!(r#""mode":"AK","access_key_id":"{KEY_ID}","access_key_secret":"{secret}""#);
+            format!(r#"{{"name":"{name}",{key}}}"#)
+        };
+        let (source, other) = (profile("source", SECRET), profile(name, secret));
+        let text = format!(r#"{{"current":"p","profiles":[{{"name":"p",{role}}},{source},{other}]}}"#);
+        (CLI_FILE, text)
+    };
+    let ini = |name: &str, secret: &str| {
+        let key = |secret: &str| format!("access_key_id={KEY_ID}\naccess_key_secret={secret}");
+        let section = format!("[default]\ntype=ram_role_arn\nrole_arn=ROLE\n{}", key(SECRET));
+        (INI_FILE, format!("[{name}]\ntype=access_key\n{}\n{section} # {name}\n", key(secret)))
+    };
+    for file in [&cli as &dyn Fn(&str, &str) -> (&'static str, String), &ini] {
+        let machine = Machine::new().await;
+        let write = |name: &str, secret: &str, end: &str| {
+            let (path, text) = file(name, secret);
+            machine.write(path, text.replace("ROLE", machine.cloud.role_arn()) + end);
+        };
+        write("other", "a", "");
+        let client = machine.client(default_chain(&machine.context()));
+        let first = used(&machine, &client).await;
+        for (name, secret, end) in [("other", "b", ""), ("new", "b", ""), ("new", "b", "\n\n")] {
+            write(name, secret, end);
+            assert_eq!(used(&machine, &client).await, first, "{name} {secret} {end:?}");
+        }
+        assert_eq!(machine.sts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_a_source_profile_counts_at_once() {
+    let machine = Machine::new().await;
+    let write = |id: &str| {
+        let role = machine.cloud.role_arn();
+        let role = format!(r#""mode":"ChainableRamRoleArn","ram_role_arn":"{role}","source_profile":"q""#);
+        let key = format!(r#""mode":"AK","access_key_id":"{id}","access_key_secret":"{SECRET}""#);
+        machine.write_profiles(&[("p", &role), ("q", &key)]);
+    };
+    write(KEY_ID);
+    let client = machine.client(default_chain(&machine.context()));
+    used(&machine, &client).await;
+    machine.cloud.put_access_key(NEW_ID, SECRET);
+    write(NEW_ID);
+    used(&machine, &client).await;
+    let by: Vec<_> = machine.sts().into_iter().map(|(_, by)| by).collect();
+    assert_eq!(by, [KEY_ID, NEW_ID]);
+}
+
+#[tokio::test]
 async fn a_token_that_is_rotated_in_its_file_is_sent_at_the_next_renewal() {
     let mut machine = Machine::new().await;
     let path = machine.with_oidc();
