@@ -1,5 +1,8 @@
 //! `record-callback doctor` and `policy`.
 
+use std::fs;
+
+use record_callback_tests::NOBODY;
 use serde_json::{Value, json};
 
 use crate::clouds::{MockProcess, huaweicloud};
@@ -44,32 +47,65 @@ fn the_doctor_shows_every_check_as_text_and_as_json() {
     }
 }
 
-#[test]
-fn a_cloud_that_is_not_set_up_counts_only_if_it_was_asked_for() {
-    let mock = MockProcess::start(&[]);
-    // Both vendors are looked at, and only the endpoint of one is known.
+/// The program with all it needs to use Huawei Cloud in the environment, and nobody outside of this machine to ask.
+fn with_huaweicloud(mock: &MockProcess) -> Program {
     let variables = [
         ("HUAWEICLOUD_SDK_AK", "/huaweicloud/access_key"),
         ("HUAWEICLOUD_SDK_SK", "/huaweicloud/secret_key"),
         ("HUAWEICLOUD_SDK_PROJECT_ID", "/huaweicloud/project_id"),
         ("HUAWEICLOUD_SDK_REGION_LIVE_CN_NORTH_4", "/huaweicloud/endpoint"),
     ];
-    let program = variables
+    variables
         .iter()
-        .fold(Program::default(), |program, (name, pointer)| program.var(name, mock.ready(pointer)))
+        .fold(alone(), |program, (name, pointer)| program.var(name, mock.ready(pointer)))
         .var("HW_REGION_NAME", "cn-north-4")
-        // Nobody is asked outside of this machine.
-        .var("HTTPS_PROXY", record_callback_tests::NOBODY);
+}
+
+/// The program with nothing set up.
+fn alone() -> Program {
+    Program::default().var("HTTPS_PROXY", NOBODY)
+}
+
+#[test]
+fn a_cloud_that_is_not_set_up_counts_only_if_it_was_asked_for() {
+    let mock = MockProcess::start(&[]);
+    let program = with_huaweicloud(&mock);
     let json = program.run(&["doctor", "--output", "json"]).json();
     assert_eq!([&json[0]["vendor"], &json[1]["vendor"]], ["aliyun", "huaweicloud"]);
     assert!(verdicts(&json[0]).contains(&["credentials", "all sources", "failed"]));
     assert!(verdicts(&json[1]).iter().all(|[_, _, verdict]| *verdict != "failed"), "{json:#}");
+    assert_eq!(json[1]["place"], format!("huaweicloud {}", mock.ready("/huaweicloud/endpoint")));
 
     assert_eq!(program.run(&["doctor", "--vendor", "aliyun"]).code, Some(1));
-    let nothing = Program::default().var("HTTPS_PROXY", record_callback_tests::NOBODY);
-    let nothing = nothing.run(&["doctor"]);
+    let nothing = alone().run(&["doctor"]);
     assert_eq!(nothing.code, Some(1));
     assert_has(&nothing.stdout, &["no credentials were found", "endpoint: is not given"]);
+}
+
+#[test]
+fn a_cloud_that_is_set_up_and_broken_fails_the_run_though_the_other_is_well() {
+    let mock = MockProcess::start(&[]);
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join(".aliyun/config.json");
+    fs::create_dir_all(config.parent().unwrap()).unwrap();
+    fs::write(&config, "{").unwrap();
+    let home = home.path().to_str().unwrap();
+    for (variable, value, problem) in [
+        ("ALIBABA_CLOUD_CA_BUNDLE", "/nowhere/ca.pem", "/nowhere/ca.pem cannot be read"),
+        ("HOME", home, ".aliyun/config.json line 1: expected"),
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID", "HPUAABCDEFGH12345678", "ALIBABA_CLOUD_ACCESS_KEY_SECRET is not set"),
+    ] {
+        for program in [with_huaweicloud(&mock), alone()] {
+            let broken = program.var(variable, value).run(&["doctor"]);
+            assert_eq!(broken.code, Some(1), "{broken:#?}");
+            assert_has(&broken.stdout, &[problem]);
+        }
+    }
+    // The same the other way round: where Huawei Cloud is, is said, and is wrong.
+    let program = with_huaweicloud(&mock).var("HW_REGION_NAME", "mars-1");
+    let broken = program.run(&["doctor"]);
+    assert_eq!(broken.code, Some(1), "{broken:#?}");
+    assert_has(&broken.stdout, &["HW_REGION_NAME: `mars-1` is not a known region"]);
 }
 
 #[test]

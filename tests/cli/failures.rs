@@ -4,7 +4,8 @@ use crate::clouds::{self, ALIYUN_ID, ALIYUN_SECRET, Clouds, HUAWEICLOUD_ID, HUAW
 use crate::program::assert_has;
 
 const GET: [&str; 3] = ["get", "--domain", "live.example.com"];
-const CREDENTIALS_HINT: &str = "hint: check access key, secret, token and this machine's clock";
+const CREDENTIALS_HINT: &str = "hint: check access key, secret, token and this machine's clock; `record-callback doctor` \
+                                shows where keys are looked for\n";
 
 #[test]
 fn a_missing_credential_is_named_by_its_variable() {

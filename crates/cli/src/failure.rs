@@ -99,10 +99,10 @@ impl Failure {
     }
 
     fn tell(&self) {
-        let (error, hint): (&dyn StdError, _) = match self {
+        let (error, hint): (&dyn StdError, Option<String>) = match self {
             Self::Io(error) => (error, None),
             Self::Store(error) => (&**error, None),
-            Self::Cloud(error) => (error, Some(error.kind().hint())),
+            Self::Cloud(error) => (error, Some(hint(error))),
             Self::Manifest { path, problems } => return tell(&manifest(path, problems)),
             Self::Refused { problem, hint } | Self::Misused { problem, hint } => {
                 return tell(&[format!("error: {problem}"), format!("hint: {hint}")]);
@@ -120,6 +120,17 @@ impl Failure {
             lines.push(format!("hint: {hint}"));
         }
         tell(&lines);
+    }
+}
+
+/// What can be done about errors of its kind, here.
+fn hint(error: &Error) -> String {
+    let hint = error.kind().hint();
+    match error.kind() {
+        ErrorKind::Unauthenticated => {
+            format!("{hint}; `record-callback doctor` shows where keys are looked for")
+        }
+        _ => hint.to_owned(),
     }
 }
 

@@ -180,10 +180,13 @@ mod tests {
         std::fs::write(&path, "LIVE:\n  cn-north-4: one.example.com\n").unwrap();
         let error = live("cn-north-4", &variables).unwrap_err();
         assert!(error.contains(&format!("regions.yaml: {} line 2", path.display())), "{error}");
-        // The variable leads elsewhere, where nothing has to be.
+        // The variable leads elsewhere, and something has to be there.
         let elsewhere = ("HUAWEICLOUD_SDK_REGIONS_FILE", "/nowhere/regions.yaml");
-        let found = live("cn-north-4", &[variables[0], variables[1], elsewhere]).unwrap();
-        assert_eq!(found, "https://live.cn-north-4.myhuaweicloud.com/");
+        let error = live("cn-north-4", &[variables[0], variables[1], elsewhere]).unwrap_err();
+        assert!(
+            error.starts_with("HUAWEICLOUD_SDK_REGIONS_FILE: /nowhere/regions.yaml cannot be read"),
+            "{error}"
+        );
     }
 
     #[test]

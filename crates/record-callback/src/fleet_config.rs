@@ -15,7 +15,8 @@ use crate::provider_config::{AliyunConfig, HuaweicloudConfig, ProviderConfig};
 /// Connects the providers of a manifest, with defaults from `env`. Makes no call.
 ///
 /// Clouds count calls by account: providers of one vendor with the same access key, token or user share one quota, and
-/// so do all that take their credentials from the environment. Where they say different quotas, the first by name is taken.
+/// so do all that take their credentials from the environment, by the vendor's chain or without it. A named profile counts
+/// as an account of its own, even if another has the same key. Where they say different quotas, the first by name is taken.
 ///
 /// # Errors
 /// About the first provider that cannot be connected; names it, and has its error as the source.

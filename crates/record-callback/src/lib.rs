@@ -35,6 +35,7 @@ mod credentials_config;
 mod doctor;
 #[cfg(feature = "fleet")]
 mod fleet_config;
+mod place;
 mod provider_config;
 #[cfg(feature = "receiver")]
 mod source_config;

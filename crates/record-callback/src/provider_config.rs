@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use record_callback_aliyun::{AliyunClient, AliyunProvider, Signature};
 use record_callback_core::{InvalidConfig, RecordCallbackProvider, Result, Vendor};
-use record_callback_http::{Env, OsEnv, Quotas};
+use record_callback_http::{Env, OsEnv, Quotas, RetryPolicy};
 use record_callback_huaweicloud::{HuaweicloudClient, HuaweicloudProvider, Login};
 use serde::Deserialize;
 
@@ -129,7 +129,7 @@ impl fmt::Debug for HuaweicloudConfig {
 }
 
 /// An address as `Debug` and places show it: user info or a query, with which it will be refused, may be secret.
-fn shown(endpoint: Option<&str>) -> Option<&str> {
+pub(crate) fn shown(endpoint: Option<&str>) -> Option<&str> {
     endpoint.map(|text| if text.contains(['@', '?', '#']) { "[redacted]" } else { text })
 }
 
@@ -150,10 +150,13 @@ impl ProviderConfig {
         env: impl Env,
         quotas: Quotas,
     ) -> Result<Arc<dyn RecordCallbackProvider>> {
-        match self {
-            Self::Aliyun(config) => Ok(Arc::new(AliyunProvider::new(config.client(env, quotas)?))),
-            Self::Huaweicloud(config) => Ok(Arc::new(HuaweicloudProvider::new(config.client(env, quotas)?))),
-        }
+        let retry = RetryPolicy::default();
+        Ok(match self {
+            Self::Aliyun(config) => Arc::new(AliyunProvider::new(config.client(env, quotas, retry)?)),
+            Self::Huaweicloud(config) => {
+                Arc::new(HuaweicloudProvider::new(config.client(env, quotas, retry)?))
+            }
+        })
     }
 
     /// The vendor.
@@ -174,19 +177,6 @@ impl ProviderConfig {
         }
     }
 
-    /// Which cloud it is, to tell one from another: vendor, address or region, and project. No secret.
-    pub fn place(&self) -> String {
-        let (vendor, endpoint, region, project_id) = match self {
-            Self::Aliyun(config) => ("aliyun", &config.endpoint, &config.region, None),
-            Self::Huaweicloud(config) => {
-                ("huaweicloud", &config.endpoint, &config.region, config.project_id.as_deref())
-            }
-        };
-        let address = shown(endpoint.as_deref()).or(region.as_deref()).unwrap_or("by default");
-        let project = project_id.map(|id| format!(", project {id}")).unwrap_or_default();
-        format!("{vendor} {address}{project}")
-    }
-
     /// The quotas of the account.
     pub(crate) fn quotas(&self) -> Quotas {
         match self {
@@ -201,11 +191,12 @@ impl ProviderConfig {
 }
 
 impl AliyunConfig {
-    pub(crate) fn client(&self, env: impl Env, quotas: Quotas) -> Result<AliyunClient> {
+    pub(crate) fn client(&self, env: impl Env, quotas: Quotas, retry: RetryPolicy) -> Result<AliyunClient> {
         let env: Arc<dyn Env> = Arc::new(env);
         let mut builder = AliyunClient::builder()
             .env(Arc::clone(&env))
             .quotas(quotas)
+            .retry(retry)
             .vpc(self.vpc)
             .allow_http(self.allow_http)
             .signature(self.signature);
@@ -236,10 +227,18 @@ impl AliyunConfig {
 }
 
 impl HuaweicloudConfig {
-    pub(crate) fn client(&self, env: impl Env, quotas: Quotas) -> Result<HuaweicloudClient> {
+    pub(crate) fn client(
+        &self,
+        env: impl Env,
+        quotas: Quotas,
+        retry: RetryPolicy,
+    ) -> Result<HuaweicloudClient> {
         let env: Arc<dyn Env> = Arc::new(env);
-        let mut builder =
-            HuaweicloudClient::builder().env(Arc::clone(&env)).quotas(quotas).allow_http(self.allow_http);
+        let mut builder = HuaweicloudClient::builder()
+            .env(Arc::clone(&env))
+            .quotas(quotas)
+            .retry(retry)
+            .allow_http(self.allow_http);
         if let Some(endpoint) = &self.endpoint {
             builder = builder.endpoint(endpoint);
         }
@@ -344,7 +343,7 @@ mod tests {
         let env = FixedEnv::from_iter([("HW_REGION_NAME", "mars-1")]);
         let error = config.connect_in(env).unwrap_err().to_string();
         assert!(error.contains("HW_REGION_NAME: `mars-1` is not a known region"), "{error}");
-        let config: ProviderConfig = toml::from_str("vendor = 'aliyun'").unwrap();
+        let config: ProviderConfig = toml::from_str("vendor = 'aliyun'\nvpc = true").unwrap();
         let env = FixedEnv::from_iter([("ALICLOUD_REGION", "mars-1")]);
         let error = config.connect_in(env).unwrap_err().to_string();
         assert!(error.contains("ALICLOUD_REGION: `mars-1` is not a known region"), "{error}");
@@ -360,31 +359,6 @@ mod tests {
                 let error = config.connect_in(FixedEnv::default()).unwrap_err().to_string();
                 assert!(error.contains(&format!("ca_bundle: {expected} cannot be read")), "{error}");
             }
-        }
-    }
-
-    #[test]
-    fn the_place_tells_clouds_apart_and_shows_no_secret() {
-        for (toml, place) in [
-            ("vendor = 'aliyun'", "aliyun by default"),
-            ("vendor = 'aliyun'\nregion = 'cn-shanghai'", "aliyun cn-shanghai"),
-            (
-                "vendor = 'aliyun'\nregion = 'cn-shanghai'\nendpoint = 'https://live.example.com'",
-                "aliyun https://live.example.com",
-            ),
-            (
-                "vendor = 'huaweicloud'\nregion = 'cn-north-4'\nproject_id = 'p1'",
-                "huaweicloud cn-north-4, project p1",
-            ),
-            ("vendor = 'aliyun'\nendpoint = 'https://user:s3cr3t@live.example.com'", "aliyun [redacted]"),
-            ("vendor = 'aliyun'\nendpoint = 'live.example.com#s3cr3t'", "aliyun [redacted]"),
-            (
-                "vendor = 'huaweicloud'\nendpoint = 'https://live.example.com?s3cr3t'\nproject_id = 'p1'",
-                "huaweicloud [redacted], project p1",
-            ),
-        ] {
-            let config: ProviderConfig = toml::from_str(toml).unwrap();
-            assert_eq!(config.place(), place);
         }
     }
 

@@ -129,7 +129,8 @@ pub(super) fn ways(services: &Services, directory: &Path) -> Vec<Way> {
     for (section, _) in sections {
         let chosen =
             [("ALIBABA_CLOUD_CREDENTIALS_FILE", ini.clone()), ("ALIBABA_CLOUD_PROFILE", section.to_owned())];
-        ways.push(way(section, &chosen));
+        // Sections with the machine's role need its metadata.
+        ways.push(Way::new(section, [base(nobody), chosen.to_vec()].concat()));
     }
     ways
 }

@@ -221,7 +221,7 @@ fn nothing_is_shown_by_credentials_in_configs() {
             };
             for config in [ProviderConfig::Aliyun(ali), ProviderConfig::Huaweicloud(hw)] {
                 shown.debug("a provider's config", &config);
-                shown.text("a provider's place", config.place());
+                shown.text("a provider's place", config.place_in(full_of_secrets()));
                 shown.result("a provider", config.connect_in(full_of_secrets()));
             }
         }
