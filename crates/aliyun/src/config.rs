@@ -188,6 +188,12 @@ impl AliyunClientBuilder {
         self
     }
 
+    /// Takes the access key from where `other` has it: whoever issues keys is asked once for both.
+    pub fn credentials_of(mut self, other: &AliyunClient) -> Self {
+        self.auth = Auth::Given(Arc::clone(&other.credentials));
+        self
+    }
+
     /// The environment that defaults are read from. Default: this process's.
     pub fn env(mut self, env: impl Env) -> Self {
         self.env = Arc::new(env);

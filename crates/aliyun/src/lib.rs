@@ -4,7 +4,8 @@
 //! File by file, the same as in `record-callback-huaweicloud`: `config` (endpoint, options), `region`,
 //! `credential`, `sign` (pure), `wire` (the vendor's words), `translate` (neutral ↔ wire), `client` (one
 //! method per operation), `error` (codes → kinds), `provider` (the trait), `callback` (verifies and reads what
-//! the vendor sends; its words are in `wire/callback`, their meaning in `translate/callback`).
+//! the vendor sends; its words are in `wire/callback`, their meaning in `translate/callback`), `doctor` and `policy` (what
+//! a caller may do here, and what has to be allowed for it).
 //!
 //! ```
 //! use record_callback_aliyun::{AliyunClient, AliyunProvider};

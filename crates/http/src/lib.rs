@@ -5,9 +5,12 @@
 //! `retry(quota → sign → send → classify)`. Every attempt takes its place in the
 //! vendor's quota and is signed afresh; what is retried depends on whether the
 //! request may have been carried out; nothing waits beyond the deadline.
+//! ([`Pipeline::reach`] asks whether anybody is there, without a signature.)
 //!
 //! Clock, nonce, environment and credentials are traits, so that tests fix them
-//! and nothing reads the process environment behind the caller's back.
+//! and nothing reads the process environment behind the caller's back. What is issued
+//! for a time is kept by [`Renewed`]; sources are asked in the order of a [`CredentialChain`];
+//! [`Network`] knows proxies and certificates.
 
 mod credential;
 pub mod doctor;

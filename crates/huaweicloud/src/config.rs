@@ -123,6 +123,15 @@ impl HuaweicloudClientBuilder {
         self
     }
 
+    /// Takes the access key from where `other` has it: whoever issues keys is asked once for both. Tokens are for one
+    /// project, and not shared.
+    pub fn credentials_of(mut self, other: &HuaweicloudClient) -> Self {
+        if let Credentials::AccessKey(provider) = other.credentials() {
+            self.auth = Auth::AccessKey(Arc::clone(provider));
+        }
+        self
+    }
+
     /// Sends this token (`X-Auth-Token`) instead of signing. It must be for the project, and is not renewed.
     pub fn token(mut self, token: impl Into<SecretString>) -> Self {
         self.auth = Auth::Token(token.into());

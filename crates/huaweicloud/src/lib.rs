@@ -4,8 +4,9 @@
 //! File by file, the same as in `record-callback-aliyun`: `config` (endpoints, options), `region`,
 //! `credential`, `sign` (pure), `wire` (the vendor's words), `translate` (neutral ↔ wire), `client` (one
 //! method per operation), `error` (codes → kinds), `provider` (the trait), `callback` (verifies and reads what
-//! the vendor sends; its words are in `wire/callback`, their meaning in `translate/callback`); `listing` (all pages of a
-//! list); and `iam`, because tokens and projects come from another service.
+//! the vendor sends; its words are in `wire/callback`, their meaning in `translate/callback`), `doctor` and `policy` (what
+//! a caller may do here, and what has to be allowed for it); `listing` (all pages of a list), `regions_file` (where users
+//! keep endpoints) and `iam`, because tokens and projects come from another service.
 //!
 //! ```
 //! use record_callback_core::{CallbackKey, DomainName, RecordCallbackProvider};

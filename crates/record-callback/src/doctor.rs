@@ -81,22 +81,25 @@ impl ProviderConfig {
     pub async fn examine_in(&self, env: impl Env, domain: Option<&DomainName>) -> Diagnosis {
         let env: Arc<dyn Env> = Arc::new(env);
         let place = self.place_in(Arc::clone(&env));
-        let (quotas, retry) = (self.quotas(), retry());
-        let findings = match self {
-            Self::Aliyun(config) => match config.client(env, quotas, retry) {
-                Ok(client) => client.examine(domain).await,
-                Err(error) => vec![Finding::failed(Check::Config, "settings", &error)],
-            },
-            Self::Huaweicloud(config) => match config.client(env, quotas, retry) {
-                Ok(client) => client.examine(domain).await,
+        let findings = match self.client(env, self.quotas(), retry(), None) {
+            Ok(client) => client.examine(domain).await,
+            Err(error) => {
                 // An address that is nowhere given is the only one it can be about.
-                Err(error) if config.endpoint.is_none() && is_about(&error, NO_ADDRESS) => {
-                    vec![Finding::failed(Check::Config, NO_ADDRESS, &error)]
-                }
-                Err(error) => vec![Finding::failed(Check::Config, "settings", &error)],
-            },
+                let is_missing = !self.has_endpoint() && is_about(&error, NO_ADDRESS);
+                let subject = if is_missing { NO_ADDRESS } else { "settings" };
+                vec![Finding::failed(Check::Config, subject, &error)]
+            }
         };
         Diagnosis { vendor: self.vendor().as_str(), place, findings }
+    }
+}
+
+impl ProviderConfig {
+    fn has_endpoint(&self) -> bool {
+        match self {
+            Self::Aliyun(config) => config.endpoint.is_some(),
+            Self::Huaweicloud(config) => config.endpoint.is_some(),
+        }
     }
 }
 

@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use record_callback_core::{Error, Field, InvalidConfig, RecordCallbackProvider, Result, SigningKey};
 use record_callback_fleet::{KeyReference, KeySource, Name};
-use record_callback_http::{Env, Quotas, named_variable};
+use record_callback_http::{Env, Quotas, RetryPolicy, named_variable};
 use secrecy::ExposeSecret;
 
 use crate::credentials_config::CredentialsConfig;
 use crate::provider_config::{AliyunConfig, HuaweicloudConfig, ProviderConfig};
 
 /// Connects the providers of a manifest, with defaults from `env`. Makes no call.
+///
+/// Providers that look for keys in the same place share what they are given: nobody is asked twice.
 ///
 /// Clouds count calls by account: providers of one vendor with the same access key, token or user share one quota, and
 /// so do all that take their credentials from the environment, by the vendor's chain or without it. A named profile counts
@@ -34,14 +36,19 @@ fn connect_each(
     env: &(impl Env + Clone),
     mut quotas: impl FnMut(&ProviderConfig) -> Quotas,
 ) -> Result<BTreeMap<Name, Arc<dyn RecordCallbackProvider>>> {
-    let (mut accounts, mut providers) = (HashMap::new(), BTreeMap::new());
+    let (mut accounts, mut looked_for, mut providers) = (HashMap::new(), HashMap::new(), BTreeMap::new());
     for (name, config) in configs {
         let quotas = accounts.entry(Account::of(config)).or_insert_with(|| quotas(config));
-        let connected = config.connect_with(env.clone(), quotas.clone());
-        let provider = connected.map_err(|error| {
+        let keys = Keys::of(config);
+        let same_keys = keys.as_ref().and_then(|keys| looked_for.get(keys));
+        let connected = config.client(env.clone(), quotas.clone(), RetryPolicy::default(), same_keys);
+        let client = connected.map_err(|error| {
             Error::new(error.kind(), format!("provider `{name}` cannot be connected")).with_source(error)
         })?;
-        providers.insert(name.clone(), provider);
+        if let Some(keys) = keys {
+            looked_for.entry(keys).or_insert_with(|| client.clone());
+        }
+        providers.insert(name.clone(), client.provider());
     }
     Ok(providers)
 }
@@ -83,6 +90,38 @@ impl<'a> Account<'a> {
             CredentialsConfig::Password { account, user, .. } => Holder::User { account, user },
         };
         Self { vendor, holder }
+    }
+}
+
+/// Where a provider's keys are looked for, and by which way they are asked for.
+#[derive(PartialEq, Eq, Hash)]
+struct Keys<'a> {
+    vendor: &'static str,
+    /// `None`: by the vendor's chain.
+    profile: Option<&'a str>,
+    ca_bundle: Option<&'a Path>,
+    iam_endpoint: Option<&'a str>,
+    allow_http: bool,
+}
+
+impl<'a> Keys<'a> {
+    /// `None` if keys are not looked for.
+    fn of(config: &'a ProviderConfig) -> Option<Self> {
+        let (vendor, credentials, ca_bundle, iam_endpoint, allow_http) = match config {
+            ProviderConfig::Aliyun(config) => {
+                ("aliyun", &config.credentials, &config.ca_bundle, None, config.allow_http)
+            }
+            ProviderConfig::Huaweicloud(config) => {
+                let iam_endpoint = config.iam_endpoint.as_deref();
+                ("huaweicloud", &config.credentials, &config.ca_bundle, iam_endpoint, config.allow_http)
+            }
+        };
+        let profile = match credentials {
+            CredentialsConfig::Default {} => None,
+            CredentialsConfig::Profile { name } => Some(name.as_str()),
+            _ => return None,
+        };
+        Some(Self { vendor, profile, ca_bundle: ca_bundle.as_deref(), iam_endpoint, allow_http })
     }
 }
 
@@ -153,6 +192,7 @@ mod tests {
     use record_callback_aliyun::Signature;
     use record_callback_core::{CallbackKey, DomainName, ErrorKind};
     use record_callback_http::{FixedEnv, Quota};
+    use record_callback_mock::{MockHuaweicloud, ReceivedRequest};
     use serde_json::Value;
 
     use super::*;
@@ -201,6 +241,36 @@ mod tests {
             accounts(&[&with(hw, &token("t")), &with(elsewhere, &token("t")), &with(hw, &token("u"))]),
             2
         );
+    }
+
+    #[tokio::test]
+    async fn who_issues_keys_is_asked_once_for_all_providers_that_look_there() {
+        let cloud = MockHuaweicloud::builder().access_key("ownkey", "s3cr3t").start().await.unwrap();
+        let env: FixedEnv = [
+            ("HUAWEICLOUD_OIDC_PROVIDER_URN", cloud.oidc_provider_urn()),
+            ("HUAWEICLOUD_OIDC_AGENCY_URN", cloud.agency_urn()),
+            ("HUAWEICLOUD_OIDC_ID_TOKEN", &cloud.issue_id_token()),
+            ("HUAWEICLOUD_SDK_STS_ENDPOINT", cloud.sts_endpoint()),
+        ]
+        .into_iter()
+        .collect();
+        let (endpoint, project) = (cloud.endpoint(), cloud.project_id());
+        let provider = |more: &str| {
+            format!("vendor = 'huaweicloud'\nendpoint = '{endpoint}'\nproject_id = '{project}'\n{more}")
+        };
+        let own = provider("credentials = { source = 'access_key', id = 'ownkey', secret = 's3cr3t' }");
+        let looks = provider("");
+        let configs = configs(&[("a", &own), ("b", &looks), ("c", &looks), ("d", &own)]);
+        let providers = connect_all(&configs, env).unwrap();
+        let key = CallbackKey::any_app(DomainName::new("live.example.com").unwrap());
+        for provider in providers.values() {
+            assert!(provider.get(&key).await.unwrap().is_none());
+        }
+        assert_eq!(cloud.iam_requests().len(), 1);
+        let signed_with =
+            |request: &ReceivedRequest| request.header("authorization").unwrap().contains("=ownkey,");
+        let own: Vec<_> = cloud.requests().iter().map(signed_with).collect();
+        assert_eq!(own, [true, false, false, true]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -31,6 +31,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod client;
 mod credentials_config;
 mod doctor;
 #[cfg(feature = "fleet")]

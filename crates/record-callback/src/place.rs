@@ -34,12 +34,8 @@ impl ProviderConfig {
 
     /// The address of the API, if the settings can be used.
     fn address_in(&self, env: impl Env) -> Option<String> {
-        let (quotas, retry) = (Quotas::unlimited(), RetryPolicy::default());
-        let endpoint = match self {
-            Self::Aliyun(config) => config.client(env, quotas, retry).ok()?.endpoint().clone(),
-            Self::Huaweicloud(config) => config.client(env, quotas, retry).ok()?.endpoint().clone(),
-        };
-        Some(endpoint.url().origin().ascii_serialization())
+        let client = self.client(env, Quotas::unlimited(), RetryPolicy::default(), None).ok()?;
+        Some(client.endpoint().url().origin().ascii_serialization())
     }
 }
 

@@ -3,12 +3,13 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use record_callback_aliyun::{AliyunClient, AliyunProvider, Signature};
+use record_callback_aliyun::{AliyunClient, AliyunClientBuilder, Signature};
 use record_callback_core::{InvalidConfig, RecordCallbackProvider, Result, Vendor};
 use record_callback_http::{Env, OsEnv, Quotas, RetryPolicy};
-use record_callback_huaweicloud::{HuaweicloudClient, HuaweicloudProvider, Login};
+use record_callback_huaweicloud::{HuaweicloudClient, HuaweicloudClientBuilder, Login};
 use serde::Deserialize;
 
+use crate::client::Client;
 use crate::credentials_config::{CredentialsConfig, static_key};
 
 /// Which vendor to use and how to reach it, from TOML or JSON.
@@ -141,20 +142,33 @@ impl ProviderConfig {
 
     /// The provider, with defaults from `env`. Makes no call.
     pub fn connect_in(&self, env: impl Env) -> Result<Arc<dyn RecordCallbackProvider>> {
-        self.connect_with(env, self.quotas())
+        Ok(self.client(env, self.quotas(), RetryPolicy::default(), None)?.provider())
     }
 
-    /// The provider, in an account with `quotas`.
-    pub(crate) fn connect_with(
+    /// The client; with the keys of `same_keys` if there is one.
+    pub(crate) fn client(
         &self,
         env: impl Env,
         quotas: Quotas,
-    ) -> Result<Arc<dyn RecordCallbackProvider>> {
-        let retry = RetryPolicy::default();
+        retry: RetryPolicy,
+        same_keys: Option<&Client>,
+    ) -> Result<Client> {
         Ok(match self {
-            Self::Aliyun(config) => Arc::new(AliyunProvider::new(config.client(env, quotas, retry)?)),
+            Self::Aliyun(config) => {
+                let builder = config.builder(env)?.quotas(quotas).retry(retry);
+                let builder = match same_keys {
+                    Some(Client::Aliyun(other)) => builder.credentials_of(other),
+                    _ => builder,
+                };
+                Client::Aliyun(Box::new(builder.build()?))
+            }
             Self::Huaweicloud(config) => {
-                Arc::new(HuaweicloudProvider::new(config.client(env, quotas, retry)?))
+                let builder = config.builder(env)?.quotas(quotas).retry(retry);
+                let builder = match same_keys {
+                    Some(Client::Huaweicloud(other)) => builder.credentials_of(other),
+                    _ => builder,
+                };
+                Client::Huaweicloud(builder.build()?)
             }
         })
     }
@@ -191,12 +205,10 @@ impl ProviderConfig {
 }
 
 impl AliyunConfig {
-    pub(crate) fn client(&self, env: impl Env, quotas: Quotas, retry: RetryPolicy) -> Result<AliyunClient> {
+    fn builder(&self, env: impl Env) -> Result<AliyunClientBuilder> {
         let env: Arc<dyn Env> = Arc::new(env);
         let mut builder = AliyunClient::builder()
             .env(Arc::clone(&env))
-            .quotas(quotas)
-            .retry(retry)
             .vpc(self.vpc)
             .allow_http(self.allow_http)
             .signature(self.signature);
@@ -209,7 +221,7 @@ impl AliyunConfig {
         if let Some(path) = &self.ca_bundle {
             builder = builder.ca_bundle(path);
         }
-        let builder = match &self.credentials {
+        Ok(match &self.credentials {
             CredentialsConfig::Default {} => builder,
             CredentialsConfig::Environment {} => builder.credentials(record_callback_aliyun::from_env(env)),
             CredentialsConfig::AccessKey { id, secret, security_token } => {
@@ -221,24 +233,14 @@ impl AliyunConfig {
                 let problem = "tokens and passwords are huaweicloud's";
                 return Err(InvalidConfig::new("credentials", problem, rule).into());
             }
-        };
-        builder.build()
+        })
     }
 }
 
 impl HuaweicloudConfig {
-    pub(crate) fn client(
-        &self,
-        env: impl Env,
-        quotas: Quotas,
-        retry: RetryPolicy,
-    ) -> Result<HuaweicloudClient> {
+    fn builder(&self, env: impl Env) -> Result<HuaweicloudClientBuilder> {
         let env: Arc<dyn Env> = Arc::new(env);
-        let mut builder = HuaweicloudClient::builder()
-            .env(Arc::clone(&env))
-            .quotas(quotas)
-            .retry(retry)
-            .allow_http(self.allow_http);
+        let mut builder = HuaweicloudClient::builder().env(Arc::clone(&env)).allow_http(self.allow_http);
         if let Some(endpoint) = &self.endpoint {
             builder = builder.endpoint(endpoint);
         }
@@ -254,7 +256,7 @@ impl HuaweicloudConfig {
         if let Some(project_id) = &self.project_id {
             builder = builder.project_id(project_id);
         }
-        let builder = match &self.credentials {
+        Ok(match &self.credentials {
             CredentialsConfig::Default {} => builder,
             CredentialsConfig::Environment {} => {
                 builder.credentials(record_callback_huaweicloud::from_env(env))
@@ -270,8 +272,7 @@ impl HuaweicloudConfig {
             CredentialsConfig::Password { account, user, password } => {
                 builder.login(Login::new(account, user, password.clone()))
             }
-        };
-        builder.build()
+        })
     }
 }
 
