@@ -1,14 +1,14 @@
 //! One method for each operation of the vendor.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
-use record_callback_core::{ErrorKind, Result};
+use record_callback_core::Result;
 use record_callback_http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 use record_callback_http::{
     AccessKey, Answer, Call, CredentialProvider, Endpoint, Failure, Method, Nonce, Pipeline, Request,
-    RetryPolicy, Safety, Secrets, Signed, replaces, sensitive,
+    RetryPolicy, Safety, Secrets, Signed, Used, replaces, sensitive,
 };
 use serde::de::DeserializeOwned;
 
@@ -52,11 +52,6 @@ impl AliyunClient {
     /// Starts a client.
     pub fn builder() -> AliyunClientBuilder {
         AliyunClientBuilder::default()
-    }
-
-    /// Where calls go.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
     }
 
     /// `AddLiveRecordNotifyConfig`: fails with `AlreadyExists` when the domain has a config.
@@ -124,36 +119,23 @@ impl AliyunClient {
     ) -> Result<T> {
         let time_refused = error::time_refused;
         let call = Call { vendor: VENDOR, operation: action, quota: action, domain, safety, time_refused };
-        let used: Mutex<Option<Arc<AccessKey>>> = Mutex::new(None);
-        let in_use = || used.lock().unwrap_or_else(PoisonError::into_inner);
+        let used: Used<Arc<AccessKey>> = Used::default();
         let sign = || async {
             let key = self.credentials.access_key().await?;
             let request = self.request(action, &params, &key);
-            *in_use() = Some(key);
+            used.set(key);
             request
         };
         let classify = |answer: &Answer| {
             if !answer.status.is_success() {
-                let foreign = in_use().as_ref().is_some_and(|key| looks_like_huaweicloud_key(key.id()));
+                let foreign = used.get().is_some_and(|key| looks_like_huaweicloud_key(key.id()));
                 return Err(error::classify_for(answer, foreign));
             }
             read(answer)
         };
-        let result = self.pipeline.send(call, sign, classify).await;
-        match result {
-            // What was issued may end before its time: its role was taken away.
-            Err(error) if error.kind() == ErrorKind::Unauthenticated => {
-                let refused = in_use().take();
-                let Some(refused) = refused else { return Err(error) };
-                if !replaces(&*self.credentials, &refused).await {
-                    return Err(error);
-                }
-                let earlier = error.maybe_applied();
-                let again = self.pipeline.send(call, sign, classify).await;
-                again.map_err(|error| error.with_maybe_applied_if(earlier))
-            }
-            result => result,
-        }
+        let send = || self.pipeline.send(call, sign, classify);
+        let replaced = |refused: Arc<AccessKey>| async move { replaces(&*self.credentials, &refused).await };
+        used.send(send, replaced).await
     }
 
     /// A request signed for now.

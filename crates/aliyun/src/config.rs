@@ -233,7 +233,7 @@ impl AliyunClientBuilder {
 
     /// Checks the options.
     pub fn build(self) -> Result<AliyunClient> {
-        let endpoint = Endpoint::parse("endpoint", self.address()?, self.allow_http)?;
+        let endpoint = self.chosen_endpoint()?;
         let network = self.network()?;
         let context = || {
             let (env, clock) = (Arc::clone(&self.env), Arc::clone(&self.clock));
@@ -254,6 +254,11 @@ impl AliyunClientBuilder {
             method: self.method.into(),
             booleans: self.booleans,
         })
+    }
+
+    /// Where calls will go, by options and environment.
+    pub fn chosen_endpoint(&self) -> Result<Endpoint> {
+        Ok(Endpoint::parse("endpoint", self.address()?, self.allow_http)?)
     }
 
     fn address(&self) -> Result<&str, InvalidConfig> {

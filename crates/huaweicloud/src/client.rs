@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
 use record_callback_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use record_callback_http::{
-    Answer, Body, Call, Endpoint, Method, Pipeline, Request, RetryPolicy, Safety, Secrets, Signed,
+    Answer, Body, Call, Endpoint, Method, Pipeline, Request, RetryPolicy, Safety, Secrets, Signed, Used,
     of_credentials, sensitive,
 };
 use secrecy::ExposeSecret;
@@ -68,7 +68,7 @@ impl HuaweicloudClient {
     }
 
     /// Where calls of Live go.
-    pub fn endpoint(&self) -> &Endpoint {
+    pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.0.endpoint
     }
 
@@ -229,28 +229,20 @@ impl HuaweicloudClient {
         let Inner { pipeline, endpoint, credentials, .. } = &*self.0;
         let time_refused = credentials.time_refused();
         let call = Call { vendor: VENDOR, operation, quota: QUOTA, domain, safety, time_refused };
-        let used = Mutex::new(None);
+        let used = Used::default();
         let sign = || async {
             let credential = credentials.current().await?;
             let request = request.signed(endpoint, &credential, pipeline.now());
-            *used.lock().unwrap_or_else(PoisonError::into_inner) = Some(credential);
+            used.set(credential);
             request
         };
-        let result = pipeline.send(call, &sign, &classify).await;
-        match result {
-            // What was issued may end before its time: its user changed, its role was taken away, it is another region's.
-            Err(error) if error.kind() == ErrorKind::Unauthenticated => {
-                let refused = used.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let Some(refused) = refused else { return Err(error) };
-                if !credentials.replaces(&refused).await {
-                    return Err(refused.explain(error));
-                }
-                let earlier = error.maybe_applied();
-                let again = pipeline.send(call, &sign, &classify).await;
-                again.map_err(|error| error.with_maybe_applied_if(earlier))
-            }
-            result => result,
-        }
+        let send = || pipeline.send(call, &sign, &classify);
+        let replaced = |refused| async move { credentials.replaces(&refused).await };
+        let result = used.send(send, replaced).await;
+        result.map_err(|error| match used.get() {
+            Some(credential) => credential.explain(error),
+            None => error,
+        })
     }
 }
 

@@ -181,18 +181,9 @@ impl HuaweicloudClientBuilder {
             Some(path) => network.with_ca_bundle("ca_bundle", path)?,
             None => network,
         };
-        let context = SourceContext {
-            env: Arc::clone(&self.env),
-            clock: Arc::clone(&self.clock),
-            network,
-            retry: self.retry.clone(),
-        };
+        let context = self.context(network);
         let region = self.chosen_region(&context);
-        let endpoint = match (&self.endpoint, &region) {
-            (Some(endpoint), _) => Endpoint::parse("endpoint", endpoint, self.allow_http)?,
-            (None, Some(region)) => region.live(&context, self.allow_http)?,
-            (None, None) => return Err(region::no_endpoint().into()),
-        };
+        let endpoint = self.live(&context, region.as_ref())?;
         let project = self.project(region.as_ref())?;
         let iam_endpoint = self.iam(&context, region.as_ref())?;
         let pipeline_to = |endpoint: &Endpoint, quotas| {
@@ -223,6 +214,25 @@ impl HuaweicloudClientBuilder {
             }
         };
         Ok(HuaweicloudClient::new(pipeline, endpoint, iam, credentials, project))
+    }
+
+    /// Where calls of Live will go, by options and environment.
+    pub fn chosen_endpoint(&self) -> Result<Endpoint> {
+        let context = self.context(Network::default());
+        self.live(&context, self.chosen_region(&context).as_ref())
+    }
+
+    fn context(&self, network: Network) -> SourceContext {
+        let (env, clock) = (Arc::clone(&self.env), Arc::clone(&self.clock));
+        SourceContext { env, clock, network, retry: self.retry.clone() }
+    }
+
+    fn live(&self, context: &SourceContext, region: Option<&Region>) -> Result<Endpoint> {
+        match (&self.endpoint, region) {
+            (Some(endpoint), _) => Ok(Endpoint::parse("endpoint", endpoint, self.allow_http)?),
+            (None, Some(region)) => region.live(context, self.allow_http),
+            (None, None) => Err(region::no_endpoint().into()),
+        }
     }
 
     /// The region that was given; that of the environment only where nothing else says where to go.

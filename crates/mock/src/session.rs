@@ -76,6 +76,15 @@ impl Proofs {
         lock(&self.0).insert(Secret::new(text), until);
     }
 
+    /// Takes `token` as one of a metadata service, for as many seconds as `lifetime` says; `None` if that is not in the range
+    /// of both vendors.
+    pub(crate) fn issue_for(&self, lifetime: Option<&str>, token: String, now: Timestamp) -> Option<String> {
+        let seconds = lifetime?.parse().ok().filter(|seconds| (1..=21_600).contains(seconds))?;
+        let until = now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
+        self.add(&token, until);
+        Some(token)
+    }
+
     pub(crate) fn accept(&self, text: &str, now: Timestamp) -> bool {
         lock(&self.0).get(&Secret::new(text)).is_some_and(|until| now < *until)
     }

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use record_callback_aliyun::{AliyunClient, AliyunProvider};
 use record_callback_core::{DomainName, RecordCallbackProvider};
-use record_callback_http::Endpoint;
 use record_callback_http::doctor::Finding;
 use record_callback_huaweicloud::{HuaweicloudClient, HuaweicloudProvider};
 
@@ -18,13 +17,6 @@ impl Client {
         match self {
             Self::Aliyun(client) => Arc::new(AliyunProvider::new(*client)),
             Self::Huaweicloud(client) => Arc::new(HuaweicloudProvider::new(client)),
-        }
-    }
-
-    pub(crate) fn endpoint(&self) -> &Endpoint {
-        match self {
-            Self::Aliyun(client) => client.endpoint(),
-            Self::Huaweicloud(client) => client.endpoint(),
         }
     }
 

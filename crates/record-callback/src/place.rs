@@ -1,4 +1,4 @@
-use record_callback_http::{Env, FixedEnv, OsEnv, Quotas, RetryPolicy};
+use record_callback_http::{Env, FixedEnv, OsEnv};
 
 use crate::provider_config::{ProviderConfig, shown};
 
@@ -34,8 +34,11 @@ impl ProviderConfig {
 
     /// The address of the API, if the settings can be used.
     fn address_in(&self, env: impl Env) -> Option<String> {
-        let client = self.client(env, Quotas::unlimited(), RetryPolicy::default(), None).ok()?;
-        Some(client.endpoint().url().origin().ascii_serialization())
+        let endpoint = match self {
+            Self::Aliyun(config) => config.builder(env).ok()?.chosen_endpoint(),
+            Self::Huaweicloud(config) => config.builder(env).ok()?.chosen_endpoint(),
+        };
+        Some(endpoint.ok()?.url().origin().ascii_serialization())
     }
 }
 

@@ -205,7 +205,7 @@ impl ProviderConfig {
 }
 
 impl AliyunConfig {
-    fn builder(&self, env: impl Env) -> Result<AliyunClientBuilder> {
+    pub(crate) fn builder(&self, env: impl Env) -> Result<AliyunClientBuilder> {
         let env: Arc<dyn Env> = Arc::new(env);
         let mut builder = AliyunClient::builder()
             .env(Arc::clone(&env))
@@ -238,7 +238,7 @@ impl AliyunConfig {
 }
 
 impl HuaweicloudConfig {
-    fn builder(&self, env: impl Env) -> Result<HuaweicloudClientBuilder> {
+    pub(crate) fn builder(&self, env: impl Env) -> Result<HuaweicloudClientBuilder> {
         let env: Arc<dyn Env> = Arc::new(env);
         let mut builder = HuaweicloudClient::builder().env(Arc::clone(&env)).allow_http(self.allow_http);
         if let Some(endpoint) = &self.endpoint {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use record_callback_core::{Error, ErrorKind, Result};
-use record_callback_http::{AccessKey, Clock, CredentialProvider, Lease, Miss, Renewed};
+use record_callback_http::{AccessKey, Clock, CredentialProvider, Lease, Miss, Renewed, kind_of_credentials};
 
 /// How long before its end a key is renewed, as the vendor's SDKs do.
 const AHEAD: SignedDuration = SignedDuration::from_mins(15);
@@ -79,20 +79,12 @@ pub(super) fn demanded(origin: &str, miss: Miss) -> Error {
 /// An error of getting a key, such that nobody takes it for one of the call that is to be signed: of no kind that says
 /// something about a config, and with code and status in its text only.
 pub(super) fn of_credentials(origin: &str, error: Error) -> Error {
-    let kind = match error.kind() {
-        kind @ (ErrorKind::PermissionDenied
-        | ErrorKind::Throttled
-        | ErrorKind::Unavailable
-        | ErrorKind::Timeout
-        | ErrorKind::Protocol) => kind,
-        _ => ErrorKind::Unauthenticated,
-    };
     let message = match error.vendor() {
         // The cloud's words, with code and request id.
         Some(_) => format!("{origin}: {error}"),
         None => format!("{origin}: {}", error.message()),
     };
-    Error::new(kind, message).with_source(error)
+    Error::new(kind_of_credentials(error.kind()), message).with_source(error)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod env;
 mod file;
 mod ini;
 mod renewed;
+mod used;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use self::env::{EnvCredentials, KeyVariables, named_variable};
 pub use self::file::CredentialFile;
 pub use self::ini::{Ini, IniSection};
 pub use self::renewed::{Lease, Refusable, Renewed};
+pub use self::used::Used;
 
 /// An access key: a public id, its secret and, for temporary keys, a security token.
 ///
@@ -175,19 +177,27 @@ pub async fn replaces(provider: &dyn CredentialProvider, refused: &AccessKey) ->
     provider.access_key().await.is_ok_and(|key| key.id() != refused.id())
 }
 
-/// An error of getting credentials, such that nobody takes it for one of the call they are for: of no kind that says
-/// something about a config, and nothing was carried out.
-pub fn of_credentials(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::Unauthenticated
-        | ErrorKind::PermissionDenied
+/// The kind of an error of getting credentials: none that says something about a config.
+pub fn kind_of_credentials(kind: ErrorKind) -> ErrorKind {
+    match kind {
+        ErrorKind::PermissionDenied
         | ErrorKind::Throttled
         | ErrorKind::Unavailable
         | ErrorKind::Timeout
-        | ErrorKind::Protocol => error.with_nothing_applied(),
+        | ErrorKind::Protocol => kind,
+        _ => ErrorKind::Unauthenticated,
+    }
+}
+
+/// An error of getting credentials, such that nobody takes it for one of the call they are for: of a
+/// [kind](kind_of_credentials) that says nothing about a config, and nothing was carried out.
+pub fn of_credentials(error: Error) -> Error {
+    let kind = kind_of_credentials(error.kind());
+    match error.vendor() {
+        _ if kind == error.kind() => error.with_nothing_applied(),
         // The same in words, with what the cloud said of it.
-        _ if error.vendor().is_some() => Error::new(ErrorKind::Unauthenticated, error.to_string()),
-        _ => Error::new(ErrorKind::Unauthenticated, error.message()),
+        Some(_) => Error::new(kind, error.to_string()),
+        None => Error::new(kind, error.message()),
     }
 }
 

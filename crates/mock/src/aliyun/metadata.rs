@@ -3,10 +3,10 @@
 //! The vendor's pages have the paths, the headers and the range of a token's lifetime. The statuses of refusals and their
 //! pages are UNVERIFIED.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{ram::Ram, sts};
 use crate::{
@@ -29,7 +29,6 @@ pub(super) const URI_PATH: &str = "/credentials";
 
 const TTL_HEADER: &str = "x-aliyun-ecs-metadata-token-ttl-seconds";
 const TOKEN_HEADER: &str = "x-aliyun-ecs-metadata-token";
-const TTL_SECONDS: RangeInclusive<i64> = 1..=21600;
 
 /// Which versions of the metadata protocol an instance speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,11 +117,8 @@ impl Metadata {
         if raw.header("x-forwarded-for").is_some() {
             return Err(StatusCode::FORBIDDEN);
         }
-        let ttl = raw.header(TTL_HEADER).and_then(|text| text.parse().ok());
-        let ttl = ttl.filter(|ttl| TTL_SECONDS.contains(ttl)).ok_or(StatusCode::BAD_REQUEST)?;
-        let token = random_hex();
-        let until = now.saturating_add(SignedDuration::from_secs(ttl)).unwrap_or(Timestamp::MAX);
-        self.tokens.add(&token, until);
+        let token = self.tokens.issue_for(raw.header(TTL_HEADER), random_hex(), now);
+        let token = token.ok_or(StatusCode::BAD_REQUEST)?;
         Ok(text(&token))
     }
 

@@ -25,6 +25,15 @@ pub(super) fn write_error(error: &ApiError, order: FieldOrder, now: Timestamp) -
     if error.from_gateway { answer.header("server", "api-gateway") } else { answer }
 }
 
+/// Writes an error of IAM or of metadata, which have one shape.
+pub(super) fn refuse(status: StatusCode, message: &str, now: Timestamp) -> Answer {
+    let title = status.canonical_reason().unwrap_or_default();
+    let body = json!({ "error": { "code": status.as_u16(), "message": message, "title": title } });
+    let mut answer = write(status, Some(&body), FieldOrder::Fixed, now);
+    answer.code = Some(status.as_u16().to_string());
+    answer
+}
+
 fn with_request_id(
     status: StatusCode,
     body: Option<&Value>,

@@ -80,7 +80,7 @@ impl Service for Iam {
         let mut answer = match outcome {
             Ok(answer) => answer,
             Err(Refusal::Gateway(error)) => answer::write_error(&error, FieldOrder::Fixed, now),
-            Err(Refusal::Iam(status, message)) => refuse(status, &message, now),
+            Err(Refusal::Iam(status, message)) => answer::refuse(status, &message, now),
         };
         answer.operation = operation;
         answer
@@ -100,7 +100,7 @@ impl Service for Iam {
                 (StatusCode::UNAUTHORIZED, "The request you have made requires authentication.")
             }
         };
-        refuse(status, message, self.now())
+        answer::refuse(status, message, self.now())
     }
 
     fn now(&self) -> Timestamp {
@@ -218,14 +218,6 @@ fn json_body<T: DeserializeOwned>(raw: &RawRequest) -> Result<T, Refusal> {
     }
     // Without the parser's own message, which may quote a password.
     serde_json::from_slice(&raw.body).map_err(|_| bad("The request body is invalid."))
-}
-
-fn refuse(status: StatusCode, message: &str, now: Timestamp) -> Answer {
-    let title = status.canonical_reason().unwrap_or_default();
-    let body = json!({ "error": { "code": status.as_u16(), "message": message, "title": title } });
-    let mut answer = answer::write(status, Some(&body), FieldOrder::Fixed, now);
-    answer.code = Some(status.as_u16().to_string());
-    answer
 }
 
 #[derive(Deserialize)]

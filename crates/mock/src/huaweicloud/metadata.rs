@@ -2,11 +2,11 @@
 //!
 //! The shapes of refusals are UNVERIFIED.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{
     account::Account,
@@ -33,7 +33,6 @@ pub(super) const POD_PATH: &str = "/pod-identity";
 
 const TTL_HEADER: &str = "x-metadata-token-ttl-seconds";
 const TOKEN_HEADER: &str = "x-metadata-token";
-const TTL_SECONDS: RangeInclusive<i64> = 1..=21600;
 
 /// What the SDKs look for to tell a server without an agency.
 const NO_AGENCY: &str = "Please configure Cloud Service Agency first";
@@ -85,20 +84,21 @@ impl Service for Metadata {
             Some(_) => self.pod_credentials(raw, now),
             None => Err(Refusal(StatusCode::NOT_FOUND, "The resource could not be found.")),
         };
-        let mut answer = outcome.unwrap_or_else(|refusal| refused(&refusal, now));
+        let mut answer =
+            outcome.unwrap_or_else(|Refusal(status, message)| answer::refuse(status, message, now));
         answer.operation = operation;
         answer
     }
 
     fn refuse(&self, _: &RawRequest, refusal: faults::Refusal) -> Answer {
         use faults::Refusal as Scripted;
-        let refusal = match refusal {
+        let Refusal(status, message) = match refusal {
             Scripted::Throttled => Refusal(StatusCode::TOO_MANY_REQUESTS, "Too many requests."),
             Scripted::Denied => Refusal(StatusCode::FORBIDDEN, "Access is denied."),
             Scripted::Unavailable => Refusal(StatusCode::SERVICE_UNAVAILABLE, "The service is unavailable."),
             Scripted::TokenExpired => Refusal(StatusCode::UNAUTHORIZED, "The token has expired."),
         };
-        refused(&refusal, self.now())
+        answer::refuse(status, message, self.now())
     }
 
     fn now(&self) -> Timestamp {
@@ -111,13 +111,9 @@ impl Metadata {
         if self.token_mode == MetadataTokens::Unsupported {
             return Err(Refusal(StatusCode::NOT_FOUND, "The resource could not be found."));
         }
-        let ttl = raw.header(TTL_HEADER).and_then(|text| text.parse().ok());
-        let ttl = ttl
-            .filter(|ttl| TTL_SECONDS.contains(ttl))
+        let token = self.tokens.issue_for(raw.header(TTL_HEADER), random_hex() + &random_hex(), now);
+        let token = token
             .ok_or(Refusal(StatusCode::BAD_REQUEST, "X-Metadata-Token-Ttl-Seconds is not 1 to 21600."))?;
-        let token = random_hex() + &random_hex();
-        let until = now.saturating_add(SignedDuration::from_secs(ttl)).unwrap_or(Timestamp::MAX);
-        self.tokens.add(&token, until);
         Ok(Answer::with_body(StatusCode::OK, "text/plain", token))
     }
 
@@ -153,12 +149,4 @@ impl Metadata {
 
 fn success(body: &Value, now: Timestamp) -> Answer {
     answer::write(StatusCode::OK, Some(body), FieldOrder::Fixed, now)
-}
-
-fn refused(&Refusal(status, message): &Refusal, now: Timestamp) -> Answer {
-    let title = status.canonical_reason().unwrap_or_default();
-    let body = json!({ "error": { "code": status.as_u16(), "message": message, "title": title } });
-    let mut answer = answer::write(status, Some(&body), FieldOrder::Fixed, now);
-    answer.code = Some(status.as_u16().to_string());
-    answer
 }
