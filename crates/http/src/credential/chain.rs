@@ -153,7 +153,10 @@ fn none_found(misses: &[(String, Miss)]) -> Error {
     for (name, miss) in misses {
         if let Miss::Failed(error) = miss {
             said.push(format!("{name}: {error}"));
-            failure.get_or_insert(kind_of_credentials(error));
+            failure.get_or_insert(match error.kind() {
+                ErrorKind::Protocol => kind_of_credentials(error),
+                kind => kind,
+            });
         }
     }
     let absent = misses.iter().filter_map(|(name, miss)| match miss {
