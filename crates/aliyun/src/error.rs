@@ -19,7 +19,7 @@ const UNKNOWN_KEY: &str = "InvalidAccessKeyId.NotFound";
 const KINDS: &[(&str, ErrorKind)] = &[
     ("ConfigAlreadyExists", ErrorKind::AlreadyExists),
     ("InvalidConfig.NotFound", ErrorKind::NotFound),
-    ("InvalidDomain.NotFound", ErrorKind::NotFound),
+    ("InvalidDomain.NotFound", ErrorKind::DomainNotFound),
     ("InvalidNotifyUrl.*", ErrorKind::InvalidConfig),
     ("InvalidOnDemandUrl.*", ErrorKind::InvalidConfig),
     ("InvalidParameter*", ErrorKind::InvalidConfig),
@@ -89,10 +89,10 @@ pub(crate) fn time_refused(error: &Error) -> bool {
 /// Whether an update may have been refused for an empty on-demand URL, in words we understand or not. No page says with
 /// which code that would be, so that it may be any that does not name something else.
 pub(crate) fn empty_refused(error: &Error) -> bool {
-    let not_understood = error.kind() == ErrorKind::Protocol && error.code().is_none();
     match error.kind() {
         ErrorKind::InvalidConfig => !error.code().is_some_and(names_another),
-        _ => not_understood && error.status() == Some(400),
+        ErrorKind::Protocol => error.status() == Some(400) && error.code().and_then(kind).is_none(),
+        _ => false,
     }
 }
 
@@ -138,7 +138,7 @@ mod tests {
     fn codes_decide_whatever_the_status() {
         for (code, statuses, kind) in [
             ("InvalidConfig.NotFound", &[404, 400][..], ErrorKind::NotFound),
-            ("InvalidDomain.NotFound", &[404, 400], ErrorKind::NotFound),
+            ("InvalidDomain.NotFound", &[404, 400], ErrorKind::DomainNotFound),
             ("ConfigAlreadyExists", &[400, 409], ErrorKind::AlreadyExists),
             ("InvalidNotifyUrl.Unsafe", &[400], ErrorKind::InvalidConfig),
             ("InvalidOnDemandUrl.Malformed", &[400], ErrorKind::InvalidConfig),
@@ -157,7 +157,10 @@ mod tests {
             ("AuthenticationFail.NoPermission", &[400, 403], ErrorKind::PermissionDenied),
             ("AuthenticationFail.OIDCToken.Expired", &[400, 401], ErrorKind::Unauthenticated),
             ("InvalidAction.NotFound", &[404], ErrorKind::Protocol),
+            ("Brand.New", &[400, 402, 404, 405, 422], ErrorKind::Protocol),
+            ("Brand.New", &[401], ErrorKind::Unauthenticated),
             ("Brand.New", &[403], ErrorKind::PermissionDenied),
+            ("Brand.New", &[409], ErrorKind::Conflict),
             ("Brand.New", &[500], ErrorKind::Unavailable),
         ] {
             for status in statuses {
@@ -218,7 +221,7 @@ mod tests {
             ("Forbidden", false),
             ("InvalidAction.NotFound", false),
         ] {
-            let error = classify(&json(400, code));
+            let error = classify(&json(400, code)).with_status(400);
             assert_eq!(empty_refused(&error), expected, "{code}");
         }
     }

@@ -177,7 +177,7 @@ fn code(error: &Error) -> u8 {
     match error.kind() {
         // With a status the cloud refused it, and there was a call.
         ErrorKind::InvalidConfig if error.status().is_none() => USAGE,
-        ErrorKind::NotFound => NOT_FOUND,
+        ErrorKind::NotFound | ErrorKind::DomainNotFound => NOT_FOUND,
         ErrorKind::Unsupported => UNSUPPORTED,
         _ => FAILED,
     }

@@ -121,10 +121,16 @@ pub enum ErrorKind {
     InvalidConfig,
     /// The vendor cannot do what was asked. Ask for less, or accept the listed deviations.
     Unsupported,
-    /// The config, or the domain it is for, does not exist. Create it.
+    /// The config does not exist. Create it.
     NotFound,
+    /// The account has no such domain, so that nobody can tell about its configs. Check the spelling, and whose keys
+    /// these are.
+    DomainNotFound,
     /// There is a config for this domain and app already. Update it.
     AlreadyExists,
+    /// The state of something stands against the call, and the cloud does not say in documented words what. Look at what is
+    /// there.
+    Conflict,
     /// The cloud does not know the caller: key, signature, token or clock is wrong. Check the credentials.
     Unauthenticated,
     /// The caller is known but may not do this. Grant the permission.
@@ -137,7 +143,7 @@ pub enum ErrorKind {
     Timeout,
     /// The cloud accepted a write but does not show all of it. See [`Error::differences`].
     NotApplied,
-    /// The answer makes no sense. Report it, with the request id.
+    /// The answer makes no sense, or has a code nobody documented. Report it, with the request id.
     Protocol,
 }
 
@@ -150,7 +156,9 @@ impl ErrorKind {
                 "ask for what this vendor offers; where deviations are named, a lower fidelity accepts them"
             }
             Self::NotFound => "check the domain and the app, or create the config first",
+            Self::DomainNotFound => "check the spelling of the domain, and whose account the keys are of",
             Self::AlreadyExists => "update the existing config, or delete it first",
+            Self::Conflict => "look at what is there and at who else changes it, then try again",
             Self::Unauthenticated => "check access key, secret, token and this machine's clock",
             Self::PermissionDenied => "grant the account the permission for this operation",
             Self::Throttled => "make fewer calls at a time, or ask the vendor for a larger quota",
@@ -159,7 +167,9 @@ impl ErrorKind {
             Self::NotApplied => {
                 "the cloud ignored part of the config; compare what it stores with what was asked"
             }
-            Self::Protocol => "the endpoint answered something unexpected; check that it is the vendor's",
+            Self::Protocol => {
+                "the answer was not expected: look up its code, and check that the endpoint is the vendor's"
+            },
         }
     }
 }
@@ -170,7 +180,9 @@ impl fmt::Display for ErrorKind {
             Self::InvalidConfig => "invalid config",
             Self::Unsupported => "unsupported",
             Self::NotFound => "not found",
+            Self::DomainNotFound => "domain not found",
             Self::AlreadyExists => "already exists",
+            Self::Conflict => "conflict",
             Self::Unauthenticated => "unauthenticated",
             Self::PermissionDenied => "permission denied",
             Self::Throttled => "throttled",

@@ -278,7 +278,13 @@ impl Tried<'_> {
 
 /// Whether the cloud refused what a call was about, knowing who called.
 fn is_about_the_call(error: &Error) -> bool {
-    let kinds = [ErrorKind::InvalidConfig, ErrorKind::NotFound, ErrorKind::AlreadyExists];
+    let kinds = [
+        ErrorKind::InvalidConfig,
+        ErrorKind::NotFound,
+        ErrorKind::DomainNotFound,
+        ErrorKind::AlreadyExists,
+        ErrorKind::Conflict,
+    ];
     error.status().is_some() && kinds.contains(&error.kind())
 }
 

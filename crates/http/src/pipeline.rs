@@ -326,7 +326,9 @@ fn is_refusal(kind: ErrorKind) -> bool {
         kind,
         ErrorKind::InvalidConfig
             | ErrorKind::NotFound
+            | ErrorKind::DomainNotFound
             | ErrorKind::AlreadyExists
+            | ErrorKind::Conflict
             | ErrorKind::Unauthenticated
             | ErrorKind::PermissionDenied
             | ErrorKind::Throttled

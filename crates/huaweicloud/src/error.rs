@@ -34,7 +34,7 @@ const KINDS: &[(&str, ErrorKind)] = &[
     ("LIVE.103011018", ErrorKind::AlreadyExists),
     ("LIVE.103011019", ErrorKind::NotFound),
     ("LIVE.103011021", ErrorKind::Unavailable),
-    ("LIVE.103011022", ErrorKind::InvalidConfig),
+    ("LIVE.103011022", ErrorKind::Conflict),
     ("LIVE.103011023", ErrorKind::Unavailable),
     ("LIVE.103011026", ErrorKind::PermissionDenied),
     ("LIVE.103011027", ErrorKind::PermissionDenied),
@@ -78,7 +78,7 @@ pub(crate) fn is_about_account(error: &Error) -> bool {
 
 /// Whether an update may have been refused for an empty text, in words we understand or not.
 pub(crate) fn empty_refused(error: &Error) -> bool {
-    let not_understood = error.kind() == ErrorKind::Protocol && error.code().is_none();
+    let not_understood = error.kind() == ErrorKind::Protocol && error.code().and_then(kind).is_none();
     error.kind() == ErrorKind::InvalidConfig || (not_understood && error.status() == Some(400))
 }
 
@@ -120,8 +120,9 @@ mod tests {
             ("APIGW.0302", &[403], ErrorKind::PermissionDenied),
             ("APIGW.0307", &[401], ErrorKind::Unauthenticated),
             ("APIGW.0308", &[429], ErrorKind::Throttled),
-            ("LIVE.999999999", &[404], ErrorKind::NotFound),
-            ("LIVE.999999999", &[409], ErrorKind::AlreadyExists),
+            ("LIVE.103011022", &[400, 409], ErrorKind::Conflict),
+            ("LIVE.999999999", &[400, 404, 405, 422], ErrorKind::Protocol),
+            ("LIVE.999999999", &[409], ErrorKind::Conflict),
             ("LIVE.999999999", &[520], ErrorKind::Unavailable),
         ] {
             for status in statuses {

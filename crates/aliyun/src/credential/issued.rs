@@ -84,7 +84,7 @@ pub(super) fn of_credentials(origin: &str, error: Error) -> Error {
         Some(_) => format!("{origin}: {error}"),
         None => format!("{origin}: {}", error.message()),
     };
-    Error::new(kind_of_credentials(error.kind()), message).with_source(error)
+    Error::new(kind_of_credentials(&error), message).with_source(error)
 }
 
 #[cfg(test)]
@@ -112,7 +112,9 @@ mod tests {
     async fn no_error_of_credentials_is_taken_for_one_of_the_call() {
         for kind in [
             ErrorKind::NotFound,
+            ErrorKind::DomainNotFound,
             ErrorKind::AlreadyExists,
+            ErrorKind::Conflict,
             ErrorKind::InvalidConfig,
             ErrorKind::Unsupported,
             ErrorKind::NotApplied,

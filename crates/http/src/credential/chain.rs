@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use record_callback_core::{Error, ErrorKind, Result};
 use tracing::{info, warn};
 
-use super::{AccessKey, CredentialProvider};
+use super::{AccessKey, CredentialProvider, kind_of_credentials};
 
 /// One of the places a chain looks for an access key.
 #[async_trait]
@@ -153,7 +153,10 @@ fn none_found(misses: &[(String, Miss)]) -> Error {
     for (name, miss) in misses {
         if let Miss::Failed(error) = miss {
             said.push(format!("{name}: {error}"));
-            failure.get_or_insert(error.kind());
+            failure.get_or_insert(match error.kind() {
+                ErrorKind::Protocol => kind_of_credentials(error),
+                kind => kind,
+            });
         }
     }
     let absent = misses.iter().filter_map(|(name, miss)| match miss {

@@ -177,14 +177,16 @@ pub async fn replaces(provider: &dyn CredentialProvider, refused: &AccessKey) ->
     provider.access_key().await.is_ok_and(|key| key.id() != refused.id())
 }
 
-/// The kind of an error of getting credentials: none that says something about a config.
-pub fn kind_of_credentials(kind: ErrorKind) -> ErrorKind {
-    match kind {
-        ErrorKind::PermissionDenied
+/// The kind `error` has as one of getting credentials: none that says something about a config. Who refuses to give a key
+/// with a code of its own does not know the caller, whichever code that is.
+pub fn kind_of_credentials(error: &Error) -> ErrorKind {
+    match error.kind() {
+        ErrorKind::Protocol if error.code().is_some() => ErrorKind::Unauthenticated,
+        kind @ (ErrorKind::PermissionDenied
         | ErrorKind::Throttled
         | ErrorKind::Unavailable
         | ErrorKind::Timeout
-        | ErrorKind::Protocol => kind,
+        | ErrorKind::Protocol) => kind,
         _ => ErrorKind::Unauthenticated,
     }
 }
@@ -192,7 +194,7 @@ pub fn kind_of_credentials(kind: ErrorKind) -> ErrorKind {
 /// An error of getting credentials, such that nobody takes it for one of the call they are for: of a
 /// [kind](kind_of_credentials) that says nothing about a config, and nothing was carried out.
 pub fn of_credentials(error: Error) -> Error {
-    let kind = kind_of_credentials(error.kind());
+    let kind = kind_of_credentials(&error);
     match error.vendor() {
         _ if kind == error.kind() => error.with_nothing_applied(),
         // The same in words, with what the cloud said of it.
@@ -209,9 +211,14 @@ mod tests {
     /// A provider that reads `NotFound` creates; one that reads `InvalidConfig` may send less.
     #[test]
     fn no_error_of_credentials_is_taken_for_one_of_the_call() {
-        for kind in
-            [ErrorKind::NotFound, ErrorKind::AlreadyExists, ErrorKind::InvalidConfig, ErrorKind::NotApplied]
-        {
+        for kind in [
+            ErrorKind::NotFound,
+            ErrorKind::DomainNotFound,
+            ErrorKind::AlreadyExists,
+            ErrorKind::Conflict,
+            ErrorKind::InvalidConfig,
+            ErrorKind::NotApplied,
+        ] {
             let error = of_credentials(Error::new(kind, "is wrong").with_status(404).with_maybe_applied());
             assert_eq!((error.kind(), error.status()), (ErrorKind::Unauthenticated, None));
             assert_eq!((error.message(), error.maybe_applied()), ("is wrong", false));

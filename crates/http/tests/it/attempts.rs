@@ -126,7 +126,9 @@ async fn refusals_are_not_tried_again() {
 async fn what_the_cloud_refuses_was_not_carried_out_whatever_the_status() {
     for (kind, maybe_applied) in [
         (ErrorKind::NotFound, false),
+        (ErrorKind::DomainNotFound, false),
         (ErrorKind::AlreadyExists, false),
+        (ErrorKind::Conflict, false),
         (ErrorKind::PermissionDenied, false),
         (ErrorKind::Unauthenticated, false),
         (ErrorKind::InvalidConfig, false),
