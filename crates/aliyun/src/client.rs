@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
-use record_callback_core::Result;
+use record_callback_core::{AccountId, Result};
 use record_callback_http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 use record_callback_http::{
     AccessKey, Answer, Call, CredentialProvider, Endpoint, Failure, Method, Nonce, Pipeline, Request,
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::VENDOR;
 use crate::config::{AliyunClientBuilder, Signature};
-use crate::credential::looks_like_huaweicloud_key;
+use crate::credential::{Account, looks_like_huaweicloud_key};
 use crate::error;
 use crate::sign::{acs3, rpc};
 use crate::wire::{
@@ -33,6 +33,7 @@ pub struct AliyunClient {
     pub(crate) pipeline: Pipeline,
     pub(crate) endpoint: Endpoint,
     pub(crate) credentials: Arc<dyn CredentialProvider>,
+    pub(crate) account: Arc<Account>,
     pub(crate) nonce: Arc<dyn Nonce>,
     pub(crate) signature: Signature,
     pub(crate) method: Method,
@@ -91,6 +92,15 @@ impl AliyunClient {
         let domain = Some(query.domain_name.as_str());
         self.call_reading(wire::NOTIFY_RECORDS, Safety::Repeatable, domain, query.params(), read_records)
             .await
+    }
+
+    /// `GetCallerIdentity` of the token service: the account of the access key. Asked once for each identity.
+    ///
+    /// The service is that of the endpoint's region, inside a VPC where the endpoint is; or the one that
+    /// `RECORD_CALLBACK_ALIYUN_STS_ENDPOINT` names. Where the endpoint is not the vendor's and no other is named, nobody is
+    /// asked, and it fails. No right is needed; whether an explicit denial stops it is UNVERIFIED.
+    pub async fn account(&self) -> Result<AccountId> {
+        self.account.of(&*self.credentials, &self.endpoint).await.map_err(|error| error.with_vendor(VENDOR))
     }
 
     /// The policy calls are tried by.

@@ -244,11 +244,13 @@ impl AliyunClientBuilder {
             Auth::Profile(name) => Arc::new(credential::profile(&context(), name)),
             Auth::Given(provider) => Arc::clone(provider),
         };
+        let account = Arc::new(credential::Account::new(context()));
         let pipeline = Pipeline::new(&endpoint, &network, self.quotas, self.retry, self.clock)?;
         Ok(AliyunClient {
             pipeline,
             endpoint,
             credentials,
+            account,
             nonce: self.nonce,
             signature: self.signature,
             method: self.method.into(),

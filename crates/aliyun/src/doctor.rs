@@ -1,7 +1,7 @@
 //! Whether a caller can do here what this crate does. Nothing is changed.
 
 use record_callback_core::{DomainName, Error, Result};
-use record_callback_http::doctor::{Check, Finding, Tried, Verdict, credentials, endpoint, may_call};
+use record_callback_http::doctor::{Check, Finding, Tried, Verdict, account, credentials, endpoint, may_call};
 
 use crate::client::AliyunClient;
 use crate::credential;
@@ -26,6 +26,7 @@ impl AliyunClient {
         if !may_call(&findings) {
             return findings;
         }
+        findings.push(account(self.account().await.map(Some)));
         for operation in [wire::USER_DOMAINS, wire::DESCRIBE, wire::ADD, wire::UPDATE, wire::DELETE] {
             let tried = self.try_out(operation, domain).await;
             let stop = tried.says_it_all();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use record_callback_core::{
-    Applied, CallbackKey, Capabilities, DomainName, Error, ErrorKind, Fidelity, Fitted, RecordCallbackConfig,
+    AccountId, Applied, CallbackKey, Capabilities, DomainName, Error, ErrorKind, Fidelity, Fitted, RecordCallbackConfig,
     RecordCallbackProvider, Result, StoredCallback, Vendor,
 };
 use record_callback_http::{Seen, confirm_dropped, create_settled, delete_settled};
@@ -134,6 +134,10 @@ impl RecordCallbackProvider for AliyunProvider {
 
     fn capabilities(&self) -> &Capabilities {
         &CAPABILITIES
+    }
+
+    async fn account(&self) -> Result<Option<AccountId>> {
+        self.client.account().await.map(Some)
     }
 
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {

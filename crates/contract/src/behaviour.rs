@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use record_callback_core::Capabilities;
 
-use crate::behaviours::{capabilities, create, delete, ext, fidelity, get, list, signing, update};
+use crate::behaviours::{account, capabilities, create, delete, ext, fidelity, get, list, signing, update};
 use crate::bench::Bench;
 use crate::failure::Failure;
 use crate::harness::Harness;
@@ -89,6 +89,12 @@ static BEHAVIOURS: &[Behaviour] = behaviours! {
         capabilities_never_change: NOTHING,
         capabilities_agree_with_create: NOTHING,
         refusals_name_the_vendor_and_the_domain: NOTHING,
+    }
+    account {
+        the_account_is_the_same_each_time: NOTHING,
+        another_account_is_told_apart: OTHER_ACCOUNT,
+        another_account_sees_none_of_our_configs: OTHER_ACCOUNT,
+        another_account_changes_none_of_our_configs: OTHER_ACCOUNT,
     }
     get {
         get_of_a_missing_config_is_none: NOTHING,

@@ -42,6 +42,12 @@ pub trait Harness: Send + Sync {
     fn faults(&self) -> Option<&dyn Faults> {
         None
     }
+
+    /// A provider of the same cloud with the credentials of another account, which does not own the two domains. Called
+    /// after [`provider`](Self::provider). Without it the behaviours about other accounts are skipped.
+    fn other_account(&self) -> Option<Arc<dyn RecordCallbackProvider>> {
+        None
+    }
 }
 
 /// Disturbs the calls between a provider and its (mock) cloud.

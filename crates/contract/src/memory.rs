@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use record_callback_core::{
-    Applied, CallbackKey, Capabilities, ConfigId, DomainName, DomainRole, Error, ErrorKind, EventKind,
+    AccountId, Applied, CallbackKey, Capabilities, ConfigId, DomainName, DomainRole, Error, ErrorKind, EventKind,
     EventSet, EventSupport, Fidelity, Field, Fitted, OnDemandSupport, RecordCallbackConfig,
     RecordCallbackProvider, Result, SigningScheme, SigningSupport, StoredCallback, StoredKey, StoredSigning,
     Vendor,
@@ -42,6 +42,7 @@ const STATUS: [EventKind; 3] =
 /// ```
 pub struct MemoryProvider {
     capabilities: Capabilities,
+    account: Option<AccountId>,
     read_lag: u32,
     ignored: Vec<Field>,
     state: Mutex<State>,
@@ -60,7 +61,7 @@ struct State {
 impl MemoryProvider {
     /// An empty cloud with these abilities.
     pub fn new(capabilities: Capabilities) -> Self {
-        Self { capabilities, read_lag: 0, ignored: Vec::new(), state: Mutex::default() }
+        Self { capabilities, account: None, read_lag: 0, ignored: Vec::new(), state: Mutex::default() }
     }
 
     /// An empty cloud that can express the whole model.
@@ -117,6 +118,13 @@ impl MemoryProvider {
         cloud.capabilities.signing.key_readable = false;
         cloud.capabilities.on_demand_url = OnDemandSupport::Undocumented;
         cloud
+    }
+
+    /// Says that the configs are of this account. Without it nobody can tell whose they are.
+    #[must_use]
+    pub fn with_account(mut self, account: AccountId) -> Self {
+        self.account = Some(account);
+        self
     }
 
     /// Lets each write show only after `reads` more reads, of whatever kind.
@@ -235,6 +243,7 @@ impl fmt::Debug for MemoryProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryProvider")
             .field("capabilities", &self.capabilities)
+            .field("account", &self.account)
             .field("read_lag", &self.read_lag)
             .field("ignored", &self.ignored)
             .field("configs", &self.state().configs.len())
@@ -250,6 +259,10 @@ impl RecordCallbackProvider for MemoryProvider {
 
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    async fn account(&self) -> Result<Option<AccountId>> {
+        Ok(self.account.clone())
     }
 
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {

@@ -61,6 +61,8 @@ pub(crate) static NO_LOSS: Need = Need::new("every wish can be fulfilled", |c, _
 
 pub(crate) static FAULTS: Need =
     Need::new("the harness can disturb calls", |_, harness| harness.faults().is_some());
+pub(crate) static OTHER_ACCOUNT: Need =
+    Need::new("the harness has another account", |_, harness| harness.other_account().is_some());
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,7 @@
 //! # Ok::<(), record_callback_core::InvalidConfig>(())
 //! ```
 
+mod account;
 mod app;
 mod assurance;
 mod callback_url;
@@ -39,6 +40,7 @@ mod signing;
 mod stored;
 mod verification;
 
+pub use account::AccountId;
 pub use app::{AppName, AppSelector};
 pub use assurance::{Assurance, EventField, EventFields};
 pub use callback_url::CallbackUrl;

@@ -3,6 +3,7 @@ use std::fmt;
 use async_trait::async_trait;
 use serde::Serialize;
 
+use crate::account::AccountId;
 use crate::capability::Capabilities;
 use crate::config::{CallbackKey, ConfigId, RecordCallbackConfig};
 use crate::domain::DomainName;
@@ -63,6 +64,18 @@ pub trait RecordCallbackProvider: fmt::Debug + Send + Sync + 'static {
 
     /// What the vendor can express. Never changes during the provider's life.
     fn capabilities(&self) -> &Capabilities;
+
+    /// The account that the credentials belong to, as the vendor says when it is asked.
+    ///
+    /// Configs of another account look like configs that are not there. Compare before a config is taken for gone.
+    ///
+    /// # Contract
+    /// - `None` where the vendor has no way to tell.
+    /// - An account that could not be learnt is an error, never `None` and never a guess.
+    /// - The same account each time while the credentials are of it: users, roles and sessions of one account are alike.
+    /// - Credentials of another account give another one.
+    /// - Changes nothing in the cloud.
+    async fn account(&self) -> Result<Option<AccountId>>;
 
     /// Reads the config of exactly this domain and app.
     ///

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::fmt;
 
 use jiff::SignedDuration;
-use record_callback_core::{Error, ErrorKind, Result};
+use record_callback_core::{AccountId, Error, ErrorKind, Result};
 use serde::Serialize;
 
 use crate::credential::{AccessKey, Miss, SourceReport};
@@ -29,6 +29,8 @@ pub enum Check {
     Endpoint,
     /// This machine's clock against the cloud's.
     Clock,
+    /// The account the credentials are of.
+    Account,
     /// The project calls are made in.
     Project,
     /// Whether the caller may use an operation.
@@ -222,6 +224,22 @@ fn clock(subject: String, ahead: Option<SignedDuration>, learns: bool) -> Findin
     }
 }
 
+/// Whose account the credentials are of. That nobody can tell stands in nobody's way.
+pub fn account(learnt: Result<Option<AccountId>>) -> Finding {
+    let subject = "account";
+    match learnt {
+        Ok(Some(account)) => {
+            Finding::new(Check::Account, account.as_str(), Verdict::Ok, "is the account of the credentials")
+        }
+        Ok(None) => Finding::new(Check::Account, subject, Verdict::Open, "nobody can tell whose the credentials are"),
+        Err(error) => {
+            let failed = Finding::failed(Check::Account, subject, &error);
+            Finding { verdict: Verdict::Warning, ..failed }
+                .advise("see to it if fleets are to refuse the credentials of another account")
+        }
+    }
+}
+
 /// Whether there are a key and an address to go on with.
 pub fn may_call(findings: &[Finding]) -> bool {
     let preconditions = [Check::Credentials, Check::Endpoint];
@@ -358,6 +376,16 @@ mod tests {
         }
         let finding = clock("cloud".into(), Some(SignedDuration::from_mins(20)), false);
         assert_eq!(finding.verdict, Verdict::Failed);
+    }
+
+    #[test]
+    fn an_account_that_is_not_known_is_no_failure() {
+        let known = account(Ok(Some(AccountId::new("1234567890123456").unwrap())));
+        assert_eq!((known.verdict, known.subject.as_str()), (Verdict::Ok, "1234567890123456"));
+        assert_eq!(account(Ok(None)).verdict, Verdict::Open);
+        let unknown = account(Err(Error::new(ErrorKind::Unavailable, "no connection")));
+        assert_eq!((unknown.verdict, unknown.check), (Verdict::Warning, Check::Account));
+        assert!(unknown.detail.contains("no connection"), "{unknown:?}");
     }
 
     #[test]

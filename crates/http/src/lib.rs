@@ -27,8 +27,8 @@ mod transport;
 
 pub use credential::{
     AccessKey, CredentialChain, CredentialFile, CredentialProvider, CredentialSource, EnvCredentials, Ini,
-    IniSection, KeyVariables, Lease, Miss, Refusable, Renewed, SourceContext, SourceReport,
-    StaticCredentials, Used, kind_of_credentials, named_variable, of_credentials, replaces,
+    IniSection, KeyVariables, KnownAccount, Lease, Miss, Refusable, Renewed, SourceContext, SourceReport,
+    StaticCredentials, Used, account_retry, kind_of_credentials, named_variable, of_credentials, replaces,
 };
 pub use effects::{Clock, Env, FixedEnv, Nonce, OsEnv, SystemClock, TokioTimer, UuidNonce};
 pub use encoding::{encode, hex};

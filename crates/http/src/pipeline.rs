@@ -109,6 +109,12 @@ impl Pipeline {
         Self { quotas, ..self.clone() }
     }
 
+    /// The same connections and quotas with another policy, for calls that matter less.
+    #[must_use]
+    pub fn with_retry(&self, retry: RetryPolicy) -> Self {
+        Self { retry, ..self.clone() }
+    }
+
     /// The time to sign requests with: the clock's, corrected by what was learnt from refusals of the cloud.
     pub fn now(&self) -> Timestamp {
         let now = self.clock.now();

@@ -69,6 +69,16 @@ impl RetryPolicy {
         self
     }
 
+    /// The same with no more attempts, no longer ones, and no later end than these.
+    pub(crate) fn at_most(&self, attempts: u32, attempt_timeout: Duration, deadline: Duration) -> Self {
+        Self {
+            attempts: self.attempts.min(attempts),
+            attempt_timeout: self.attempt_timeout.min(attempt_timeout),
+            deadline: self.deadline.min(deadline),
+            ..self.clone()
+        }
+    }
+
     /// When an attempt that starts now must end.
     pub(crate) fn attempt_until(&self) -> Instant {
         after(self.attempt_timeout)

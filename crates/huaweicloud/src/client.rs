@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
+use record_callback_core::{AccountId, Error, ErrorKind, InvalidConfig, Result};
 use record_callback_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use record_callback_http::{
     Answer, Body, Call, Endpoint, Method, Pipeline, Request, RetryPolicy, Safety, Secrets, Signed, Used,
@@ -16,7 +16,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::VENDOR;
 use crate::config::{HuaweicloudClientBuilder, QUOTA};
-use crate::credential::{Credential, Credentials, ProjectRef, check_project_id, no_project};
+use crate::credential::{Account, Credential, Credentials, ProjectRef, check_project_id, no_project};
 use crate::error;
 use crate::iam::Iam;
 use crate::sign::{ToSign, canonical_query};
@@ -37,6 +37,7 @@ struct Inner {
     iam: Iam,
     credentials: Credentials,
     project: Option<ProjectRef>,
+    account: Account,
     /// Asked from IAM, and whom for.
     found_project: tokio::sync::Mutex<Option<(String, String)>>,
 }
@@ -62,9 +63,10 @@ impl HuaweicloudClient {
         iam: Iam,
         credentials: Credentials,
         project: Option<ProjectRef>,
+        account: Account,
     ) -> Self {
         let found_project = tokio::sync::Mutex::default();
-        Self(Arc::new(Inner { pipeline, endpoint, iam, credentials, project, found_project }))
+        Self(Arc::new(Inner { pipeline, endpoint, iam, credentials, project, account, found_project }))
     }
 
     /// Where calls of Live go.
@@ -130,6 +132,18 @@ impl HuaweicloudClient {
             secrets: Secrets::default(),
         };
         self.call(wire::SHOW_DOMAIN, Safety::Repeatable, Some(domain), request, read).await
+    }
+
+    /// The account of the credentials. Asked once for each identity; no right is needed.
+    ///
+    /// By a key, `GET /v5/caller-identity` of STS: that of the endpoint's region, else of `cn-north-4`, or the one that
+    /// `HUAWEICLOUD_SDK_STS_ENDPOINT` names. Where STS does not tell, IAM's `GET /v3/auth/domains`, then the owner of the
+    /// region's project. By a token, what IAM said when it issued it, or says of it in `GET /v3/auth/tokens`. Where the
+    /// endpoint is not the vendor's and no service is named, nobody is asked, and it fails. That keys of an assumed agency
+    /// are of the delegating account is UNVERIFIED.
+    pub async fn account(&self) -> Result<AccountId> {
+        let Inner { account, credentials, .. } = &*self.0;
+        account.of(credentials).await.map_err(|error| error.with_vendor(VENDOR))
     }
 
     /// Where credentials come from.

@@ -197,12 +197,16 @@ impl HuaweicloudClientBuilder {
             pipeline_to(&iam_endpoint, Quotas::unlimited())?
         };
         let iam = Iam { pipeline: iam_pipeline, endpoint: iam_endpoint };
+        let named_region = region.as_ref().map(|region| region.id.clone());
+        let is_iam_named = self.iam_endpoint.is_some();
+        let account =
+            credential::Account::new(context.clone(), &endpoint, &iam, is_iam_named, named_region);
         let credentials = match self.auth {
             Auth::Chain => {
                 Credentials::AccessKey(Arc::new(credential::default_chain(&context, &iam.endpoint)))
             }
             Auth::AccessKey(provider) => Credentials::AccessKey(provider),
-            Auth::Token(value) => Credentials::Token(Arc::new(Token::new(value, None))),
+            Auth::Token(value) => Credentials::Token(Arc::new(Token::new(value))),
             Auth::Login(login) => {
                 let tokens = LoginTokens::new(
                     iam.clone(),
@@ -213,7 +217,7 @@ impl HuaweicloudClientBuilder {
                 Credentials::Login(Box::new(tokens))
             }
         };
-        Ok(HuaweicloudClient::new(pipeline, endpoint, iam, credentials, project))
+        Ok(HuaweicloudClient::new(pipeline, endpoint, iam, credentials, project, account))
     }
 
     /// Where calls of Live will go, by options and environment.

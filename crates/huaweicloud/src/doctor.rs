@@ -1,7 +1,7 @@
 //! Whether a caller can do here what this crate does. Nothing is changed.
 
 use record_callback_core::{DomainName, ErrorKind};
-use record_callback_http::doctor::{Check, Finding, Tried, Verdict, credentials, endpoint, may_call};
+use record_callback_http::doctor::{Check, Finding, Tried, Verdict, account, credentials, endpoint, may_call};
 
 use crate::client::HuaweicloudClient;
 use crate::credential::{self, Credentials};
@@ -25,6 +25,7 @@ impl HuaweicloudClient {
         if !may_call(&findings) {
             return findings;
         }
+        findings.push(account(self.account().await.map(Some)));
         match self.project_id().await {
             Ok(id) => {
                 findings.push(Finding::new(Check::Project, id, Verdict::Ok, "is the project of all calls"));

@@ -53,9 +53,16 @@ const KINDS: &[(&str, ErrorKind)] = &[
     ("APIGW.0310", ErrorKind::PermissionDenied),
 ];
 
+/// Codes of which one is the answer where a project is another account's. Which is UNVERIFIED.
+const WRONG_PROJECT: [&str; 2] = ["LIVE.100011015", "APIGW.0310"];
+
 /// Turns an answer that is not a success into an error.
 pub(crate) fn classify(answer: &Answer) -> Error {
     let error = match wire::failure(&answer.body) {
+        Some(failure) if WRONG_PROJECT.contains(&failure.code.as_str()) => {
+            let error = answer.failed(&failure, ECHO, kind);
+            error.with_advice("wrong project or account: the project is not one these credentials may use")
+        }
         Some(failure) => answer.failed(&failure, ECHO, kind),
         None => answer.not_understood("a JSON error"),
     };
@@ -130,6 +137,16 @@ mod tests {
                 assert_eq!(error.kind(), kind, "{code} {status}");
                 assert_eq!((error.code(), error.request_id()), (Some(code), Some("id-1")));
             }
+        }
+    }
+
+    #[test]
+    fn a_project_of_another_account_is_told_as_such() {
+        for (status, code) in [(401, "LIVE.100011015"), (403, "APIGW.0310")] {
+            let error = live(status, code);
+            assert!(error.message().contains("wrong project or account"), "{error}");
+            let kinds = [ErrorKind::Unauthenticated, ErrorKind::PermissionDenied];
+            assert!(kinds.contains(&error.kind()), "{error:?}");
         }
     }
 

@@ -2,7 +2,7 @@
 //! provider a token, and a temporary key for it.
 
 use jiff::Timestamp;
-use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
+use record_callback_core::{AccountId, Error, ErrorKind, InvalidConfig, Result};
 use record_callback_http::header::{HeaderName, HeaderValue};
 use record_callback_http::{
     AccessKey, Answer, Body, Call, Endpoint, Lease, Method, Pipeline, Safety, Secrets,
@@ -119,8 +119,9 @@ pub(crate) fn call(operation: &'static str, time_refused: fn(&Error) -> bool) ->
 
 fn token(answer: &Answer) -> Result<Lease<Token>> {
     let TokenAnswer { token } = read(answer)?;
+    let account = token.account().and_then(|id| AccountId::new(id).ok());
     let project_id = token.project.map(|project| project.id);
-    let value = Token::new(subject_token(answer)?.into(), project_id);
+    let value = Token::new(subject_token(answer)?.into()).of(project_id, account);
     Ok(Lease { value, expires_at: Some(token.expires_at), issued_at: answer.date() })
 }
 

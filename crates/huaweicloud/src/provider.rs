@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use record_callback_core::{
-    Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind, Fidelity, Field, Fitted,
+    AccountId, Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind, Fidelity, Field, Fitted,
     RecordCallbackConfig, RecordCallbackProvider, Result, StoredCallback, Vendor,
 };
 use record_callback_http::{Seen, confirm_dropped, create_settled, delete_settled, read_settled};
@@ -293,6 +293,10 @@ impl RecordCallbackProvider for HuaweicloudProvider {
 
     fn capabilities(&self) -> &Capabilities {
         &CAPABILITIES
+    }
+
+    async fn account(&self) -> Result<Option<AccountId>> {
+        self.client.account().await.map(Some)
     }
 
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {

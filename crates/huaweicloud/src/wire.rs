@@ -21,6 +21,10 @@ pub(crate) const DELETE: &str = "DeleteRecordCallbackConfig";
 pub(crate) const SHOW_DOMAIN: &str = "ShowDomain";
 pub(crate) const ISSUE_TOKEN: &str = "KeystoneCreateUserTokenByPassword";
 pub(crate) const LIST_PROJECTS: &str = "KeystoneListProjects";
+/// <https://support.huaweicloud.com/api-iam/iam_30_0004.html>: a token may validate itself.
+pub(crate) const VALIDATE_TOKEN: &str = "KeystoneValidateToken";
+/// <https://support.huaweicloud.com/api-iam/iam_07_0001.html>
+pub(crate) const LIST_DOMAINS: &str = "KeystoneListAuthDomains";
 
 /// Headers of requests, those that are signed in the order they are signed, and of answers.
 pub(crate) mod header {
@@ -37,6 +41,7 @@ pub(crate) mod header {
 }
 
 pub(crate) const PROJECTS_PATH: &str = "/v3/projects";
+pub(crate) const DOMAINS_PATH: &str = "/v3/auth/domains";
 pub(crate) const TOKENS_PATH: &str = "/v3/auth/tokens";
 /// Any value leaves the large service catalogue out of the answer.
 pub(crate) const TOKENS_QUERY: &str = "nocatalog=true";
@@ -246,7 +251,7 @@ impl DomainsAnswer {
     }
 }
 
-/// `{"projects":[{"id","name"}]}`
+/// `{"projects":[{"id","name","domain_id"}]}`
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Projects {
     #[serde(default)]
@@ -256,9 +261,25 @@ pub(crate) struct Projects {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Project {
     pub(crate) id: String,
+    /// The account.
+    #[serde(default)]
+    pub(crate) domain_id: Option<String>,
 }
 
-/// `{"token":{"expires_at","project":{"id"}}}`; the token itself is in the header `X-Subject-Token`.
+/// `{"domains":[{"id","name"}]}`: the accounts that may be entered. May be empty where there is one.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Domains {
+    #[serde(default)]
+    pub(crate) domains: Vec<Owner>,
+}
+
+/// An account.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Owner {
+    pub(crate) id: String,
+}
+
+/// `{"token":{"expires_at","project":{"id","domain":{"id"}}}}`; the token itself is in the header `X-Subject-Token`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct TokenAnswer {
     pub(crate) token: TokenBody,
@@ -268,7 +289,34 @@ pub(crate) struct TokenAnswer {
 pub(crate) struct TokenBody {
     pub(crate) expires_at: Timestamp,
     #[serde(default)]
-    pub(crate) project: Option<Project>,
+    pub(crate) project: Option<TokenProject>,
+    /// Of a token for a whole account.
+    #[serde(default)]
+    domain: Option<Owner>,
+    #[serde(default)]
+    user: Option<TokenUser>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct TokenProject {
+    pub(crate) id: String,
+    #[serde(default)]
+    domain: Option<Owner>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TokenUser {
+    #[serde(default)]
+    domain: Option<Owner>,
+}
+
+impl TokenBody {
+    /// The account the token is for: that of its project, else its own, else its user's.
+    pub(crate) fn account(&self) -> Option<&str> {
+        let of_project = self.project.as_ref().and_then(|project| project.domain.as_ref());
+        let of_user = self.user.as_ref().and_then(|user| user.domain.as_ref());
+        of_project.or(self.domain.as_ref()).or(of_user).map(|owner| owner.id.as_str())
+    }
 }
 
 /// The project a token is for.

@@ -2,6 +2,7 @@
 //!
 //! Each source reads its settings whenever it is asked and keeps what it was issued until shortly before the end.
 
+mod account;
 mod bare;
 mod cli_profile;
 mod derived;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use record_callback_http::{CredentialChain, Env, EnvCredentials, KeyVariables, SourceContext};
 
+pub(crate) use self::account::Account;
 pub use self::cli_profile::CliProfileCredentials;
 pub use self::recognise::looks_like_huaweicloud_key;
 

@@ -1,27 +1,29 @@
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
-use record_callback_core::{InvalidConfig, Result};
+use record_callback_core::{AccountId, InvalidConfig, Result};
 use record_callback_http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use record_callback_http::{
     AccessKey, Answer, Call, CredentialProvider, Endpoint, Lease, Method, Nonce, Pipeline, Request, Safety,
-    Secrets, Signed, SourceContext, UuidNonce, encode,
+    Secrets, Signed, SourceContext, Used, UuidNonce, encode, replaces,
 };
 
 use super::recognise::looks_like_huaweicloud_key;
 use crate::VENDOR;
 use crate::error;
 use crate::sign::rpc;
-use crate::wire::credential::{self as wire, ASSUME_ROLE, ASSUME_ROLE_WITH_OIDC, AssumedRole};
+use crate::wire::credential::{
+    self as wire, ASSUME_ROLE, ASSUME_ROLE_WITH_OIDC, AssumedRole, CALLER_IDENTITY, CallerIdentity,
+};
 use crate::wire::{Params, rpc_params, seconds};
 
-const ENDPOINT: &str = "RECORD_CALLBACK_ALIYUN_STS_ENDPOINT";
+pub(crate) const ENDPOINT: &str = "RECORD_CALLBACK_ALIYUN_STS_ENDPOINT";
 const REGION: &str = "ALIBABA_CLOUD_STS_REGION";
 const VPC: &str = "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED";
 
 /// The vendor's token service.
 #[derive(Debug)]
-pub(super) struct Sts {
+pub(crate) struct Sts {
     pipeline: Pipeline,
     endpoint: Endpoint,
 }
@@ -29,7 +31,12 @@ pub(super) struct Sts {
 impl Sts {
     /// The service of `region`, else of the environment's, else the one for all.
     pub(super) fn new(context: &SourceContext, region: Option<&str>, vpc: Option<bool>) -> Result<Self> {
-        let endpoint = context.endpoint(ENDPOINT, &address(context, region, vpc)?)?;
+        Self::at(context, &address(context, region, vpc)?)
+    }
+
+    /// The service at `address`, unless the environment names another.
+    pub(super) fn at(context: &SourceContext, address: &str) -> Result<Self> {
+        let endpoint = context.endpoint(ENDPOINT, address)?;
         let pipeline = context.pipeline(&endpoint)?;
         Ok(Self { pipeline, endpoint })
     }
@@ -45,19 +52,52 @@ impl Sts {
         let key = source.access_key().await?;
         let foreign = looks_like_huaweicloud_key(key.id());
         let sign = || async {
-            let (timestamp, nonce) = (seconds(self.pipeline.now()), UuidNonce.nonce());
-            let token = key.expose_security_token();
-            let mut secrets = Secrets::default();
-            secrets.add(external_id);
-            secrets.add(token);
-            let mut pairs = params.pairs();
-            pairs.extend(rpc_params((ASSUME_ROLE, wire::STS_VERSION), key.id(), token, &timestamp, &nonce));
-            let query = rpc::signed_query(Method::GET.as_str(), &mut pairs, key.expose_secret());
-            let signature = query.rsplit('=').next().map(|text| percent_decode_str(text).decode_utf8_lossy());
-            secrets.add(signature.as_deref());
-            Ok(Signed { request: self.request(Method::GET, &query), secrets })
+            let mut signed = self.signed(ASSUME_ROLE, params, &key);
+            signed.secrets.add(external_id);
+            Ok(signed)
         };
         self.pipeline.send(call(ASSUME_ROLE), sign, |answer| read(answer, foreign)).await
+    }
+
+    /// `GetCallerIdentity`: the account of what `source` has, and the key it was asked with.
+    pub(super) async fn account_of(
+        &self,
+        source: &dyn CredentialProvider,
+    ) -> Result<(Arc<AccessKey>, AccountId)> {
+        let used: Used<Arc<AccessKey>> = Used::default();
+        let sign = || async {
+            let key = source.access_key().await?;
+            let signed = self.signed(CALLER_IDENTITY, &Params::default(), &key);
+            used.set(key);
+            Ok(signed)
+        };
+        let classify = |answer: &Answer| {
+            if !answer.status.is_success() {
+                let foreign = used.get().is_some_and(|key| looks_like_huaweicloud_key(key.id()));
+                return Err(error::classify_for(answer, foreign));
+            }
+            let identity: CallerIdentity = answer.json()?;
+            // Signed before it was answered.
+            let key = used.get().ok_or_else(|| answer.not_understood("an answer to a request"))?;
+            Ok((key, identity.account_id))
+        };
+        let send = || self.pipeline.send(call(CALLER_IDENTITY), sign, classify);
+        let replaced = |refused: Arc<AccessKey>| async move { replaces(source, &refused).await };
+        used.send(send, replaced).await
+    }
+
+    /// A request of `action`, signed for now.
+    fn signed(&self, action: &str, params: &Params<'_>, key: &AccessKey) -> Signed {
+        let (timestamp, nonce) = (seconds(self.pipeline.now()), UuidNonce.nonce());
+        let token = key.expose_security_token();
+        let mut secrets = Secrets::default();
+        secrets.add(token);
+        let mut pairs = params.pairs();
+        pairs.extend(rpc_params((action, wire::STS_VERSION), key.id(), token, &timestamp, &nonce));
+        let query = rpc::signed_query(Method::GET.as_str(), &mut pairs, key.expose_secret());
+        let signature = query.rsplit('=').next().map(|text| percent_decode_str(text).decode_utf8_lossy());
+        secrets.add(signature.as_deref());
+        Signed { request: self.request(Method::GET, &query), secrets }
     }
 
     /// `AssumeRoleWithOIDC`, which the token alone speaks for. It goes into the body: addresses end up in logs.
@@ -90,8 +130,8 @@ impl Sts {
     }
 }
 
-/// The service's address; see `help.aliyun.com/document_detail/371859`.
-fn address(context: &SourceContext, region: Option<&str>, vpc: Option<bool>) -> Result<String> {
+/// The service's address, of the region of the environment; see `help.aliyun.com/document_detail/371859`.
+pub(super) fn address(context: &SourceContext, region: Option<&str>, vpc: Option<bool>) -> Result<String> {
     let from_env = context.var(REGION);
     let Some(region) = region.or(from_env.as_deref()) else {
         return Ok("https://sts.aliyuncs.com".to_owned());

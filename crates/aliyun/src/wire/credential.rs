@@ -7,6 +7,7 @@
 mod cli;
 
 use jiff::Timestamp;
+use record_callback_core::AccountId;
 use record_callback_http::AccessKey;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
@@ -19,6 +20,8 @@ use super::Params;
 pub(crate) const STS_VERSION: &str = "2015-04-01";
 pub(crate) const ASSUME_ROLE: &str = "AssumeRole";
 pub(crate) const ASSUME_ROLE_WITH_OIDC: &str = "AssumeRoleWithOIDC";
+/// <https://help.aliyun.com/document_detail/43767.html>: no parameters, and no right is needed.
+pub(crate) const CALLER_IDENTITY: &str = "GetCallerIdentity";
 
 /// The metadata service's paths and headers.
 pub(crate) mod metadata {
@@ -83,6 +86,13 @@ pub(crate) fn unsigned_params<'a>(
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct AssumedRole {
     pub(crate) credentials: IssuedKey,
+}
+
+/// Answer of `GetCallerIdentity`. The other fields say which user or role it is, under names that changed over the years.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CallerIdentity {
+    pub(crate) account_id: AccountId,
 }
 
 /// A temporary key, as the token service, the metadata service and credential URIs give it.

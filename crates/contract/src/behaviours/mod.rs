@@ -1,6 +1,7 @@
 //! The checks, by what they are about. Each is listed in `behaviour.rs`, where its
 //! name and the providers it applies to can be read at a glance.
 
+pub(crate) mod account;
 pub(crate) mod capabilities;
 pub(crate) mod create;
 pub(crate) mod delete;

@@ -1,12 +1,12 @@
 #![expect(clippy::unwrap_used, reason = "a mutant is test code, where a panic is a finding")]
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use record_callback_contract::{Faults, MemoryProvider};
 use record_callback_core::{
-    AppSelector, Applied, CallbackKey, CallbackSigning, Capabilities, ConfigId, DomainName, Error, ErrorKind,
+    AccountId, AppSelector, Applied, CallbackKey, CallbackSigning, Capabilities, ConfigId, DomainName, Error, ErrorKind,
     EventKind, EventSet, Fidelity, Field, RecordCallbackConfig, RecordCallbackProvider, Result, SigningKey,
     SigningScheme, StoredCallback, StoredKey, StoredSigning, Vendor,
 };
@@ -20,6 +20,11 @@ pub(crate) enum Fault {
     OmitsVendorAndDomain,
     PutsTheKeyIntoErrors,
     PanicsInUpdate,
+    // account
+    ChangesTheAccount,
+    TakesAnotherAccountForItsOwn,
+    ShowsConfigsToOthers,
+    LetsOthersChangeConfigs,
     // get
     FailsGetOfMissing,
     FallsBackToWildcardInGet,
@@ -337,6 +342,11 @@ impl RecordCallbackProvider for Mutant {
         if changed { &self.changed } else { &self.claimed }
     }
 
+    async fn account(&self) -> Result<Option<AccountId>> {
+        let changed = self.fault == Fault::ChangesTheAccount && self.written.load(Ordering::Relaxed);
+        Ok(Some(AccountId::new(if changed { "changed" } else { "ours" }).unwrap()))
+    }
+
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {
         Ok(self.try_get(key).await.map_err(|error| self.failed(error))?.map(|stored| self.shown(stored)))
     }
@@ -435,6 +445,61 @@ impl RecordCallbackProvider for Mutant {
             }
             _ => result,
         }
+    }
+}
+
+/// The same cloud with the credentials of another account.
+#[derive(Debug)]
+pub(crate) struct Stranger {
+    ours: Arc<Mutant>,
+    own: MemoryProvider,
+}
+
+impl Stranger {
+    pub(crate) fn of(ours: &Arc<Mutant>) -> Self {
+        Self { ours: Arc::clone(ours), own: MemoryProvider::full() }
+    }
+
+    fn with(&self, fault: Fault) -> &dyn RecordCallbackProvider {
+        if self.ours.fault == fault { &*self.ours } else { &self.own }
+    }
+}
+
+#[async_trait]
+impl RecordCallbackProvider for Stranger {
+    fn vendor(&self) -> Vendor {
+        self.ours.vendor()
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        self.ours.capabilities()
+    }
+
+    async fn account(&self) -> Result<Option<AccountId>> {
+        match self.ours.fault {
+            Fault::TakesAnotherAccountForItsOwn => self.ours.account().await,
+            _ => Ok(Some(AccountId::new("theirs").unwrap())),
+        }
+    }
+
+    async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {
+        self.with(Fault::ShowsConfigsToOthers).get(key).await
+    }
+
+    async fn list(&self, domain: Option<&DomainName>) -> Result<Vec<StoredCallback>> {
+        self.with(Fault::ShowsConfigsToOthers).list(domain).await
+    }
+
+    async fn create(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
+        self.with(Fault::LetsOthersChangeConfigs).create(config, fidelity).await
+    }
+
+    async fn update(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
+        self.with(Fault::LetsOthersChangeConfigs).update(config, fidelity).await
+    }
+
+    async fn delete(&self, key: &CallbackKey) -> Result<()> {
+        self.with(Fault::LetsOthersChangeConfigs).delete(key).await
     }
 }
 

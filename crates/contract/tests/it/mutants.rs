@@ -21,6 +21,10 @@ const PRECISELY_CAUGHT: &[Case] = &[
     (Fault::ChangesCapabilitiesAfterAWrite, full, &["capabilities_never_change"]),
     (Fault::OmitsVendorAndDomain, full, &["refusals_name_the_vendor_and_the_domain"]),
     (Fault::PutsTheKeyIntoErrors, full, &["no_signing_key_shows_in_errors_or_debug"]),
+    (Fault::ChangesTheAccount, full, &["the_account_is_the_same_each_time"]),
+    (Fault::TakesAnotherAccountForItsOwn, full, &["another_account_is_told_apart"]),
+    (Fault::ShowsConfigsToOthers, full, &["another_account_sees_none_of_our_configs"]),
+    (Fault::LetsOthersChangeConfigs, full, &["another_account_changes_none_of_our_configs"]),
     (
         Fault::FallsBackToWildcardInGet,
         full,

@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use record_callback_contract::{Faults, Harness, MemoryProvider, NoWait};
 use record_callback_core::{Capabilities, DomainName, EventKind, EventSet, RecordCallbackProvider, Timer};
 
+use crate::mutant::{Mutant, Stranger};
+
 /// A fresh provider for each behaviour, and no waiting.
 pub(crate) struct Fresh<F>(pub(crate) F);
 
@@ -44,13 +46,13 @@ impl Harness for Shared {
     }
 }
 
-/// As [`Shared`], with a connection that can lose answers.
-pub(crate) struct Faulty<P>(pub(crate) Arc<P>);
+/// As [`Shared`], with a connection that can lose answers, and another account.
+pub(crate) struct Faulty(pub(crate) Arc<Mutant>);
 
 #[async_trait]
-impl<P: RecordCallbackProvider + Faults> Harness for Faulty<P> {
+impl Harness for Faulty {
     async fn provider(&self) -> Arc<dyn RecordCallbackProvider> {
-        Arc::<P>::clone(&self.0)
+        Arc::<Mutant>::clone(&self.0)
     }
 
     fn domains(&self) -> [DomainName; 2] {
@@ -63,6 +65,10 @@ impl<P: RecordCallbackProvider + Faults> Harness for Faulty<P> {
 
     fn faults(&self) -> Option<&dyn Faults> {
         Some(&*self.0)
+    }
+
+    fn other_account(&self) -> Option<Arc<dyn RecordCallbackProvider>> {
+        Some(Arc::new(Stranger::of(&self.0)))
     }
 }
 

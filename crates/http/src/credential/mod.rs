@@ -1,5 +1,6 @@
 //! Where access keys come from: fixed, the environment, files, services; one after the other, kept until they end.
 
+mod account;
 mod chain;
 mod context;
 mod env;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 use record_callback_core::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret, SecretString};
 
+pub use self::account::{KnownAccount, account_retry};
 pub use self::chain::{CredentialChain, CredentialSource, Miss, SourceReport};
 pub use self::context::SourceContext;
 pub use self::env::{EnvCredentials, KeyVariables, named_variable};
@@ -105,6 +107,14 @@ impl AccessKey {
     /// The project it is for, as far as its source said.
     pub fn project_id(&self) -> Option<&str> {
         self.project_id.as_deref()
+    }
+
+    /// Whether it is `other`, or another key that the same source issued for a time: of the same identity.
+    pub fn is_same_identity(&self, other: &Self) -> bool {
+        // By address: a source that is set up anew may say the same of itself and be of another account.
+        let one_source = matches!((&self.origin, &other.origin), (Some(one), Some(two)) if Arc::ptr_eq(one, two));
+        let same_key = self.id == other.id && self.secret.expose_secret() == other.secret.expose_secret();
+        same_key || (one_source && self.expires_at.is_some() && other.expires_at.is_some())
     }
 
     /// Where it is from, as far as its source said.
@@ -229,6 +239,20 @@ mod tests {
             (error.kind(), error.status(), error.maybe_applied()),
             (ErrorKind::Timeout, Some(408), false)
         );
+    }
+
+    #[test]
+    fn a_renewed_key_is_the_same_identity_and_an_exchanged_one_is_not() {
+        let (end, origin): (Timestamp, Arc<str>) = ("2026-01-02T03:04:05Z".parse().unwrap(), "a role".into());
+        let issued =
+            |id: &str, origin: &Arc<str>| AccessKey::new(id, "s").with_expiry(end).from_origin(Arc::clone(origin));
+        let first = issued("a", &origin);
+        assert!(first.is_same_identity(&first.clone()) && first.is_same_identity(&issued("b", &origin)));
+        assert!(!first.is_same_identity(&issued("b", &"a role".into())));
+        let in_a_file = |id: &str| AccessKey::new(id, "s").from_origin(Arc::clone(&origin));
+        assert!(in_a_file("a").is_same_identity(&in_a_file("a")));
+        assert!(!in_a_file("a").is_same_identity(&in_a_file("b")));
+        assert!(!AccessKey::new("a", "s").is_same_identity(&AccessKey::new("a", "t")));
     }
 
     #[test]

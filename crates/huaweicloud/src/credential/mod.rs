@@ -1,5 +1,6 @@
 //! Where access keys and tokens come from.
 
+mod account;
 mod env;
 mod federated;
 mod login;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::SignedDuration;
-use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
+use record_callback_core::{AccountId, Error, ErrorKind, InvalidConfig, Result};
 use record_callback_http::{
     AccessKey, CredentialChain, CredentialProvider, Endpoint, Refusable, SourceContext, replaces,
 };
@@ -28,6 +29,7 @@ use self::pod::Pod;
 use self::profile::Profile;
 use crate::error;
 
+pub(crate) use self::account::Account;
 pub use self::env::from_env;
 pub use self::login::Login;
 pub(crate) use self::login::LoginTokens;
@@ -88,6 +90,15 @@ impl Credential {
         }
     }
 
+    /// Whether `other` is of the same identity.
+    fn is_same_identity(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::AccessKey(one), Self::AccessKey(other)) => one.is_same_identity(other),
+            (Self::Token(one), Self::Token(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
     /// The project it is for, as far as is known.
     pub(crate) fn project_id(&self) -> Option<&str> {
         match self {
@@ -115,12 +126,20 @@ pub(crate) struct Token {
     pub(crate) value: SecretString,
     /// The project the token is for, as far as IAM said.
     pub(crate) project_id: Option<String>,
+    /// Whose project, as far as IAM said.
+    pub(crate) account: Option<AccountId>,
     refused: AtomicBool,
 }
 
 impl Token {
-    pub(crate) fn new(value: SecretString, project_id: Option<String>) -> Self {
-        Self { value, project_id, refused: AtomicBool::new(false) }
+    /// A token of which no more is known.
+    pub(crate) fn new(value: SecretString) -> Self {
+        Self { value, project_id: None, account: None, refused: AtomicBool::new(false) }
+    }
+
+    /// Says what IAM said of it.
+    pub(crate) fn of(self, project_id: Option<String>, account: Option<AccountId>) -> Self {
+        Self { project_id, account, ..self }
     }
 }
 

@@ -24,9 +24,9 @@ const SESSION_NAME: &str = "HUAWEICLOUD_OIDC_SESSION_NAME";
 const DURATION_SECONDS: &str = "HUAWEICLOUD_OIDC_DURATION_SECONDS";
 const POLICY: &str = "HUAWEICLOUD_OIDC_POLICY";
 const POLICY_IDS: &str = "HUAWEICLOUD_OIDC_POLICY_IDS";
-const STS_ENDPOINT: &str = "HUAWEICLOUD_SDK_STS_ENDPOINT";
+pub(super) const STS_ENDPOINT: &str = "HUAWEICLOUD_SDK_STS_ENDPOINT";
 
-const DEFAULT_STS: &str = "https://sts.cn-north-4.myhuaweicloud.com";
+pub(super) const DEFAULT_STS: &str = "https://sts.cn-north-4.myhuaweicloud.com";
 const DEFAULT_SESSION_NAME: &str = "oidc-sts-session";
 const DEFAULT_SECONDS: u32 = 3600;
 

@@ -2,7 +2,9 @@
 //! metadata of an ECS instance, pod identity. No page of the last two was read: they are as the vendor's SDKs use them.
 
 use jiff::Timestamp;
+use record_callback_core::AccountId;
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// <https://support.huaweicloud.com/api-iam/iam_13_0605.html>
@@ -10,6 +12,8 @@ pub(crate) const CREATE_TOKEN: &str = "CreateTokenWithIdToken";
 /// <https://support.huaweicloud.com/api-iam/iam_04_0002.html>
 pub(crate) const CREATE_KEY: &str = "CreateTemporaryAccessKeyByToken";
 pub(crate) const ASSUME_AGENCY: &str = "AssumeAgencyWithOIDC";
+/// STS v5; no right is needed. <https://support.huaweicloud.com/api-iam5/GetCallerIdentity.html>
+pub(crate) const CALLER_IDENTITY: &str = "GetCallerIdentity";
 /// The last three are names of our own.
 pub(crate) const METADATA_TOKEN: &str = "GetMetadataToken";
 pub(crate) const METADATA_KEY: &str = "GetMetadataSecurityKey";
@@ -18,6 +22,7 @@ pub(crate) const POD_KEY: &str = "GetPodCredentials";
 pub(crate) const TOKEN_PATH: &str = "/v3.0/OS-AUTH/id-token/tokens";
 pub(crate) const KEY_PATH: &str = "/v3.0/OS-CREDENTIAL/securitytokens";
 pub(crate) const ASSUME_AGENCY_PATH: &str = "/v5/agencies/assume-with-oidc";
+pub(crate) const CALLER_IDENTITY_PATH: &str = "/v5/caller-identity";
 pub(crate) const METADATA_TOKEN_PATH: &str = "/meta-data/latest/api/token";
 pub(crate) const METADATA_KEY_PATH: &str = "/openstack/latest/securitykey";
 
@@ -73,6 +78,12 @@ impl AssumeAgency<'_> {
         }
         body.to_string().into_bytes()
     }
+}
+
+/// `{"account_id","principal_urn","principal_id"}`: users, agencies and sessions of one account have its id.
+#[derive(Deserialize)]
+pub(crate) struct CallerIdentity {
+    pub(crate) account_id: AccountId,
 }
 
 /// A temporary key as issued.
