@@ -36,6 +36,8 @@ mod fidelity;
 mod on_demand;
 mod provider;
 mod record_event;
+#[cfg(test)]
+mod send;
 mod signing;
 mod stored;
 mod verification;

@@ -162,7 +162,9 @@ impl Cloud {
     }
 
     async fn one_by_one(&self, keys: &[CallbackKey], parallel: usize, view: &mut View) {
-        let reads = keys.iter().map(|key| async move {
+        // By index: a closure that borrows what it is given makes a future that only its caller's thread can run.
+        let reads = (0..keys.len()).map(|i| async move {
+            let key = &keys[i];
             // What a provider has no place for is not there.
             match self.provider.capabilities().check_key(key) {
                 Ok(()) => (key, self.provider.get(key).await),

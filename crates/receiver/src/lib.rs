@@ -49,6 +49,8 @@ mod metrics;
 mod receiver;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(test)]
+mod send;
 mod serve;
 mod sink;
 mod source;

@@ -38,6 +38,8 @@ mod doctor;
 mod fleet_config;
 mod place;
 mod provider_config;
+#[cfg(test)]
+mod send;
 #[cfg(feature = "receiver")]
 mod source_config;
 

@@ -6,6 +6,7 @@
 
 mod cloud;
 mod credential;
+mod send;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

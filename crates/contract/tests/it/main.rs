@@ -3,4 +3,5 @@
 mod conformity;
 mod mutant;
 mod mutants;
+mod send;
 mod support;

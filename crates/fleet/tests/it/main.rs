@@ -14,6 +14,7 @@ mod model;
 mod names;
 mod nowhere;
 mod plan;
+mod send;
 mod settled;
 mod wishes;
 mod world;

@@ -14,6 +14,7 @@ mod logs;
 mod network;
 mod retry_after;
 mod secrets;
+mod send;
 mod server;
 mod settle;
 mod vendor;

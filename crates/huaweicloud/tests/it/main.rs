@@ -10,6 +10,7 @@ mod credential_failures;
 mod credential_lifetime;
 mod credential_sources;
 mod credential_world;
+mod send;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

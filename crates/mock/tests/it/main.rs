@@ -27,4 +27,5 @@ mod model_aliyun_steps;
 mod model_huaweicloud;
 mod model_huaweicloud_steps;
 mod receiver;
+mod send;
 mod server;

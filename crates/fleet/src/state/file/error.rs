@@ -86,6 +86,29 @@ pub enum StateError {
         /// The serial the journal continues.
         journal_serial: u64,
     },
+    /// The journal continues another state, or another snapshot of the same serial.
+    #[error(
+        "the journal {} is not that of {}: it continues another one; restore the two from one backup, or move the journal \
+         away and `import` again: only the knowledge of what became owned since is lost",
+        journal.display(),
+        path.display()
+    )]
+    Foreign {
+        /// The state file.
+        path: PathBuf,
+        /// The journal.
+        journal: PathBuf,
+    },
+    /// There is no number for another snapshot: somebody changed the last one.
+    #[error(
+        "the state file {} has the last serial number there is, so that nothing more can be kept in it; move it and its \
+         journal away and `import` again",
+        path.display()
+    )]
+    LastSerial {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl StateError {

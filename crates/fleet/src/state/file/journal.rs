@@ -1,13 +1,15 @@
 //! Lines of JSON, each with its checksum:
 //!
 //! ```text
-//! {"sum":"0f3a…","version":1,"serial":7}
-//! {"sum":"91c0…","synced":39,"is":{"record":"config",…}}
+//! {"sum":"0f3a…","version":2,"lineage":"5f1d…","serial":7,"snapshot":"c0ff…"}
+//! {"sum":"91c0…","line":2,"synced":129,"is":{"record":"config",…}}
 //! ```
 //!
-//! `sum` is over all that follows it. `synced` is how much of the file was durable when the line was written: what a
-//! crash leaves half-written lies behind the last such mark, and damage before one is no crash.
+//! `sum` is over the first line's sum and all that follows it, so that no line of another journal passes for one of this,
+//! and `line` counts, so that none is missing or there twice. `synced` is how much of the file was durable when the line
+//! was written: what a crash leaves half-written lies behind the last such mark, and damage before one is no crash.
 
+use std::cmp::Ordering;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -18,33 +20,53 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{StateError, VERSION};
+use super::snapshot::SnapshotId;
+use super::{LONGEST, StateError, VERSION};
 use crate::state::{Record, State};
 
 const SUM_START: &[u8] = br#"{"sum":""#;
 const SUM_END: &[u8] = br#"","#;
 const SUM_DIGITS: usize = 16;
+/// What a disk writes at once, at least.
+const SECTOR: u64 = 512;
 /// How many records one write takes.
 const BATCH: usize = 1024;
 
-/// The line whose text after its checksum is `rest`.
-fn push_line(lines: &mut Vec<u8>, rest: &[u8]) {
-    for part in [SUM_START, sum(rest).as_bytes(), SUM_END, rest, b"\n"] {
+/// Adds the line whose text after its checksum is `rest`, in the journal whose first line has the checksum `head`.
+fn push_line(lines: &mut Vec<u8>, head: &str, rest: &[u8]) {
+    for part in [SUM_START, sum(head, rest).as_bytes(), SUM_END, rest, b"\n"] {
         lines.extend_from_slice(part);
     }
 }
 
-fn sum(rest: &[u8]) -> String {
-    hex::encode(&Sha256::digest(rest)[..SUM_DIGITS / 2])
+pub(super) fn sum(head: &str, rest: &[u8]) -> String {
+    let digest = Sha256::new().chain_update(head).chain_update(rest).finalize();
+    hex::encode(&digest[..SUM_DIGITS / 2])
 }
 
-fn is_whole(line: &[u8]) -> bool {
-    let Some((stated, rest)) =
-        line.strip_prefix(SUM_START).and_then(|line| line.split_at_checked(SUM_DIGITS))
-    else {
+fn is_whole(line: &[u8], head: &str) -> bool {
+    let Some(rest) = line.strip_prefix(SUM_START).and_then(|line| line.get(SUM_DIGITS..)) else {
         return false;
     };
-    rest.strip_prefix(SUM_END).is_some_and(|rest| sum(rest).as_bytes() == stated)
+    rest.strip_prefix(SUM_END).is_some_and(|rest| Some(sum(head, rest).as_str()) == stated(line))
+}
+
+/// The checksum that a line states.
+fn stated(line: &[u8]) -> Option<&str> {
+    let digits = line.strip_prefix(SUM_START)?.get(..SUM_DIGITS)?;
+    std::str::from_utf8(digits).ok()
+}
+
+/// Whether `line`, which begins at `start` of the file, may be what a crash left: cut off, or with zeros where data did
+/// not reach the disk. That is in whole sectors, or all to the end of the file: a single zero amid data is something else.
+fn is_torn(line: &[u8], start: u64, head: &str) -> bool {
+    let Some(text) = line.strip_suffix(b"\n") else {
+        // Whole but for its line end, which is another byte now: a crash changes none.
+        return !line.split_last().is_some_and(|(last, text)| *last != 0 && is_whole(text, head));
+    };
+    let mut zeros = text.split(|byte| *byte != 0).filter(|run| !run.is_empty()).peekable();
+    let end = |run: &[u8]| start + (run.as_ptr_range().end as usize - line.as_ptr() as usize) as u64;
+    zeros.peek().is_some() && zeros.all(|run| run.len() > 1 && end(run).is_multiple_of(SECTOR))
 }
 
 #[derive(Deserialize)]
@@ -52,6 +74,25 @@ struct Header {
     version: u64,
     /// Later versions may have another.
     serial: Option<u64>,
+    /// Since version 2, and so is the next.
+    lineage: Option<String>,
+    snapshot: Option<String>,
+}
+
+impl Header {
+    /// How the journal stands to the snapshot beside it; `None` if it continues that.
+    fn beside(&self, of: u64, serial: Option<u64>, id: Option<&SnapshotId>) -> Option<Replayed> {
+        let lineage = id.map(|id| id.lineage.as_str());
+        let is_of_another = self.lineage.is_some() && self.lineage.as_deref() != lineage;
+        match Some(of).cmp(&serial) {
+            _ if is_of_another && serial.is_some() => Some(Replayed::Foreign),
+            Ordering::Greater => Some(Replayed::Ahead(of)),
+            // It went into the snapshot.
+            Ordering::Less => Some(Replayed::Nothing),
+            Ordering::Equal if self.snapshot.as_deref() == id.map(|id| id.sum.as_str()) => None,
+            Ordering::Equal => Some(Replayed::Foreign),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -61,6 +102,8 @@ struct Mark {
 
 #[derive(Deserialize)]
 struct Noted {
+    /// Since version 2.
+    line: Option<u64>,
     is: Record,
 }
 
@@ -70,17 +113,26 @@ pub(super) enum Replayed {
     /// There is no journal of this snapshot: none at all, or one that went into it.
     Nothing,
     /// The state has all of it.
-    Taken {
-        /// Where the last whole line ends.
-        good: u64,
-    },
+    Taken(Whole),
     /// It continues a later snapshot.
     Ahead(u64),
+    /// It continues another state, or another snapshot of this serial.
+    Foreign,
+}
+
+/// What is whole of a journal.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Whole {
+    /// Where the last line of it ends.
+    length: u64,
+    lines: u64,
+    /// The checksum of the first line.
+    head: String,
 }
 
 /// The journal at `path`, if there is one.
 pub(super) fn open(path: &Path) -> Result<Option<File>, StateError> {
-    match File::open(path) {
+    match record_callback_durable::open(path, LONGEST) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StateError::io(path, "read", error)),
@@ -92,6 +144,7 @@ pub(super) fn replay(
     path: &Path,
     file: File,
     serial: Option<u64>,
+    id: Option<&SnapshotId>,
     state: &mut State,
 ) -> Result<Replayed, StateError> {
     let failed = |error| StateError::io(path, "read", error);
@@ -99,6 +152,7 @@ pub(super) fn replay(
     let mut file = BufReader::new(file);
     let mut line = Vec::new();
     let (mut start, mut number) = (0, 0);
+    let (mut head, mut is_numbered) = (String::new(), false);
     // Where the first line begins that is not whole, and its number.
     let mut torn: Option<(u64, u64)> = None;
     loop {
@@ -109,13 +163,13 @@ pub(super) fn replay(
         }
         number += 1;
         let not_ours = |source| damaged(number, Some(source));
-        let text = line.strip_suffix(b"\n");
-        match (text.filter(|text| is_whole(text)), torn) {
-            // A crash cuts the file, or leaves zeros where data did not reach the disk.
-            (None, _) if text.is_none() || line.contains(&0) => {
+        let whole = line.strip_suffix(b"\n").filter(|text| is_whole(text, &head));
+        match (whole, torn) {
+            // The first line is written before the file has its name: no crash tears it.
+            (None, _) if number == 1 || !is_torn(&line, start, &head) => return Err(damaged(number, None)),
+            (None, _) => {
                 torn.get_or_insert((start, number));
             }
-            (None, _) => return Err(damaged(number, None)),
             // In a torn write a later page may be there and an earlier one not.
             (Some(text), Some((torn_at, torn_line))) => {
                 let Mark { synced } = serde_json::from_slice(text).map_err(not_ours)?;
@@ -123,26 +177,35 @@ pub(super) fn replay(
                     return Err(damaged(torn_line, None));
                 }
             }
-            (Some(text), None) if number == 1 => match serde_json::from_slice(text).map_err(not_ours)? {
-                Header { version, .. } if version > u64::from(VERSION) => {
-                    return Err(StateError::Newer { path: path.to_owned(), version });
+            (Some(text), None) if number == 1 => {
+                let header: Header = serde_json::from_slice(text).map_err(not_ours)?;
+                if header.version > u64::from(VERSION) {
+                    return Err(StateError::Newer { path: path.to_owned(), version: header.version });
                 }
-                Header { serial: Some(of), .. } if Some(of) > serial => return Ok(Replayed::Ahead(of)),
-                Header { serial: Some(of), .. } if Some(of) == serial => {}
-                Header { serial: Some(_), .. } => return Ok(Replayed::Nothing),
-                Header { serial: None, .. } => return Err(damaged(number, None)),
-            },
+                let of = header.serial.ok_or_else(|| damaged(number, None))?;
+                if let Some(beside) = header.beside(of, serial, id) {
+                    return Ok(beside);
+                }
+                is_numbered = header.version > 1;
+                if is_numbered {
+                    stated(text).unwrap_or_default().clone_into(&mut head);
+                }
+            }
             (Some(text), None) => {
-                let Noted { is } = serde_json::from_slice(text).map_err(not_ours)?;
+                let Noted { line, is } = serde_json::from_slice(text).map_err(not_ours)?;
+                if is_numbered && line != Some(number) {
+                    return Err(damaged(number, None));
+                }
                 state.take(is);
             }
         }
         start += length;
     }
-    Ok(match torn.map_or(start, |(torn_at, _)| torn_at) {
-        0 => Replayed::Nothing,
-        good => Replayed::Taken { good },
-    })
+    if number == 0 {
+        return Err(damaged(1, None));
+    }
+    let (length, after) = torn.unwrap_or((start, number + 1));
+    Ok(Replayed::Taken(Whole { length, lines: after - 1, head }))
 }
 
 /// What is done to the file, so that tests can have it fail.
@@ -169,8 +232,12 @@ impl Disk for File {
 /// A journal that is written to.
 pub(super) struct Output<D = File> {
     disk: D,
-    /// Of the snapshot it continues.
-    pub(super) serial: u64,
+    /// The snapshot it continues.
+    pub(super) id: SnapshotId,
+    /// The checksum of its first line.
+    head: String,
+    /// How many lines it has.
+    lines: u64,
     /// How much of it is durable.
     synced: u64,
     /// After one failure nobody knows what the disk has; trying again could claim too much.
@@ -181,22 +248,26 @@ impl Output {
     /// Puts an empty journal in the place of the one at `path`.
     ///
     /// A new file, not the old one emptied: who is reading that reads on undisturbed.
-    pub(super) fn begin(path: &Path, serial: u64) -> io::Result<Self> {
+    pub(super) fn begin(path: &Path, id: SnapshotId) -> io::Result<Self> {
+        let mut rest = format!(r#""version":{VERSION},"#).into_bytes();
+        // Without its brace.
+        rest.extend_from_slice(&serde_json::to_vec(&id)?[1..]);
         let mut header = Vec::new();
-        push_line(&mut header, format!(r#""version":{VERSION},"serial":{serial}}}"#).as_bytes());
-        let mut disk = super::replace(path, |out| out.write_all(&header))?;
+        push_line(&mut header, "", &rest);
+        let (mut disk, ()) = super::replace(path, |out| out.write_all(&header))?;
         let synced = disk.seek(SeekFrom::End(0))?;
-        Ok(Self { disk, serial, synced, failed: None })
+        Ok(Self { disk, id, head: sum("", &rest), lines: 1, synced, failed: None })
     }
 
-    /// Goes on with the journal at `path`, of which the first `good` bytes are whole.
-    pub(super) fn resume(path: &Path, serial: u64, good: u64) -> io::Result<Self> {
+    /// Goes on with the journal at `path`, after what is whole of it.
+    pub(super) fn resume(path: &Path, id: SnapshotId, whole: Whole) -> io::Result<Self> {
+        let Whole { length, lines, head } = whole;
         let mut disk = OpenOptions::new().write(true).open(path)?;
-        disk.set_len(good)?;
+        disk.set_len(length)?;
         // Of a process that was killed, even whole lines need not be durable.
         disk.sync_all()?;
         disk.seek(SeekFrom::End(0))?;
-        Ok(Self { disk, serial, synced: good, failed: None })
+        Ok(Self { disk, id, head, lines, synced: length, failed: None })
     }
 
     /// Goes on in `next`. A failure stays.
@@ -220,15 +291,18 @@ impl<D: Disk> Output<D> {
             return Err(Arc::clone(first));
         }
         let (mut lines, mut rest) = (Vec::new(), Vec::new());
+        let mut number = self.lines;
         for record in records {
+            number += 1;
             rest.clear();
-            rest.extend_from_slice(format!(r#""synced":{},"is":"#, self.synced).as_bytes());
+            rest.extend_from_slice(format!(r#""line":{number},"synced":{},"is":"#, self.synced).as_bytes());
             rest.extend_from_slice(record);
             rest.push(b'}');
-            push_line(&mut lines, &rest);
+            push_line(&mut lines, &self.head, &rest);
         }
         match self.disk.append(&lines).and_then(|()| self.disk.sync()) {
             Ok(()) => {
+                self.lines = number;
                 self.synced += lines.len() as u64;
                 Ok(())
             }
@@ -336,7 +410,9 @@ mod tests {
     fn watched(good_syncs: usize) -> (Appender<Watched>, Arc<Mutex<Vec<String>>>) {
         let disk = Watched { good_syncs, ..Watched::default() };
         let writes = Arc::clone(&disk.writes);
-        let output = Arc::new(Mutex::new(Output { disk, serial: 1, synced: 0, failed: None }));
+        let id = SnapshotId { lineage: "of tests".to_owned(), serial: 1, sum: "none".to_owned() };
+        let output = Output { disk, id, head: String::new(), lines: 1, synced: 0, failed: None };
+        let output = Arc::new(Mutex::new(output));
         (Appender::start(Path::new("watched.journal"), output).unwrap(), writes)
     }
 
