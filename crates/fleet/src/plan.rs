@@ -7,7 +7,7 @@ mod retire;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use record_callback_core::{Deviation, Field, InvalidConfig, RecordCallbackConfig};
+use record_callback_core::{ConfigId, Deviation, Field, InvalidConfig, RecordCallbackConfig};
 use serde::Serialize;
 
 pub use decide::{PlanInput, plan, plan_destruction};
@@ -93,6 +93,9 @@ pub struct Change {
     /// Whether it is protected from now on, where that changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protect: Option<bool>,
+    /// The id of the config that is there and ours, if the cloud has told one.
+    #[serde(skip)]
+    pub(crate) id: Option<ConfigId>,
     /// What to ask for.
     #[serde(skip)]
     pub(crate) wanted: Wanted,

@@ -206,7 +206,7 @@ impl Run<'_> {
         let known = before.as_ref().filter(|_| change.write != Write::Create);
         let owned = |standing, id: Option<ConfigId>| OwnedConfig {
             slot: change.slot.clone(),
-            id: id.or_else(|| known?.id.clone()),
+            id: id.or_else(|| known?.id.clone()).or_else(|| change.id.clone()),
             standing,
             written,
             earlier: known
@@ -219,8 +219,8 @@ impl Run<'_> {
             Write::Nothing => {
                 // It is as wanted; whose it is and how it stands may not be noted yet.
                 if let Some(before) = before.clone() {
-                    let (standing, protect) = (Standing::Current, change.wanted.protect);
-                    let current = OwnedConfig { standing, written, earlier: Vec::new(), protect, ..before };
+                    let OwnedConfig { id, ignored, .. } = before;
+                    let current = OwnedConfig { ignored, ..owned(Standing::Current, id) };
                     self.note(name, change, current).await?;
                 }
                 return Ok(());

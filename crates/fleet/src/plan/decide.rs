@@ -251,6 +251,10 @@ impl Planner<'_> {
             let key_unseen = unseen.contains(&Field::SigningKey);
             return Action::Keep(Kept { key_unseen, not_owned, source_kept: self.source_kept(name, &slot) });
         }
+        let id = match self.input.observed.sight(&slot) {
+            Sight::Config(stored) if ours.is_some() => stored.id.clone(),
+            _ => None,
+        };
         let renamed_from = ours.map(|ours| &ours.config.slot).filter(|place| **place != slot);
         let change = Box::new(Change {
             slot: slot.clone(),
@@ -262,6 +266,7 @@ impl Planner<'_> {
             after: ours.and_then(|ours| ours.after).cloned(),
             renamed_from: renamed_from.cloned(),
             taken_from: taken_from.cloned(),
+            id,
             protect: Some(wanted.protect).filter(|protect| *protect != was_protected),
             wanted,
             effective,
