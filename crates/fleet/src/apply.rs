@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use record_callback_core::{Error, ReadBack};
+use record_callback_core::{Error, ErrorKind, Field, ReadBack};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use tokio::sync::watch;
 pub use run::apply;
 
 use crate::name::Name;
+use crate::plan::{Retirement, Write};
 use crate::slot::Slot;
 
 /// How a plan is carried out.
@@ -50,13 +51,13 @@ pub trait Confirmation: fmt::Debug + Send + Sync {
 
 /// Told what becomes of each callback, as it happens.
 pub trait Progress: Send + Sync {
-    /// The callback is as planned, or will not be in this run.
-    fn ended(&self, name: &Name, fate: &Fate);
+    /// The callback is as planned, or will not be in this run. `action` is what the plan had for it, as in [`Outcome`].
+    fn ended(&self, name: &Name, action: &str, fate: &Fate);
 }
 
 /// Nobody watches.
 impl Progress for () {
-    fn ended(&self, _name: &Name, _fate: &Fate) {}
+    fn ended(&self, _name: &Name, _action: &str, _fate: &Fate) {}
 }
 
 /// Tells an apply to finish what is under way and begin nothing more.
@@ -130,9 +131,28 @@ pub struct Failure {
 impl Failure {
     /// What the person who gets it can do.
     pub fn hint(&self) -> &'static str {
-        match self.stage {
-            Stage::Confirm => "both configs are in place, nothing is lost: run it again, or go back",
-            _ => self.error.kind().hint(),
+        let kind = self.error.kind();
+        match (self.stage, kind) {
+            (Stage::Confirm, _) => "both configs are in place, nothing is lost: run it again, or go back",
+            (Stage::Write, ErrorKind::NotFound) => {
+                "see that the account has this domain; if it has, plan again: its config went since the plan was made"
+            }
+            (Stage::Write, ErrorKind::AlreadyExists) => {
+                "plan again: somebody created a config there since the plan was made"
+            }
+            (Stage::Verify, ErrorKind::NotApplied) => match self.error.differences() {
+                [one] if one.field == Field::OnDemandUrl => {
+                    "leave out what the cloud ignores, or accept that with the fidelity `best-effort`"
+                }
+                [] => "run it again: it looks at what is there first",
+                _ => {
+                    "run it again; if it ends like this again, the cloud ignores that, or somebody else changes it"
+                }
+            },
+            (_, ErrorKind::NotApplied | ErrorKind::Timeout) => {
+                "run it again: it looks at what is there first"
+            }
+            _ => kind.hint(),
         }
     }
 }
@@ -176,11 +196,38 @@ pub struct Report {
 pub struct Outcome {
     /// The callback.
     pub name: Name,
-    /// What the plan had for it: `create`, `update`, `replace`, `delete` or `blocked`.
+    /// What the plan had for it: `create`, `update`, `replace`, `delete`, `forget` or `blocked`.
     pub action: &'static str,
     /// What became of it.
     #[serde(flatten)]
     pub fate: Fate,
+    /// How its config was written, also where the rest failed.
+    pub wrote: Write,
+    /// Configs that were to be deleted and were found changed by somebody else: they stay, and are not ours any more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Retirement>,
+}
+
+/// How many callbacks an apply has done what with. Each counts once, and also as failed, blocked or unfinished where its
+/// config was written and the rest was not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Tally {
+    /// Whose config was created.
+    pub created: usize,
+    /// Whose config was changed in place, or the note of it corrected.
+    pub updated: usize,
+    /// That moved.
+    pub replaced: usize,
+    /// That are gone.
+    pub deleted: usize,
+    /// That are not ours any more, with nothing deleted.
+    pub forgotten: usize,
+    /// That failed.
+    pub failed: usize,
+    /// That nothing could be done for.
+    pub blocked: usize,
+    /// That were not begun or not finished.
+    pub unfinished: usize,
 }
 
 impl Report {
@@ -189,23 +236,38 @@ impl Report {
         self.journal_error.is_none() && self.outcomes.iter().all(|outcome| matches!(outcome.fate, Fate::Done))
     }
 
+    /// How many callbacks what was done with.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for Outcome { action, fate, wrote, .. } in &self.outcomes {
+            match (fate, *action) {
+                (Fate::Done, "create") => tally.created += 1,
+                (Fate::Done, "update") => tally.updated += 1,
+                (Fate::Done, "replace") => tally.replaced += 1,
+                (Fate::Done, "forget") => tally.forgotten += 1,
+                (Fate::Done, _) => tally.deleted += 1,
+                (Fate::Failed(_), _) => tally.failed += 1,
+                (Fate::Blocked { .. }, _) => tally.blocked += 1,
+                (Fate::Unfinished, _) => tally.unfinished += 1,
+            }
+            match wrote {
+                _ if matches!(fate, Fate::Done) => {}
+                Write::Create => tally.created += 1,
+                Write::Update => tally.updated += 1,
+                Write::Nothing => {}
+            }
+        }
+        tally
+    }
+
     /// How many callbacks are as planned.
     pub fn done(&self) -> usize {
-        self.count(|fate| matches!(fate, Fate::Done))
+        self.outcomes.iter().filter(|outcome| matches!(outcome.fate, Fate::Done)).count()
     }
 
-    /// How many failed or were blocked.
-    pub fn failed(&self) -> usize {
-        self.count(|fate| matches!(fate, Fate::Failed(_) | Fate::Blocked { .. }))
-    }
-
-    /// How many were not begun or not finished.
-    pub fn unfinished(&self) -> usize {
-        self.count(|fate| matches!(fate, Fate::Unfinished))
-    }
-
-    fn count(&self, which: impl Fn(&Fate) -> bool) -> usize {
-        self.outcomes.iter().filter(|outcome| which(&outcome.fate)).count()
+    /// Configs that the plan had deleted and that stay, because somebody changed them since; with their callbacks.
+    pub fn left(&self) -> impl Iterator<Item = (&Name, &Retirement)> {
+        self.outcomes.iter().flat_map(|outcome| outcome.left.iter().map(|left| (&outcome.name, left)))
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use record_callback_core::{Field, StoredCallback};
 use serde::Serialize;
 
 use crate::name::Name;
 use crate::observe::{Observed, Sight};
 use crate::plan::Targets;
+use crate::shown::ShownField;
 use crate::slot::Slot;
 use crate::state::{OwnedConfig, State};
 
@@ -32,23 +32,14 @@ pub enum DriftKind {
     Missing,
     /// Fields of it changed.
     Changed {
-        /// The fields, and how they are now.
-        fields: Vec<DriftedField>,
+        /// The fields as they are now. How they were is not known: a state has no values.
+        fields: Vec<ShownField>,
     },
     /// It cannot be read, so nobody can tell.
     Unreadable {
         /// Why.
         reason: String,
     },
-}
-
-/// A field that somebody changed. What it was is not known: a state has no values.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DriftedField {
-    /// The field.
-    pub field: Field,
-    /// How it is now. Never a secret; URLs without their query.
-    pub now: String,
 }
 
 /// The places that [`drift`] needs to see.
@@ -80,27 +71,10 @@ fn kind(state: &State, config: &OwnedConfig, sight: &Sight<'_>) -> Option<DriftK
             reason: format!("the manifest has no provider `{}`", config.slot.provider),
         }),
         Sight::Config(stored) => {
-            let changed = state.salt.changed(&config.written, stored).into_iter();
-            let fields = changed.filter(|field| !config.ignored.contains(field));
+            let changed = config.changed(&state.salt, stored);
             let fields: Vec<_> =
-                fields.map(|field| DriftedField { field, now: now(field, stored) }).collect();
+                changed.into_iter().map(|field| ShownField::now(field, stored, config)).collect();
             (!fields.is_empty()).then_some(DriftKind::Changed { fields })
         }
-    }
-}
-
-fn now(field: Field, stored: &StoredCallback) -> String {
-    let url = |url: &Option<String>| match url {
-        Some(url) => url.split_once('?').map_or_else(|| url.clone(), |(before, _)| format!("{before}?…")),
-        None => "none".to_owned(),
-    };
-    match field {
-        Field::NotifyUrl => url(&stored.notify_url),
-        Field::OnDemandUrl => url(&stored.on_demand_url),
-        Field::Events => stored.events.to_string(),
-        Field::Signing => {
-            stored.signing.scheme.map_or_else(|| "disabled".to_owned(), |scheme| scheme.to_string())
-        }
-        _ => "another key".to_owned(),
     }
 }

@@ -177,6 +177,7 @@ impl<'a> Importer<'a> {
             events: Some(PerProvider::Same(config.events().clone())),
             signing: declared,
             fidelity: None,
+            protect: None,
         };
         self.own(name.clone(), slot, stored, &config);
         let domain = PerProvider::Same(slot.key.domain.clone());
@@ -191,6 +192,8 @@ impl<'a> Importer<'a> {
             id: stored.id.clone(),
             standing: Standing::Current,
             written: self.salt.of_config(config),
+            earlier: Vec::new(),
+            protect: false,
             ignored: Vec::new(),
         };
         self.import.owned.push((name, owned));

@@ -51,22 +51,25 @@
 
 mod apply;
 mod drift;
+mod hint;
 mod import;
 mod manifest;
 mod name;
 mod observe;
 mod plan;
+mod shown;
 mod slot;
 mod state;
 mod switch;
 
 pub use apply::*;
-pub use drift::{Drift, DriftKind, DriftedField, drift, drift_slots};
+pub use drift::{Drift, DriftKind, drift, drift_slots};
 pub use import::{Import, ImportRequest, Skipped, import};
 pub use manifest::*;
 pub use name::Name;
 pub use observe::{Clouds, Observed, Sight};
 pub use plan::*;
+pub use shown::ShownField;
 pub use slot::Slot;
 pub use state::*;
 pub use switch::{CapabilitiesOf, PreparedSwitch, Staying, SwitchRefusal, SwitchRequest};

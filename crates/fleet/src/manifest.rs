@@ -88,6 +88,10 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "FidelityText", default)]
     pub fidelity: Option<Fidelity>,
+    /// Its config is never deleted, also when the callback moves or is not declared any more. Default: `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool", default)]
+    pub protect: Option<bool>,
 }
 
 /// One value, or one for each provider by name.
@@ -161,6 +165,8 @@ pub struct Wanted {
     pub config: RecordCallbackConfig,
     /// How far the cloud may stray from it.
     pub fidelity: Fidelity,
+    /// Whether it is never deleted.
+    pub protect: bool,
 }
 
 impl Wanted {
@@ -223,12 +229,18 @@ impl Manifest {
             builder = builder.events(events.clone());
         }
         let fidelity = self.fidelity_of(callback);
-        Ok(Wanted { provider: slot.provider, config: builder.build()?, fidelity })
+        let protect = self.is_protected(callback);
+        Ok(Wanted { provider: slot.provider, config: builder.build()?, fidelity, protect })
     }
 
     /// How far clouds may stray from `callback`.
     pub fn fidelity_of(&self, callback: &Declaration) -> Fidelity {
         callback.settings.fidelity.or(self.defaults.fidelity).unwrap_or_default()
+    }
+
+    /// Whether the configs of `callback` are never deleted.
+    pub fn is_protected(&self, callback: &Declaration) -> bool {
+        callback.settings.protect.or(self.defaults.protect).unwrap_or_default()
     }
 
     /// The keys that the callbacks refer to, each asked of `source` once.

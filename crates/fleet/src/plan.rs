@@ -2,17 +2,19 @@
 
 mod decide;
 mod holders;
+mod retire;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use record_callback_core::{Deviation, Error, Field, InvalidConfig, RecordCallbackConfig};
+use record_callback_core::{ConfigId, Deviation, Field, InvalidConfig, RecordCallbackConfig};
 use serde::Serialize;
 
-pub use decide::{PlanInput, plan};
+pub use decide::{PlanInput, plan, plan_destruction};
 
 use crate::manifest::Wanted;
 use crate::name::Name;
+use crate::shown::ShownField;
 use crate::slot::Slot;
 
 /// What is to be done, a callback a step, by name.
@@ -46,6 +48,8 @@ pub enum Action {
     Replace(Box<Change>),
     /// Delete what is ours of a callback that is not declared any more.
     Delete(Box<Removal>),
+    /// Delete nothing, and note that nothing of a callback is ours any more.
+    Forget(Box<Removal>),
     /// Nothing can be done.
     Blocked(Box<Blocked>),
 }
@@ -86,6 +90,12 @@ pub struct Change {
     /// The callback that the config in the slot belonged to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taken_from: Option<Name>,
+    /// Whether it is protected from now on, where that changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protect: Option<bool>,
+    /// The id of the config that is there and ours, if the cloud has told one.
+    #[serde(skip)]
+    pub(crate) id: Option<ConfigId>,
     /// What to ask for.
     #[serde(skip)]
     pub(crate) wanted: Wanted,
@@ -117,14 +127,14 @@ pub struct FieldChange {
     pub to: String,
 }
 
-/// What goes of a callback that is not declared any more.
+/// Configs that a callback gives up, with nothing in their place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Removal {
-    /// Its configs.
+    /// The configs.
     pub retire: Vec<Retirement>,
 }
 
-/// A config that goes.
+/// A config that a callback gives up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Retirement {
     /// Where it is.
@@ -132,16 +142,72 @@ pub struct Retirement {
     pub slot: Slot,
     /// What becomes of it.
     pub end: End,
+    /// Why the callback gives it up.
+    #[serde(flatten)]
+    pub reason: Reason,
+    /// Why the cloud's part of it is left alone; set with [`End::Forget`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<Left>,
+    /// The fields that somebody else changed since they were written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<Field>,
+    /// What the cloud shows in the slot. Never a secret; URLs without their query.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shows: Vec<ShownField>,
+    /// Whether a plan had it deleted, and what the cloud showed later was not ours.
+    #[serde(skip)]
+    pub(crate) unplanned: bool,
 }
 
-/// What becomes of a config that goes.
+/// What becomes of a config that a callback gives up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
     /// It is deleted.
     Delete,
-    /// It is not there any more, or what is there is not ours: only our note of it goes.
+    /// Only the note of it goes.
     Forget,
+}
+
+/// The reason why a callback gives a config up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Reason {
+    /// The manifest does not declare the callback any more.
+    NotDeclared,
+    /// Everything is to go; see [`plan_destruction`].
+    Destroyed,
+    /// The callback has its config elsewhere.
+    Moved {
+        /// The other place.
+        to: Slot,
+    },
+}
+
+/// The reason why a config is forgotten and not deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "because", rename_all = "snake_case")]
+pub enum Left {
+    /// There is none any more.
+    Gone,
+    /// Somebody deleted ours and created another: it has another id.
+    Replaced,
+    /// Somebody changed it since it was written, and no id proves that it is still ours.
+    Changed,
+    /// A run that was interrupted began to create it, and what is there is not what it was to write.
+    NotWritten,
+    /// It stays the callback's, or another's, under another name of the same provider.
+    Renamed {
+        /// The other name.
+        to: Slot,
+    },
+}
+
+impl Retirement {
+    /// Whether a config stays in the cloud that was ours and is nobody's now.
+    pub fn abandons(&self) -> bool {
+        matches!(self.left, Some(Left::Replaced | Left::Changed | Left::NotWritten))
+    }
 }
 
 /// Why nothing can be done for a callback.
@@ -166,6 +232,8 @@ pub struct Counts {
     pub replace: usize,
     /// To delete.
     pub delete: usize,
+    /// To forget, with nothing deleted.
+    pub forget: usize,
     /// As declared.
     pub keep: usize,
     /// That nothing can be done for.
@@ -175,7 +243,7 @@ pub struct Counts {
 impl Counts {
     /// How many callbacks something is done for.
     pub fn changes(self) -> usize {
-        self.create + self.update + self.replace + self.delete
+        self.create + self.update + self.replace + self.delete + self.forget
     }
 }
 
@@ -190,10 +258,23 @@ impl Plan {
                 Action::Update(_) => &mut counts.update,
                 Action::Replace(_) => &mut counts.replace,
                 Action::Delete(_) => &mut counts.delete,
+                Action::Forget(_) => &mut counts.forget,
                 Action::Blocked(_) => &mut counts.blocked,
             } += 1;
         }
         counts
+    }
+
+    /// The configs that callbacks give up.
+    pub fn retirements(&self) -> impl Iterator<Item = (&Name, &Retirement)> {
+        self.steps.iter().flat_map(|step| {
+            let retire: &[Retirement] = match &step.action {
+                Action::Create(change) | Action::Update(change) | Action::Replace(change) => &change.retire,
+                Action::Delete(removal) | Action::Forget(removal) => &removal.retire,
+                Action::Keep(_) | Action::Blocked(_) => &[],
+            };
+            retire.iter().map(|retirement| (&step.name, retirement))
+        })
     }
 
     /// Whether nothing is to be done and nothing blocked.
@@ -225,11 +306,12 @@ impl Targets {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { create, update, replace, delete, keep, blocked } = self;
-        write!(
-            f,
-            "{create} to create, {update} to update, {replace} to replace, {delete} to delete, {keep} unchanged, {blocked} blocked"
-        )
+        let Self { create, update, replace, delete, forget, keep, blocked } = self;
+        write!(f, "{create} to create, {update} to update, {replace} to replace, {delete} to delete, ")?;
+        if *forget > 0 {
+            write!(f, "{forget} to forget, ")?;
+        }
+        write!(f, "{keep} unchanged, {blocked} blocked")
     }
 }
 
@@ -240,9 +322,5 @@ impl Blocked {
 
     fn invalid(slot: Option<Slot>, problem: &InvalidConfig) -> Action {
         Self::by(slot, problem.to_string(), "correct the manifest, or set what it refers to")
-    }
-
-    fn error(slot: Slot, what: &str, error: &Error) -> Action {
-        Self::by(Some(slot), format!("{what}{error}"), error.kind().hint())
     }
 }

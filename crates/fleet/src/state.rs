@@ -139,6 +139,12 @@ pub struct OwnedConfig {
     pub standing: Standing,
     /// What was written last.
     pub written: Written,
+    /// What else it may have: what was written before updates whose end was not noted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Written>,
+    /// Whether it is never deleted.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub protect: bool,
     /// Fields of it that the cloud ignored, which was accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<Field>,
@@ -150,10 +156,46 @@ impl OwnedConfig {
         matches!(self.standing, Standing::Current | Standing::Kept)
     }
 
+    /// The fields in which `stored` is nothing that was ever written here, as far as the cloud shows them.
+    pub(crate) fn changed(&self, salt: &Salt, stored: &StoredCallback) -> Vec<Field> {
+        // A cloud may have ignored what its documents do not promise, and a run that was interrupted did not note that.
+        let ignored = |field: &Field| {
+            self.ignored.contains(field)
+                || !self.is_written() && *field == Field::OnDemandUrl && stored.on_demand_url.is_none()
+        };
+        let changed = |written: &Written| -> Vec<Field> {
+            salt.changed(written, stored).into_iter().filter(|field| !ignored(field)).collect()
+        };
+        let candidates = self.earlier.iter().map(changed);
+        candidates.fold(
+            changed(&self.written),
+            |fewest, other| if other.len() < fewest.len() { other } else { fewest },
+        )
+    }
+
+    /// Everything that may be in its slot because of us.
+    pub(crate) fn candidates(&self) -> Vec<Written> {
+        let mut candidates = self.earlier.clone();
+        if !candidates.contains(&self.written) {
+            candidates.push(self.written);
+        }
+        candidates
+    }
+
+    /// Whether the cloud's ids prove that `stored` is this very config.
+    pub(crate) fn is_proven_by_id(&self, stored: &StoredCallback) -> bool {
+        self.id.as_ref().zip(stored.id.as_ref()).is_some_and(|(ours, theirs)| ours == theirs)
+    }
+
     /// Whether somebody deleted this config and created `stored` in its place, as far as the cloud's ids tell.
     pub(crate) fn is_replaced_by(&self, stored: &StoredCallback) -> bool {
         self.id.as_ref().zip(stored.id.as_ref()).is_some_and(|(ours, theirs)| ours != theirs)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// How far writing a config has come.

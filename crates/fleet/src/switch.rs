@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use record_callback_core::{AppSelector, Capabilities, ErrorKind, Fidelity};
 use serde::Serialize;
 
+use crate::hint;
 use crate::manifest::{Declaration, Edit, Keys, Manifest, PerProvider};
 use crate::name::Name;
 use crate::plan::Targets;
@@ -302,12 +303,7 @@ impl SwitchRequest {
         };
         let error = target.fit(&wanted.config, wanted.fidelity).err()?;
         let unsupported = error.kind() == ErrorKind::Unsupported;
-        let hint = if unsupported {
-            "accept it with a lower fidelity, or declare what the cloud can do"
-        } else {
-            "declare what the cloud takes"
-        };
-        refuse(error.message().to_owned(), hint, unsupported)
+        refuse(error.message().to_owned(), &hint::of_unfit(target, &wanted.config), unsupported)
     }
 }
 

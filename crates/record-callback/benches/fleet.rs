@@ -176,6 +176,8 @@ fn write_state(path: &std::path::Path, manifest: &Manifest, keys: &Keys) {
             id: Some(id(number)),
             standing: Standing::Current,
             written: state.salt.of_config(&wanted.config),
+            earlier: Vec::new(),
+            protect: false,
             ignored: Vec::new(),
         };
         state.take(Record::Config { name: callback.name.clone(), config });

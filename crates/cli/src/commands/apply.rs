@@ -41,7 +41,8 @@ fn next(report: &Report) -> String {
     let left = report.outcomes.iter().filter(|outcome| !matches!(outcome.fate, Fate::Done));
     let left: Vec<_> = left.map(|outcome| format!("--target {}", outcome.name)).collect();
     let again = "run the same command again, it goes on from here";
-    let first = if report.failed() > 0 { "correct what failed, then " } else { "" };
+    let tally = report.tally();
+    let first = if tally.failed + tally.blocked > 0 { "correct what failed, then " } else { "" };
     let only = match left.len() {
         1..=MAX_TARGETS => format!("; `{}` is what is left", left.join(" ")),
         _ => String::new(),

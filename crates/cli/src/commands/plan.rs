@@ -24,27 +24,28 @@ struct PlanLine<'a> {
 
 pub(crate) async fn run(arguments: PlanArguments) -> Result<ExitCode, Failure> {
     let detailed = arguments.detailed_exitcode;
-    let counts =
+    let plan =
         show_plan(&arguments).await.map_err(|failure| if detailed { failure.plain() } else { failure })?;
-    Ok(match counts {
+    Ok(match plan.counts() {
         Counts { blocked: 1.., .. } => ExitCode::FAILURE,
         counts if detailed && counts.changes() > 0 => ExitCode::from(CHANGES),
+        // Something of ours becomes nobody's: as with what is blocked, a person has to look.
+        _ if plan.retirements().any(|(_, retirement)| retirement.abandons()) => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     })
 }
 
-async fn show_plan(arguments: &PlanArguments) -> Result<Counts, Failure> {
+async fn show_plan(arguments: &PlanArguments) -> Result<Plan, Failure> {
     let fleet = Fleet::load(&arguments.fleet)?;
     let state = fleet.read_state()?;
     fleet.check_places(&state)?;
     let targets = arguments.targets.targets();
     fleet.check_targets(&targets, &state)?;
     let plan = fleet.plan(&fleet.manifest, &state, &targets, false).await;
-    let counts = plan.counts();
-    let line = PlanLine { plan: &plan, counts, clean: plan.is_clean() };
+    let line = PlanLine { plan: &plan, counts: plan.counts(), clean: plan.is_clean() };
     output::print(arguments.output.output, &line, |line| show::plan(line.plan))?;
     if let Some(switch) = &state.switch {
         writeln!(io::stderr(), "note: {}: {}", show::open_switch(switch), show::SWITCH_HINT)?;
     }
-    Ok(counts)
+    Ok(plan)
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use record_callback::fleet::{ApplyOptions, Ledger, Outcome, Plan, Report, StateFile, Stop, apply};
+use record_callback::fleet::{ApplyOptions, Ledger, Outcome, Plan, Report, StateFile, Stop, Tally, apply};
 use serde::Serialize;
 
 use super::progress::Shown;
@@ -82,8 +82,8 @@ pub(crate) async fn carry_out(
 struct ReportLine<'a> {
     outcomes: &'a [Outcome],
     done: usize,
-    failed: usize,
-    unfinished: usize,
+    #[serde(flatten)]
+    tally: Tally,
 }
 
 /// Saves the state, then says what became of the plan and, unless all of it is done, what to do `next`.
@@ -96,12 +96,7 @@ pub(crate) fn conclude(
 ) -> Result<ExitCode, Failure> {
     // Whatever became of the plan. Should it fail, the journal has all of it.
     let saved = file.checkpoint(&ledger.into_state());
-    let line = ReportLine {
-        outcomes: &report.outcomes,
-        done: report.done(),
-        failed: report.failed(),
-        unfinished: report.unfinished(),
-    };
+    let line = ReportLine { outcomes: &report.outcomes, done: report.done(), tally: report.tally() };
     // What the plan said is enough where nothing was to be done.
     let says_more = !report.outcomes.is_empty() || report.journal_error.is_some();
     let printed = if says_more || matches!(format, Format::Json) {
@@ -110,7 +105,8 @@ pub(crate) fn conclude(
         Ok(())
     };
     saved?;
-    let is_done = report.is_done();
+    // What was left to others is not as planned either.
+    let is_done = report.is_done() && report.left().next().is_none();
     if let Some(error) = report.journal_error {
         let problem = format!("the run ended early: what it does cannot be noted: {error}");
         return Err(io::Error::new(error.kind(), problem).into());

@@ -45,8 +45,10 @@ impl Shown {
 }
 
 impl Progress for Shown {
-    fn ended(&self, name: &Name, fate: &Fate) {
+    fn ended(&self, name: &Name, action: &str, fate: &Fate) {
         let is_told = match fate {
+            // The plan has said it.
+            Fate::Blocked { .. } if action == "blocked" => false,
             Fate::Failed(_) | Fate::Blocked { .. } => true,
             Fate::Done => self.bar.is_none(),
             // All the rest of an interrupted run, which the report counts.

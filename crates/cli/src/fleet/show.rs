@@ -5,7 +5,8 @@ use std::error::Error as StdError;
 use anstyle::{AnsiColor, Style};
 use record_callback::DeviationKind;
 use record_callback::fleet::{
-    Action, Change, End, Fate, Kept, Name, OpenSwitch, Plan, Removal, Report, Retirement, Step, Write,
+    Action, Change, End, Fate, Kept, Left, Name, OpenSwitch, Plan, Reason, Removal, Report, Retirement, Step,
+    Tally, Write,
 };
 
 /// What can be done about an open switch.
@@ -54,10 +55,9 @@ pub(crate) fn open_switch(switch: &OpenSwitch) -> String {
 pub(crate) fn fate(name: &Name, fate: &Fate) -> String {
     match fate {
         Fate::Done => format!("{GREEN}done{GREEN:#}  {name}"),
-        Fate::Failed(failure) => {
-            format!("{RED}failed{RED:#}  {name}: {}: {}", failure.stage, visible(&failure.error.to_string()))
-        }
-        Fate::Blocked { reason, .. } => format!("{RED}blocked{RED:#}  {name}: {}", visible(reason)),
+        // The report says why.
+        Fate::Failed(failure) => format!("{RED}failed{RED:#}  {name}: {}", failure.stage),
+        Fate::Blocked { .. } => format!("{RED}blocked{RED:#}  {name}"),
         Fate::Unfinished => format!("{YELLOW}unfinished{YELLOW:#}  {name}"),
     }
 }
@@ -65,7 +65,7 @@ pub(crate) fn fate(name: &Name, fate: &Fate) -> String {
 /// What did not go as planned and why, then how much did; and what to do `next` if not all did.
 pub(crate) fn report(report: &Report, next: &str) -> String {
     let mut text = String::new();
-    let (mut blocked, mut unfinished) = (Vec::new(), Vec::new());
+    let mut unfinished = Vec::new();
     for outcome in &report.outcomes {
         let name = &outcome.name;
         match &outcome.fate {
@@ -81,7 +81,7 @@ pub(crate) fn report(report: &Report, next: &str) -> String {
                 field(&mut text, "hint", failure.hint());
             }
             // The plan has said why.
-            Fate::Blocked { .. } if outcome.action == "blocked" => blocked.push(name),
+            Fate::Blocked { .. } if outcome.action == "blocked" => {}
             Fate::Blocked { reason, hint } => {
                 line(&mut text, &format!("{RED}blocked{RED:#} {BOLD}{name}{BOLD:#}"));
                 field(&mut text, "reason", reason);
@@ -90,33 +90,33 @@ pub(crate) fn report(report: &Report, next: &str) -> String {
             Fate::Unfinished => unfinished.push(name),
         }
     }
-    if !blocked.is_empty() {
-        line(&mut text, &format!("{RED}blocked{RED:#} {}: see the plan", names(&blocked)));
-    }
     if !unfinished.is_empty() {
         line(&mut text, &format!("{YELLOW}unfinished{YELLOW:#} {}", names(&unfinished)));
+    }
+    for (name, left) in report.left() {
+        line(&mut text, &format!("{YELLOW}left{YELLOW:#} {BOLD}{name}{BOLD:#}"));
+        retired(&mut text, "config", left);
     }
     if !text.is_empty() {
         text.push('\n');
     }
-    let done = |action| {
-        let done =
-            report.outcomes.iter().filter(|one| one.action == action && matches!(one.fate, Fate::Done));
-        done.count()
-    };
-    let (created, updated, replaced) = (done("create"), done("update"), done("replace"));
-    let (deleted, failed, unfinished) = (done("delete"), report.failed(), report.unfinished());
-    line(
-        &mut text,
-        &format!(
-            "Applied: {created} created, {updated} updated, {replaced} replaced, {deleted} deleted, \
-             {failed} failed, {unfinished} unfinished."
-        ),
-    );
+    line(&mut text, &tally(report.tally()));
     if !report.is_done() {
         line(&mut text, &format!("Next: {next}."));
     }
     text
+}
+
+/// How many callbacks what was done with; rare ends only where there are any.
+fn tally(tally: Tally) -> String {
+    let Tally { created, updated, replaced, deleted, forgotten, failed, blocked, unfinished } = tally;
+    let some = |count: usize, what: &str| if count > 0 { format!(", {count} {what}") } else { String::new() };
+    format!(
+        "Applied: {created} created, {updated} updated, {replaced} replaced, {deleted} deleted{}, {failed} failed, \
+         {unfinished} unfinished{}.",
+        some(forgotten, "forgotten"),
+        some(blocked, "blocked"),
+    )
 }
 
 /// The first few of `names`, and how many more there are.
@@ -140,12 +140,13 @@ fn block(text: &mut String, step: &Step, width: usize) {
         Action::Update(_) => (YELLOW, "~", "update"),
         Action::Replace(_) => (CYAN, "+/-", "replace"),
         Action::Delete(_) => (RED, "-", "delete"),
+        Action::Forget(_) => (YELLOW, "-", "forget"),
         Action::Blocked(_) => (RED, "!", "blocked"),
     };
     let place = match &step.action {
         Action::Keep(_) => None,
         Action::Create(change) | Action::Update(change) | Action::Replace(change) => Some(&change.slot),
-        Action::Delete(removal) => match removal.retire.as_slice() {
+        Action::Delete(removal) | Action::Forget(removal) => match removal.retire.as_slice() {
             [one] => Some(&one.slot),
             _ => None,
         },
@@ -158,7 +159,7 @@ fn block(text: &mut String, step: &Step, width: usize) {
     match &step.action {
         Action::Keep(_) => {}
         Action::Create(change) | Action::Update(change) | Action::Replace(change) => fields(text, change),
-        Action::Delete(removal) => removed(text, removal),
+        Action::Delete(removal) | Action::Forget(removal) => removed(text, removal),
         Action::Blocked(blocked) => {
             field(text, "reason", &blocked.reason);
             field(text, "hint", &blocked.hint);
@@ -194,6 +195,9 @@ fn fields(text: &mut String, change: &Change) {
     if change.write == Write::Nothing && change.retire.is_empty() {
         field(text, "state", "the config is there already, only the note of it is corrected");
     }
+    if let Some(protect) = change.protect {
+        field(text, "protect", if protect { "from now on it is never deleted" } else { "not any more" });
+    }
     if let Some(place) = &change.renamed_from {
         field(text, "is", &format!("the config in {place}: two names of one provider"));
     }
@@ -209,9 +213,12 @@ fn fields(text: &mut String, change: &Change) {
 }
 
 fn removed(text: &mut String, removal: &Removal) {
+    if let Some(first) = removal.retire.first() {
+        field(text, "reason", &reason(&first.reason));
+    }
     match removal.retire.as_slice() {
-        // The head has said it.
-        [Retirement { end: End::Delete, .. }] => {}
+        // The head has said where it is, and that it goes.
+        [one @ Retirement { end: End::Delete, .. }] => shows(text, one),
         all => {
             for retirement in all {
                 retired(text, "config", retirement);
@@ -221,12 +228,50 @@ fn removed(text: &mut String, removal: &Removal) {
 }
 
 fn retired(text: &mut String, label: &str, retirement: &Retirement) {
-    let slot = &retirement.slot;
-    let end = match retirement.end {
-        End::Delete => format!("delete {slot}"),
-        End::Forget => format!("forget {slot}: it is gone, or not ours any more"),
+    let Retirement { slot, end, left, changed, .. } = retirement;
+    let fields = || changed.iter().map(|field| field.as_str()).collect::<Vec<_>>().join(", ");
+    let why = match (end, left) {
+        (End::Delete, _) => String::new(),
+        (End::Forget, None | Some(Left::Gone)) => ": it is not there any more".to_owned(),
+        (End::Forget, Some(Left::Replaced)) => ": replaced by somebody else since; theirs stays".to_owned(),
+        (End::Forget, Some(Left::Changed)) => {
+            format!(": changed by somebody else since ({}); it stays there", fields())
+        }
+        (End::Forget, Some(Left::NotWritten)) => {
+            format!(": not what an interrupted run was to write there ({}); it stays there", fields())
+        }
+        (End::Forget, Some(Left::Renamed { to })) => format!(": it is {to}"),
     };
-    field(text, label, &end);
+    let verb = if *end == End::Delete { "delete" } else { "forget" };
+    let moved = match &retirement.reason {
+        Reason::Moved { .. } if *end == End::Delete => format!(": {}", reason(&retirement.reason)),
+        _ => String::new(),
+    };
+    field(text, label, &format!("{verb} {slot}{why}{moved}"));
+    shows(text, retirement);
+}
+
+/// What goes, or stays, so that it can be recognised.
+fn shows(text: &mut String, retirement: &Retirement) {
+    for shown in &retirement.shows {
+        field(text, &format!("  {}", shown.field.as_str()), &shown.now);
+    }
+    if retirement.end == End::Delete && !retirement.changed.is_empty() {
+        let fields = retirement.changed.iter().map(|field| field.as_str()).collect::<Vec<_>>().join(", ");
+        field(
+            text,
+            "  note",
+            &format!("changed by somebody else since ({fields}); by its id it is still ours"),
+        );
+    }
+}
+
+fn reason(reason: &Reason) -> String {
+    match reason {
+        Reason::NotDeclared => "no longer declared".to_owned(),
+        Reason::Destroyed => "everything is to go".to_owned(),
+        Reason::Moved { to } => format!("moved to {to}"),
+    }
 }
 
 /// What is to be known of the callbacks that are left alone.
@@ -243,6 +288,14 @@ fn kept(text: &mut String, plan: &Plan) {
         ),
         (count(|kept| kept.source_kept), "with the source of an earlier switch kept beside it"),
     ];
+    let left = plan.retirements().filter(|(_, retirement)| retirement.abandons()).count();
+    if left > 0 {
+        let configs = if left == 1 { "1 config stays".to_owned() } else { format!("{left} configs stay") };
+        line(
+            text,
+            &format!("Note: {configs} in the clouds and will be nobody's: somebody else wrote there since."),
+        );
+    }
     for (count, note) in notes.into_iter().filter(|(count, _)| *count > 0) {
         line(text, &format!("Note: {} {note}.", callbacks(count)));
     }

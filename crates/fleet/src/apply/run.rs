@@ -10,8 +10,8 @@ use record_callback_core::{ConfigId, Error, ErrorKind, Fidelity, RecordCallbackP
 use super::verify::{Expected, Verified};
 use super::{ApplyOptions, Failure, Fate, Outcome, Progress, Report, Stage};
 use crate::name::Name;
-use crate::observe::{Clouds, Sight};
-use crate::plan::{Action, Change, End, Plan, Retirement, Write};
+use crate::observe::{Clouds, Observed, Sight};
+use crate::plan::{Action, Change, End, Left, Plan, Retirement, Write};
 use crate::slot::Slot;
 use crate::state::{Ledger, OwnedConfig, Standing};
 
@@ -63,6 +63,8 @@ struct Task {
     action: &'static str,
     change: Option<Box<Change>>,
     retire: Vec<Retirement>,
+    /// How its config was written in this run.
+    wrote: Write,
 }
 
 type Step<T> = Result<T, Failure>;
@@ -75,12 +77,15 @@ impl Run<'_> {
                 Action::Keep(_) => continue,
                 Action::Blocked(blocked) => {
                     let fate = Fate::Blocked { reason: blocked.reason, hint: blocked.hint };
-                    self.end(step.name, "blocked", fate);
+                    self.end(Task::new(step.name, "blocked", None, Vec::new()), fate);
                     continue;
                 }
                 Action::Delete(removal) => {
-                    let (retire, name) = (removal.retire, step.name);
-                    removals.push(Task { name, action: "delete", change: None, retire });
+                    removals.push(Task::new(step.name, "delete", None, removal.retire));
+                    continue;
+                }
+                Action::Forget(removal) => {
+                    removals.push(Task::new(step.name, "forget", None, removal.retire));
                     continue;
                 }
                 Action::Create(change) => ("create", change),
@@ -88,7 +93,7 @@ impl Run<'_> {
                 Action::Replace(change) => ("replace", change),
             };
             let retire = std::mem::take(&mut change.retire);
-            changes.push(Task { name: step.name, action, change: Some(change), retire });
+            changes.push(Task::new(step.name, action, Some(change), retire));
         }
         self.in_order(changes).await;
         // What is not declared any more goes last: nothing waits for it.
@@ -111,7 +116,7 @@ impl Run<'_> {
                 let reason = "its place still belongs to another callback, which could not move away";
                 let hint = "see why that one could not, and run again";
                 let fate = Fate::Blocked { reason: reason.to_owned(), hint: hint.to_owned() };
-                self.end(task.name, task.action, fate);
+                self.end(task, fate);
             }
             self.providers(ready).await;
             tasks = waiting;
@@ -147,6 +152,7 @@ impl Run<'_> {
         let (moving, done): (Vec<_>, Vec<_>) = verified.into_iter().partition(|task| !task.retire.is_empty());
         self.gone(done).await;
         let confirmed = self.each(moving, |task| self.confirm(task)).await;
+        let confirmed = self.look_again(confirmed).await;
         let retired = self.each(confirmed, |task| self.retire(task)).await;
         self.gone(retired).await;
     }
@@ -159,7 +165,7 @@ impl Run<'_> {
     ) -> Vec<Task> {
         let tasks = tasks.into_iter().map(|task| async {
             if self.stopped() {
-                self.end(task.name, task.action, Fate::Unfinished);
+                self.end(task, Fate::Unfinished);
                 return None;
             }
             let (task, result) = work(task).await;
@@ -174,16 +180,16 @@ impl Run<'_> {
             Ok(()) => Some(task),
             Err(failure) => {
                 self.failures.fetch_add(1, Ordering::Relaxed);
-                self.end(task.name, task.action, Fate::Failed(failure));
+                self.end(task, Fate::Failed(failure));
                 None
             }
         }
     }
 
-    async fn write(&self, task: Task) -> (Task, Step<()>) {
+    async fn write(&self, mut task: Task) -> (Task, Step<()>) {
         let result = match &task.change {
             None => Ok(()),
-            Some(change) => self.write_change(&task.name, change).await,
+            Some(change) => self.write_change(&task.name, change).await.map(|()| task.wrote = change.write),
         };
         (task, result.map_err(|error| Failure { stage: Stage::Write, error }))
     }
@@ -200,16 +206,21 @@ impl Run<'_> {
         let known = before.as_ref().filter(|_| change.write != Write::Create);
         let owned = |standing, id: Option<ConfigId>| OwnedConfig {
             slot: change.slot.clone(),
-            id: id.or_else(|| known?.id.clone()),
+            id: id.or_else(|| known?.id.clone()).or_else(|| change.id.clone()),
             standing,
             written,
+            earlier: known
+                .filter(|_| standing == Standing::Updating)
+                .map_or_else(Vec::new, OwnedConfig::candidates),
+            protect: change.wanted.protect,
             ignored: Vec::new(),
         };
         let applied = match change.write {
             Write::Nothing => {
                 // It is as wanted; whose it is and how it stands may not be noted yet.
                 if let Some(before) = before.clone() {
-                    let current = OwnedConfig { standing: Standing::Current, written, ..before };
+                    let OwnedConfig { id, ignored, .. } = before;
+                    let current = OwnedConfig { ignored, ..owned(Standing::Current, id) };
                     self.note(name, change, current).await?;
                 }
                 return Ok(());
@@ -290,11 +301,8 @@ impl Run<'_> {
         }
     }
 
-    async fn retire(&self, mut task: Task) -> (Task, Step<()>) {
+    async fn retire(&self, task: Task) -> (Task, Step<()>) {
         let mut result = Ok(());
-        if self.options.confirmation.is_some() {
-            self.look_again(&mut task).await;
-        }
         for retirement in &task.retire {
             result = self.retire_one(&task, retirement).await;
             if result.is_err() {
@@ -304,17 +312,49 @@ impl Run<'_> {
         (task, result.map_err(|error| Failure { stage: Stage::Retire, error }))
     }
 
-    /// A confirmation may take long enough for somebody to replace what is to be deleted.
-    async fn look_again(&self, task: &mut Task) {
-        let observed = self.clouds.observe(task.retire.iter().map(|one| one.slot.clone())).await;
-        for retirement in &mut task.retire {
-            let owned = self.owned(&task.name, &retirement.slot);
-            if let (Some(owned), Sight::Config(stored)) = (owned, observed.sight(&retirement.slot))
-                && owned.is_replaced_by(stored)
-            {
-                retirement.end = End::Forget;
+    /// Reads what is to be deleted once more: since the plan was made somebody may have changed or replaced it.
+    async fn look_again(&self, tasks: Vec<Task>) -> Vec<Task> {
+        let slots = tasks.iter().flat_map(|task| {
+            let deleted = task.retire.iter().filter(|one| one.end == End::Delete && !self.stays(task, one));
+            deleted.map(|one| one.slot.clone())
+        });
+        let slots: Vec<Slot> = slots.collect();
+        if slots.is_empty() || self.stopped() {
+            return tasks;
+        }
+        let observed = self.clouds.observe(slots).await;
+        let looked = tasks.into_iter().filter_map(|mut task| {
+            let result = self.judge_again(&mut task, &observed);
+            self.unless_failed(task, result.map_err(|error| Failure { stage: Stage::Retire, error }))
+        });
+        looked.collect()
+    }
+
+    fn judge_again(&self, task: &mut Task, observed: &Observed) -> Result<(), Error> {
+        for i in 0..task.retire.len() {
+            let stays = self.stays(task, &task.retire[i]);
+            let retirement = &mut task.retire[i];
+            if retirement.end != End::Delete || stays {
+                continue;
+            }
+            let left = match observed.sight(&retirement.slot) {
+                Sight::Unreadable(error) => {
+                    let message = format!("whether its old config is still ours cannot be read: {error}");
+                    return Err(Error::new(error.kind(), message));
+                }
+                Sight::Nothing => Some(Left::Gone),
+                Sight::UnknownProvider => None,
+                Sight::Config(stored) => self.owned(&task.name, &retirement.slot).and_then(|owned| {
+                    retirement.changed = owned.changed(&self.ledger.state().salt, stored);
+                    owned.abandoned(stored, &retirement.changed)
+                }),
+            };
+            if left.is_some() {
+                (retirement.end, retirement.left) = (End::Forget, left);
+                retirement.unplanned = true;
             }
         }
+        Ok(())
     }
 
     async fn retire_one(&self, task: &Task, retirement: &Retirement) -> Result<(), Error> {
@@ -356,7 +396,7 @@ impl Run<'_> {
                 };
                 let result = result.map_err(|error| Failure { stage: Stage::Retire, error });
                 if let Some(task) = self.unless_failed(task, result) {
-                    self.end(task.name, task.action, Fate::Done);
+                    self.end(task, Fate::Done);
                 }
             }
         });
@@ -388,10 +428,15 @@ impl Run<'_> {
         self.journal_error().get_or_insert(error);
     }
 
-    fn end(&self, name: Name, action: &'static str, fate: Fate) {
-        self.progress.ended(&name, &fate);
+    fn end(&self, task: Task, fate: Fate) {
+        let Task { name, mut action, wrote, retire, .. } = task;
+        if action == "delete" && retire.iter().all(|one| one.end == End::Forget) {
+            action = "forget";
+        }
+        let left = retire.into_iter().filter(|one| one.unplanned && one.abandons()).collect();
+        self.progress.ended(&name, action, &fate);
         let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-        outcomes.push(Outcome { name, action, fate });
+        outcomes.push(Outcome { name, action, fate, wrote, left });
     }
 
     fn is_done(&self, name: &Name) -> bool {
@@ -407,6 +452,10 @@ impl Run<'_> {
 }
 
 impl Task {
+    fn new(name: Name, action: &'static str, change: Option<Box<Change>>, retire: Vec<Retirement>) -> Self {
+        Self { name, action, change, retire, wrote: Write::Nothing }
+    }
+
     fn after(&self) -> Option<&Name> {
         self.change.as_ref()?.after.as_ref()
     }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use record_callback_core::{Difference, Error, ErrorKind, Fidelity, RecordCallbackConfig};
+use record_callback_core::{Difference, Error, ErrorKind, Fidelity, Field, RecordCallbackConfig};
 
 use super::run::Run;
 use crate::observe::{Observed, Sight};
@@ -66,7 +66,13 @@ impl Run<'_> {
         match (observed.sight(slot), expected) {
             (Sight::Config(stored), Expected::Config(wanted, fidelity)) => {
                 let ignored = stored.changes(wanted);
-                if ignored.is_empty() || *fidelity == Fidelity::BestEffort {
+                // Documents leave open only whether a cloud keeps this one. Anything else that differs somebody changed,
+                // and taking it for ignored would hide that for good.
+                let may_be_ignored = |difference: &Difference| {
+                    difference.field == Field::OnDemandUrl && stored.on_demand_url.is_none()
+                };
+                let is_accepted = *fidelity == Fidelity::BestEffort && ignored.iter().all(may_be_ignored);
+                if ignored.is_empty() || is_accepted {
                     return Verified::AsExpected(ignored);
                 }
                 let list = ignored.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");

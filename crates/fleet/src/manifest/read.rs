@@ -14,8 +14,18 @@ use crate::slot::Slot;
 /// The keys of the whole.
 pub(super) const MANIFEST: [&str; 4] = ["$schema", "providers", "defaults", "callbacks"];
 /// The keys of a callback; all but the first two may be defaults too.
-pub(super) const CALLBACK: [&str; 9] =
-    ["name", "domain", "provider", "app", "notify_url", "on_demand_url", "events", "signing", "fidelity"];
+pub(super) const CALLBACK: [&str; 10] = [
+    "name",
+    "domain",
+    "provider",
+    "app",
+    "notify_url",
+    "on_demand_url",
+    "events",
+    "signing",
+    "fidelity",
+    "protect",
+];
 
 /// How a manifest is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,7 +275,8 @@ impl Reader<'_> {
                 }
                 "events" => put(&mut settings.events, self.per_provider(value, &path, Self::events)),
                 "signing" => put(&mut settings.signing, self.signing(value, &path)),
-                _ => put(&mut settings.fidelity, self.text(value, &path, str::parse)),
+                "fidelity" => put(&mut settings.fidelity, self.text(value, &path, str::parse)),
+                _ => put(&mut settings.protect, self.switch(value, &path)),
             };
             if !is_read {
                 draft.broken.push(key);

@@ -129,7 +129,7 @@ fn a_wrong_value_is_refused_where_it_is() {
                           recording_failed, file_started, file_completed, transcode_failed, or vendor:NAME with \
                           letters, digits, `_`, `-` and `.`)";
     const SETTINGS: &str = "(rule: one of `name`, `domain`, `provider`, `app`, `notify_url`, `on_demand_url`, \
-                            `events`, `signing`, `fidelity`)";
+                            `events`, `signing`, `fidelity`, `protect`)";
     let cases: &[(&str, &str, String)] = &[
         ("evnets = []", "1: callbacks[0].evnets", format!("is not known here; did you mean `events`? {SETTINGS}")),
         ("x = 1", "1: callbacks[0].x", format!("is not known here {SETTINGS}")),
@@ -319,10 +319,10 @@ fn what_is_wrong_with_the_whole_is_said_at_once() {
              `providers`, `defaults`, `callbacks`)",
             "line 2, column 13: $schema: is an integer (rule: a string)",
             "line 3, column 14: defaults.name: is not known here (rule: one of `provider`, `app`, `notify_url`, \
-             `on_demand_url`, `events`, `signing`, `fidelity`)",
+             `on_demand_url`, `events`, `signing`, `fidelity`, `protect`)",
             "line 3, column 35: defaults.events: is empty (rule: at least one event)",
             "line 3, column 39: defaults.key: is not known here (rule: one of `provider`, `app`, `notify_url`, \
-             `on_demand_url`, `events`, `signing`, `fidelity`)",
+             `on_demand_url`, `events`, `signing`, `fidelity`, `protect`)",
             "line 4, column 1: providers: is an array (rule: a table with one for each provider)",
         ]
     );

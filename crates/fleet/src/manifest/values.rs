@@ -126,6 +126,15 @@ impl Reader<'_> {
         events.into_iter().collect()
     }
 
+    /// `true` or `false`.
+    pub(super) fn switch(&mut self, node: &Node<'_>, path: &Path<'_>) -> Option<bool> {
+        let Value::Bool(value) = node.value else {
+            self.wrong_kind(node, path, "`true` or `false`");
+            return None;
+        };
+        Some(value)
+    }
+
     /// The name of a provider that the manifest has.
     pub(super) fn provider(&mut self, node: &Node<'_>, path: &Path<'_>) -> Option<Name> {
         let name = self.text(node, path, Name::new)?;

@@ -8,6 +8,7 @@ use super::holders::{Handover, Holders};
 use super::{
     Action, Blocked, Change, End, FieldChange, Kept, Plan, Removal, Retirement, Step, Targets, Write,
 };
+use crate::hint;
 use crate::manifest::{Declaration, Keys, Manifest, Wanted};
 use crate::name::Name;
 use crate::observe::{Observed, Sight};
@@ -51,12 +52,11 @@ impl PlanInput<'_> {
 
 /// What has to be done, callback by callback. The same input always gives the same plan.
 pub fn plan(input: &PlanInput<'_>) -> Plan {
-    let holders = Holders::new(input.manifest, input.state);
     let callbacks = input.manifest.callbacks();
     let gone = input.state.entries.keys().filter(|name| !callbacks.contains_key(*name));
     let names: BTreeSet<&Name> =
         callbacks.keys().chain(gone).filter(|name| input.targets.contains(name)).collect();
-    let planner = Planner { input, holders };
+    let planner = Planner { input, holders: Holders::new(input.manifest, input.state), destroys: None };
     let steps = names.into_iter().filter_map(|name| {
         let action = match callbacks.get(name) {
             Some(callback) => planner.declared(callback),
@@ -67,6 +67,20 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     let mut steps: Vec<Step> = steps.collect();
     wait_for_nobody_who_stays(&mut steps);
     Plan { steps }
+}
+
+/// The removal of everything that is ours of the targets, whether it is declared or not.
+///
+/// What is protected, by the state or by the manifest, is blocked.
+pub fn plan_destruction(input: &PlanInput<'_>) -> Plan {
+    let nothing_declared = Manifest { providers: input.manifest.providers.clone(), ..Manifest::default() };
+    let destroys = Some(input.manifest);
+    let input = &PlanInput { manifest: &nothing_declared, ..*input };
+    let planner = Planner { input, holders: Holders::new(input.manifest, input.state), destroys };
+    let names = input.state.entries.keys().filter(|name| input.targets.contains(name));
+    let steps =
+        names.filter_map(|name| Some(Step { name: name.clone(), action: planner.not_declared(name)? }));
+    Plan { steps: steps.collect() }
 }
 
 /// Who has moved already, in a run that was interrupted, does nothing more that could be waited for.
@@ -84,13 +98,15 @@ fn wait_for_nobody_who_stays(steps: &mut [Step]) {
 fn after(step: &mut Step) -> Option<&mut Option<Name>> {
     match &mut step.action {
         Action::Create(change) | Action::Update(change) | Action::Replace(change) => Some(&mut change.after),
-        Action::Keep(_) | Action::Delete(_) | Action::Blocked(_) => None,
+        Action::Keep(_) | Action::Delete(_) | Action::Forget(_) | Action::Blocked(_) => None,
     }
 }
 
-struct Planner<'a> {
-    input: &'a PlanInput<'a>,
-    holders: Holders<'a>,
+pub(super) struct Planner<'a> {
+    pub(super) input: &'a PlanInput<'a>,
+    pub(super) holders: Holders<'a>,
+    /// The manifest, where everything is to go although it declares it.
+    pub(super) destroys: Option<&'a Manifest>,
 }
 
 /// A config of ours in the slot a callback is to have.
@@ -119,7 +135,11 @@ impl Planner<'_> {
         };
         let fitted = match view.capabilities.fit(&wanted.config, wanted.fidelity) {
             Ok(fitted) => fitted,
-            Err(error) => return Blocked::error(slot, "", &error.with_vendor(view.vendor)),
+            Err(error) => {
+                let error = error.with_vendor(view.vendor);
+                let hint = hint::of_unfit(&view.capabilities, &wanted.config);
+                return Blocked::by(Some(slot), error.to_string(), hint);
+            }
         };
         let ours = match self.ours(&callback.name, &slot) {
             Ok(ours) => ours,
@@ -136,7 +156,10 @@ impl Planner<'_> {
         match self.retirements(name, None) {
             // Others take them all over.
             Ok(retire) if retire.is_empty() => None,
-            Ok(retire) => Some(Action::Delete(Box::new(Removal { retire }))),
+            Ok(retire) if retire.iter().any(|one| one.end == End::Delete) => {
+                Some(Action::Delete(Box::new(Removal { retire })))
+            }
+            Ok(retire) => Some(Action::Forget(Box::new(Removal { retire }))),
             Err(blocked) => Some(blocked),
         }
     }
@@ -196,7 +219,9 @@ impl Planner<'_> {
                     "declare it in the manifest",
                 );
             }
-            Sight::Unreadable(error) => return Blocked::error(slot, "it cannot be read: ", error),
+            Sight::Unreadable(error) => {
+                return Blocked::by(Some(slot), format!("it cannot be read: {error}"), error.kind().hint());
+            }
             Sight::Nothing => (Write::Create, all_fields(&effective), self.unseen(&slot, &effective)),
             Sight::Config(stored) => match ours {
                 Some(ours) if self.is_ours(ours.config, stored) => {
@@ -220,11 +245,16 @@ impl Planner<'_> {
             },
         };
         let taken_from = ours.and_then(|ours| ours.taken_from);
-        let noted = ours.is_none_or(|ours| is_noted(ours.config, &written));
+        let noted = ours.is_none_or(|ours| is_noted(ours.config, &written, wanted.protect));
+        let was_protected = ours.is_some_and(|ours| ours.config.protect);
         if write == Write::Nothing && retire.is_empty() && taken_from.is_none() && noted {
             let key_unseen = unseen.contains(&Field::SigningKey);
             return Action::Keep(Kept { key_unseen, not_owned, source_kept: self.source_kept(name, &slot) });
         }
+        let id = match self.input.observed.sight(&slot) {
+            Sight::Config(stored) if ours.is_some() => stored.id.clone(),
+            _ => None,
+        };
         let renamed_from = ours.map(|ours| &ours.config.slot).filter(|place| **place != slot);
         let change = Box::new(Change {
             slot: slot.clone(),
@@ -236,6 +266,8 @@ impl Planner<'_> {
             after: ours.and_then(|ours| ours.after).cloned(),
             renamed_from: renamed_from.cloned(),
             taken_from: taken_from.cloned(),
+            id,
+            protect: Some(wanted.protect).filter(|protect| *protect != was_protected),
             wanted,
             effective,
         });
@@ -256,65 +288,16 @@ impl Planner<'_> {
         unseen.map(|_| Field::SigningKey).into_iter().collect()
     }
 
-    /// Whether what is in an owned slot is ours. Of a create that may not have happened, only what it was to write is.
+    /// Whether what is in an owned slot may be written over. Of a create that may not have happened, only what it was to
+    /// write may; else the callback is declared there, and what others changed of it is written again.
     fn is_ours(&self, owned: &OwnedConfig, stored: &StoredCallback) -> bool {
-        // A cloud may have ignored what its documents do not promise, and nobody was left to note that.
-        let ignored = |field: &Field| *field == Field::OnDemandUrl && stored.on_demand_url.is_none();
-        let as_written = || self.input.state.salt.changed(&owned.written, stored).iter().all(ignored);
-        !owned.is_replaced_by(stored) && (owned.standing != Standing::Creating || as_written())
-    }
-
-    /// What of a callback's goes once it has `slot`.
-    fn retirements(&self, name: &Name, slot: Option<&Slot>) -> Result<Vec<Retirement>, Action> {
-        let configs = self.input.state.configs_of(name);
-        let mut retire = Vec::new();
-        for config in configs.iter().filter(|config| Some(&config.slot) != slot) {
-            let kept = config.standing == Standing::Kept && slot.is_some() && !self.input.drop_kept;
-            if kept || self.holders.wanting(&config.slot).is_some_and(|other| self.takes(other, name)) {
-                continue;
-            }
-            let end = self.end(config).map_err(|(reason, hint)| Blocked::by(slot.cloned(), reason, hint))?;
-            retire.push(Retirement { slot: config.slot.clone(), end });
-        }
-        Ok(retire)
-    }
-
-    /// What becomes of a config that goes.
-    fn end(&self, config: &OwnedConfig) -> Result<End, (String, &'static str)> {
-        let slot = &config.slot;
-        let wanting = [slot.clone()].into_iter().chain(self.other_names(slot)).find_map(|place| {
-            let other = self.holders.wanting(&place)?;
-            Some((other, place))
-        });
-        if let Some((other, _)) = wanting.as_ref().filter(|(other, _)| !self.input.targets.contains(other)) {
-            let reason =
-                format!("callback `{other}` is to have what is in {slot}, and is not among the targets");
-            return Err((reason, "plan both callbacks together"));
-        }
-        match self.input.observed.sight(slot) {
-            Sight::UnknownProvider => {
-                let provider = &slot.provider;
-                let reason = format!(
-                    "its config in {slot} cannot be retired: the manifest has no provider `{provider}`"
-                );
-                Err((reason, "declare that provider again until the config is gone"))
-            }
-            // Whether it is ours shows only when it can be read.
-            Sight::Unreadable(error) => {
-                let reason = format!("whether its config in {slot} is still ours cannot be read: {error}");
-                Err((reason, error.kind().hint()))
-            }
-            Sight::Nothing => Ok(End::Forget),
-            Sight::Config(stored) if !self.is_ours(config, stored) => Ok(End::Forget),
-            Sight::Config(_) if wanting.is_some_and(|(_, place)| self.is_same(slot, &place)) => {
-                Ok(End::Forget)
-            }
-            Sight::Config(_) => Ok(End::Delete),
-        }
+        !owned.is_replaced_by(stored)
+            && (owned.standing != Standing::Creating
+                || owned.changed(&self.input.state.salt, stored).is_empty())
     }
 
     /// The same domain and app on other providers of the same vendor.
-    fn other_names<'s>(&'s self, slot: &'s Slot) -> impl Iterator<Item = Slot> + 's {
+    pub(super) fn other_names<'s>(&'s self, slot: &'s Slot) -> impl Iterator<Item = Slot> + 's {
         let vendor = |name: &Name| self.input.observed.view(name).map(|view| view.vendor);
         let others = self.input.manifest.providers().iter().filter(move |other| {
             **other != slot.provider && vendor(other).is_some() && vendor(other) == vendor(&slot.provider)
@@ -325,7 +308,7 @@ impl Planner<'_> {
     /// Whether two slots on providers of one vendor show one config: the manifest has two names for one account.
     ///
     /// A cloud without ids has one config for a domain, whoever asks.
-    fn is_same(&self, one: &Slot, other: &Slot) -> bool {
+    pub(super) fn is_same(&self, one: &Slot, other: &Slot) -> bool {
         let observed = self.input.observed;
         match (observed.sight(one), observed.sight(other)) {
             (Sight::Config(one), Sight::Config(other)) => one.key == other.key && one.id == other.id,
@@ -345,7 +328,7 @@ impl Planner<'_> {
     }
 
     /// Whether `other` takes a slot of `name` over in this plan.
-    fn takes(&self, other: &Name, name: &Name) -> bool {
+    pub(super) fn takes(&self, other: &Name, name: &Name) -> bool {
         other != name && self.input.targets.contains(other)
     }
 
@@ -362,8 +345,8 @@ const TAKE_OVER: &str = "take it over with `import`, or delete it";
 
 /// Whether our note of a config that is as wanted says so too. One that does not has to be corrected: what it says
 /// decides later whether a config is ours, stays, or drifted.
-fn is_noted(owned: &OwnedConfig, written: &Written) -> bool {
-    owned.standing == Standing::Current && owned.written == *written
+fn is_noted(owned: &OwnedConfig, written: &Written, protect: bool) -> bool {
+    owned.standing == Standing::Current && owned.written == *written && owned.protect == protect
 }
 
 /// The fields to be written, and those that will not be seen again.

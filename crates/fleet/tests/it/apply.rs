@@ -16,7 +16,7 @@ fn nothing_goes_while_what_replaces_it_does_not_show() {
 
 #[test]
 fn what_still_shows_is_not_forgotten() {
-    let fleet = Fleet::with(&[callback("a", "full d.com/*", "")]).after_fault(&[], 1, Fault::Ignored);
+    let fleet = Fleet::with(&[callback("a", "full d.com/*", "")]).after_fault(&[], 2, Fault::Ignored);
     assert_eq!(fleet.plans(&[]), ["a delete, delete full d.com/*"]);
 }
 

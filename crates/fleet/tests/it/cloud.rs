@@ -32,6 +32,12 @@ impl Cloud {
         effect: impl Future<Output = Result<T>> + Send,
         unheard: Option<T>,
     ) -> Result<T> {
+        if let Some((slot, config)) = self.world.is_meddled_with(&self.name) {
+            let changed = config.notifying(&format!("https://meddled.example.com/{}", slot.key.app)).unwrap();
+            if self.inner.update(&changed, Fidelity::BestEffort).await.is_ok() {
+                self.world.meddled_with(slot, changed);
+            }
+        }
         let fault = self.world.arrive(what).await;
         let result = match (fault, unheard) {
             (Some(Fault::FailBefore), _) => return Err(Error::new(ErrorKind::Unavailable, "injected")),
@@ -73,11 +79,15 @@ impl RecordCallbackProvider for Cloud {
     }
 
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {
-        self.call("get", self.inner.get(key), None).await
+        let stored = self.call("get", self.inner.get(key), None).await?;
+        self.world.read(&self.name, stored.as_slice());
+        Ok(stored)
     }
 
     async fn list(&self, domain: Option<&DomainName>) -> Result<Vec<StoredCallback>> {
-        self.call("list", self.inner.list(domain), None).await
+        let stored = self.call("list", self.inner.list(domain), None).await?;
+        self.world.read(&self.name, &stored);
+        Ok(stored)
     }
 
     async fn create(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {

@@ -26,6 +26,7 @@ async fn carry_out(case: &Case) -> Model {
         }
     }
     settle(&model, true).await;
+    model.count_abandoned();
     let notes = serde_json::to_string(&model.world.things().records).unwrap();
     model.no_secret(&notes);
     model.no_secret(&format!("{:?}", model.state()));
@@ -43,6 +44,8 @@ struct Totals {
     ignored: usize,
     crashed_before: usize,
     crashed_after: usize,
+    meddled: usize,
+    abandoned: usize,
 }
 
 impl Totals {
@@ -56,6 +59,8 @@ impl Totals {
         self.ignored += injected(Fault::Ignored);
         self.crashed_before += injected(Fault::CrashBefore);
         self.crashed_after += injected(Fault::CrashAfter);
+        self.meddled += things.meddled;
+        self.abandoned += things.abandoned;
     }
 }
 
@@ -77,7 +82,12 @@ fn no_callback_is_ever_bare_nothing_foreign_is_touched_and_all_ends_as_declared(
         panic!("{failure}");
     }
     let totals = totals.into_inner();
-    let Totals { cases, failed_before, failed_after, ignored, crashed_before, crashed_after, .. } = totals;
-    let rarest = [failed_before, failed_after, ignored, crashed_before, crashed_after].into_iter().min();
+    println!("{totals:?}");
+    let Totals {
+        cases, failed_before, failed_after, ignored, crashed_before, crashed_after, meddled, ..
+    } = totals;
+    let rarest =
+        [failed_before, failed_after, ignored, crashed_before, crashed_after, meddled].into_iter().min();
     assert!(rarest >= Some(cases / 20), "too little happens: {totals:?}");
+    assert!(totals.abandoned >= cases / 200, "too little is left to others: {totals:?}");
 }

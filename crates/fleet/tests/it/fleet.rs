@@ -5,8 +5,8 @@ use std::sync::Arc;
 use record_callback_contract::{MemoryProvider, NoWait};
 use record_callback_core::{Fidelity, ReadBack, RecordCallbackConfig, RecordCallbackProvider};
 use record_callback_fleet::{
-    Action, ApplyOptions, Change, Clouds, End, Fate, Ledger, Manifest, ManifestFile, ManifestFormat, Name,
-    Plan, PlanInput, Progress, State, Targets, apply, plan,
+    Action, ApplyOptions, Change, Clouds, End, Fate, Ledger, Left, Manifest, ManifestFile, ManifestFormat,
+    Name, Plan, PlanInput, Progress, Retirement, State, Targets, apply, plan, plan_destruction,
 };
 use serde::de::IgnoredAny;
 use tokio::runtime::Runtime;
@@ -32,7 +32,7 @@ pub(crate) struct Fleet {
 pub(crate) struct Quiet;
 
 impl Progress for Quiet {
-    fn ended(&self, _name: &Name, _fate: &Fate) {}
+    fn ended(&self, _name: &Name, _action: &str, _fate: &Fate) {}
 }
 
 /// A callback at `provider domain/app`, with more lines of TOML.
@@ -109,6 +109,10 @@ impl Fleet {
     }
 
     pub(crate) fn make_plan(&self, callbacks: &[String]) -> Plan {
+        self.make_plan_by(plan, callbacks)
+    }
+
+    fn make_plan_by(&self, planner: fn(&PlanInput<'_>) -> Plan, callbacks: &[String]) -> Plan {
         let manifest = manifest(callbacks);
         let keys = manifest.keys(&Secrets(self.keys));
         let slots = PlanInput::slots(&manifest, &self.state, &self.targets);
@@ -122,13 +126,17 @@ impl Fleet {
             targets,
             drop_kept: *drop_kept,
         };
-        plan(&input)
+        planner(&input)
     }
 
     /// The steps, a line each.
     pub(crate) fn plans(&self, callbacks: &[String]) -> Vec<String> {
-        let steps = self.make_plan(callbacks).steps;
-        steps.iter().map(|step| format!("{} {}", step.name, shown(&step.action))).collect()
+        lines(&self.make_plan(callbacks))
+    }
+
+    /// The steps of the removal of everything, a line each.
+    pub(crate) fn destruction(&self, callbacks: &[String]) -> Vec<String> {
+        lines(&self.make_plan_by(plan_destruction, callbacks))
     }
 
     pub(crate) fn cloud(&self, provider: &str) -> &MemoryProvider {
@@ -160,6 +168,10 @@ impl Fleet {
     }
 }
 
+fn lines(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(|step| format!("{} {}", step.name, shown(&step.action))).collect()
+}
+
 fn shown(action: &Action) -> String {
     match action {
         Action::Keep(kept) => {
@@ -174,8 +186,10 @@ fn shown(action: &Action) -> String {
         Action::Update(change) => format!("update {}", change_shown(change)),
         Action::Replace(change) => format!("replace {}", change_shown(change)),
         Action::Delete(removal) => {
-            let ends = removal.retire.iter().map(|one| (one.end, &one.slot));
-            ends.fold("delete".to_owned(), |text, (end, slot)| text + &ended(end, &slot.to_string()))
+            removal.retire.iter().fold("delete".to_owned(), |text, one| text + &ended(one))
+        }
+        Action::Forget(removal) => {
+            removal.retire.iter().fold("forget".to_owned(), |text, one| text + &ended(one))
         }
         Action::Blocked(blocked) => format!("blocked: {}", blocked.reason),
     }
@@ -185,7 +199,7 @@ fn change_shown(change: &Change) -> String {
     let fields: Vec<_> = change.fields.iter().map(|field| field.field.as_str()).collect();
     let mut text = format!("{} [{}]", change.slot, fields.join(", "));
     for one in &change.retire {
-        text += &ended(one.end, &one.slot.to_string());
+        text += &ended(one);
     }
     for (what, name) in [("after", &change.after), ("from", &change.taken_from)] {
         if let Some(name) = name {
@@ -195,6 +209,18 @@ fn change_shown(change: &Change) -> String {
     text
 }
 
-fn ended(end: End, slot: &str) -> String {
-    format!(", {} {slot}", if end == End::Delete { "delete" } else { "forget" })
+fn ended(retirement: &Retirement) -> String {
+    let Retirement { slot, end, left, changed, .. } = retirement;
+    let verb = if *end == End::Delete { "delete" } else { "forget" };
+    let fields: Vec<_> = changed.iter().map(|field| field.as_str()).collect();
+    let left = match left {
+        None if fields.is_empty() => String::new(),
+        None => format!(" although others changed {}", fields.join(", ")),
+        Some(Left::Gone) => " (gone)".to_owned(),
+        Some(Left::Replaced) => " (replaced)".to_owned(),
+        Some(Left::Changed) => format!(" (others changed {})", fields.join(", ")),
+        Some(Left::NotWritten) => format!(" (not written: {})", fields.join(", ")),
+        Some(Left::Renamed { to }) => format!(" (is {to})"),
+    };
+    format!(", {verb} {slot}{left}")
 }

@@ -31,6 +31,8 @@ pub(crate) struct Run {
     pub(crate) faults: Vec<(u64, Fault)>,
     /// Happens when the plan is made and not yet carried out.
     pub(crate) between: Option<Outside>,
+    /// Calls before which somebody changes a config.
+    pub(crate) meddling: Vec<u64>,
     pub(crate) keep_source: bool,
     pub(crate) drop_kept: bool,
     pub(crate) stops_at_first_failure: bool,
@@ -119,9 +121,10 @@ fn run() -> impl Strategy<Value = Run> {
     let faults = prop::collection::vec((prop_oneof![1..8_u64, 1..24_u64], fault), 0..4);
     let rarely = || prop::bool::weighted(0.2);
     let options = (prop::option::weighted(0.2, between()), rarely(), rarely(), rarely());
-    (any::<u64>(), faults, options).prop_map(|(seed, faults, options)| {
+    let meddling = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(1..24_u64, 1..4)];
+    (any::<u64>(), faults, meddling, options).prop_map(|(seed, faults, meddling, options)| {
         let (between, keep_source, drop_kept, stops_at_first_failure) = options;
-        Run { seed, faults, between, keep_source, drop_kept, stops_at_first_failure }
+        Run { seed, faults, between, meddling, keep_source, drop_kept, stops_at_first_failure }
     })
 }
 

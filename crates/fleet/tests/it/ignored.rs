@@ -24,6 +24,8 @@ async fn planned_after_a_crash(declared: &str) -> Plan {
         id: None,
         standing: Standing::Creating,
         written: state.salt.of_config(&wanted.config),
+        earlier: Vec::new(),
+        protect: false,
         ignored: Vec::new(),
     };
     state.take(Record::Config { name, config });

@@ -13,7 +13,7 @@ use crate::cloud::Cloud;
 use crate::fleet::Quiet;
 use crate::generate::{Case, Edit, Outside, Run};
 use crate::wishes::{self, PROVIDERS, SECRET, Secrets, Wish};
-use crate::world::{Watched, World};
+use crate::world::{Watched, World, has_no_ids};
 
 pub(crate) struct Model {
     pub(crate) world: Arc<World>,
@@ -183,6 +183,10 @@ impl Model {
         things.trace.push(format!("somebody {what} {slot}"));
         match &now {
             // Who edits a config does not become its owner.
+            Some(config) if what == "edits" && has_no_ids(&slot) => {
+                let config = config.clone();
+                return things.changed_by_others(slot, config);
+            }
             Some(config) if what == "edits" => {
                 if !is_ours(config) && !things.foreign.contains(&slot) {
                     things.disputed.insert(slot.clone());
@@ -215,7 +219,10 @@ impl Model {
         self.watch(&state);
         if let Some(what) = run.between {
             self.outside(what).await;
+            // Whoever carries the plan out later sees it.
+            self.let_reads_catch_up().await;
         }
+        self.world.meddle(run.meddling.iter().copied());
         let options = ApplyOptions {
             max_failures: run.stops_at_first_failure.then_some(1),
             keep_source: run.keep_source,
@@ -276,6 +283,18 @@ impl Model {
             }
         }
         things.watched = watched;
+        for (slot, config) in self.manifest.callbacks().keys().filter_map(|name| self.effective(name)) {
+            things.ours.entry(slot).or_default().push(config);
+        }
+    }
+
+    /// Counts the configs that were ours, were changed by others, and are there and nobody's.
+    pub(crate) fn count_abandoned(&self) {
+        let state = self.state();
+        let mut things = self.world.things();
+        let is_owned = |slot: &Slot| state.configs().any(|(_, config)| config.slot == *slot);
+        let abandoned = things.disputed.iter().filter(|slot| has_no_ids(slot) && !is_owned(slot)).count();
+        things.abandoned = abandoned;
     }
 
     pub(crate) fn no_secret(&self, text: &str) {

@@ -75,11 +75,93 @@ fn a_config_that_others_created_anew_is_not_ours() {
     let fleet = Fleet::with(&callbacks).somebody_deletes("hiding", "d.com");
     let same = fleet.somebody_writes("hiding", "d.com", "https://cb.example.com");
     assert_eq!(same.plans(&callbacks), ["a keep key_unseen not_owned"]);
-    assert_eq!(same.plans(&[]), ["a delete, forget hiding d.com/*"]);
+    assert_eq!(same.plans(&[]), ["a forget, forget hiding d.com/* (replaced)"]);
     let other = same.somebody_deletes("hiding", "d.com");
     let other = other.somebody_writes("hiding", "d.com", "https://other.example.com");
     let [plan] = &other.plans(&callbacks)[..] else { panic!("one step") };
     assert!(plan.contains("blocked") && plan.contains("not ours"), "{plan}");
+}
+
+const OTHER: &str = "https://other.example.com";
+
+#[test]
+fn what_others_changed_is_not_deleted_where_no_id_proves_it_ours() {
+    let fleet = Fleet::with(&[callback("a", "narrow d.com/*", SIGNED)]);
+    let fleet = fleet.somebody_writes("narrow", "d.com", OTHER);
+    let changed = "forget narrow d.com/* (others changed notify_url, signing, signing.key)";
+    assert_eq!(fleet.plans(&[]), [format!("a forget, {changed}")]);
+    let moved = fleet.plans(&[callback("a", "full d.com/*", "")]);
+    assert_eq!(moved, [format!("a create full d.com/* [notify_url, events], {changed}")]);
+    // As long as it is declared there it is ours, and written again.
+    let plan = fleet.plans(&[callback("a", "narrow d.com/*", "")]);
+    assert_eq!(plan, ["a update narrow d.com/* [notify_url]"]);
+}
+
+#[test]
+fn what_others_changed_is_deleted_where_an_id_proves_it_ours() {
+    for provider in ["full", "hiding"] {
+        let fleet = Fleet::with(&[callback("a", &format!("{provider} d.com/*"), "")]);
+        let fleet = fleet.somebody_writes(provider, "d.com", OTHER);
+        let expected = format!("a delete, delete {provider} d.com/* although others changed notify_url");
+        assert_eq!(fleet.plans(&[]), [expected]);
+    }
+}
+
+#[test]
+fn what_a_restored_state_does_not_know_is_not_deleted() {
+    let a = |url: &str| [callback("a", "narrow d.com/*", &format!("notify_url = '{url}'"))];
+    let mut fleet = Fleet::with(&a("https://old.example.com"));
+    let old = fleet.state.clone();
+    fleet = fleet.then(&a("https://new.example.com"), false);
+    fleet.state = old;
+    assert_eq!(fleet.plans(&[]), ["a forget, forget narrow d.com/* (others changed notify_url)"]);
+}
+
+#[test]
+fn both_contents_of_an_interrupted_update_are_ours() {
+    let a = |url: &str| [callback("a", "narrow d.com/*", &format!("notify_url = '{url}'"))];
+    for fault in [Fault::CrashBefore, Fault::CrashAfter] {
+        let fleet = Fleet::with(&a("https://old.example.com"));
+        let fleet = fleet.after_fault(&a("https://new.example.com"), 2, fault);
+        assert_eq!(fleet.plans(&[]), ["a delete, delete narrow d.com/*"], "{fault:?}");
+        let fleet = fleet.after_fault(&a("https://newer.example.com"), 2, fault);
+        assert_eq!(fleet.plans(&[]), ["a delete, delete narrow d.com/*"], "{fault:?}");
+        let fleet = fleet.somebody_writes("narrow", "d.com", OTHER);
+        assert_eq!(
+            fleet.plans(&[]),
+            ["a forget, forget narrow d.com/* (others changed notify_url)"],
+            "{fault:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_protected_is_blocked_before_it_goes() {
+    let protected = |place| callback("a", place, "protect = true");
+    let fleet = Fleet::with(&[protected("full d.com/*")]);
+    assert_eq!(fleet.plans(&[protected("full d.com/*")]), ["a keep"]);
+    let reason = "a blocked: its config in full d.com/* would be deleted, and it is protected";
+    assert_eq!(fleet.plans(&[protected("full e.com/*")]), [reason]);
+    // The state remembers it.
+    assert_eq!(fleet.plans(&[]), [reason]);
+    assert_eq!(fleet.destruction(&[]), [reason]);
+    assert_eq!(fleet.destruction(&[protected("full d.com/*")]), [reason]);
+    let unprotected = [callback("a", "full d.com/*", "")];
+    assert_eq!(fleet.plans(&unprotected), ["a update full d.com/* []"]);
+    assert_eq!(fleet.then(&unprotected, false).plans(&[]), ["a delete, delete full d.com/*"]);
+}
+
+#[test]
+fn a_destruction_is_of_all_that_is_ours_and_nothing_else() {
+    let a = callback("a", "narrow d.com/*", "");
+    let b = callback("b", "full d.com/*", "");
+    let fleet = Fleet::with(&[a.clone(), b.clone()]).somebody_writes("full", "e.com", OTHER);
+    let fleet = fleet.somebody_writes("narrow", "d.com", OTHER);
+    let declared = [a, b, callback("c", "full e.com/*", "")];
+    assert_eq!(
+        fleet.destruction(&declared),
+        ["a forget, forget narrow d.com/* (others changed notify_url)", "b delete, delete full d.com/*"]
+    );
 }
 
 #[test]
@@ -95,9 +177,9 @@ fn what_moves_is_there_before_it_goes_here() {
 fn what_is_gone_is_not_deleted_but_forgotten() {
     let fleet = Fleet::with(&[callback("a", "full d.com/*", "")]);
     let fleet = fleet.somebody_deletes("full", "d.com");
-    assert_eq!(fleet.plans(&[]), ["a delete, forget full d.com/*"]);
+    assert_eq!(fleet.plans(&[]), ["a forget, forget full d.com/* (gone)"]);
     let moved = fleet.plans(&[callback("a", "full e.com/*", "")]);
-    assert_eq!(moved, ["a create full e.com/* [notify_url, events], forget full d.com/*"]);
+    assert_eq!(moved, ["a create full e.com/* [notify_url, events], forget full d.com/* (gone)"]);
 }
 
 #[test]
@@ -178,7 +260,7 @@ fn a_create_that_may_have_happened_is_ours_only_as_it_was_to_be() {
     assert_eq!(done.plans(&[]), ["a delete, delete full d.com/*"]);
     let edited = done.somebody_writes("full", "d.com", "https://edited.example.com");
     assert!(edited.plans(&a)[0].starts_with("a blocked: a run that was interrupted began"));
-    assert_eq!(edited.plans(&[]), ["a delete, forget full d.com/*"]);
+    assert_eq!(edited.plans(&[]), ["a forget, forget full d.com/* (not written: notify_url)"]);
     let signed = [callback("a", "hiding d.com/*", SIGNED)];
     let hidden = Fleet::empty().after_fault(&signed, 2, Fault::CrashAfter);
     assert_eq!(hidden.plans(&signed), ["a update hiding d.com/* [signing.key]"]);

@@ -8,7 +8,8 @@ use record_callback_fleet::{KeyReference, KeySource, Manifest, ManifestFile, Man
 use serde::de::IgnoredAny;
 
 /// `narrow` has no named apps and no ids, `hiding` never shows keys, `full` can do all.
-pub(crate) const PROVIDERS: [&str; 3] = ["full", "hiding", "narrow"];
+pub(crate) const PROVIDERS: [&str; 3] = ["full", "hiding", NARROW];
+pub(crate) const NARROW: &str = "narrow";
 const DOMAINS: usize = 3;
 const APPS: [&str; 3] = ["*", "live", "vod"];
 const EVENTS: [&str; 3] = [

@@ -5,11 +5,11 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use record_callback_core::RecordCallbackConfig;
+use record_callback_core::{RecordCallbackConfig, StoredCallback};
 use record_callback_fleet::{Journal, Name, Record, Slot};
 use tokio::sync::Notify;
 
-use crate::wishes::serves;
+use crate::wishes::{NARROW, serves};
 
 /// What happens to a call or to an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,16 @@ pub(crate) struct Things {
     /// Places whose config may count as ours or not: nobody can know. Ours that was edited before its create was noted to
     /// be over; one of somebody else where ours was.
     pub(crate) disputed: BTreeSet<Slot>,
+    /// What this fleet wrote, or was to write, in each place, by which its configs are known where there are no ids.
+    pub(crate) ours: BTreeMap<Slot, Vec<RecordCallbackConfig>>,
+    /// Places that somebody changed during a run which has not read them since.
+    pub(crate) unread: BTreeSet<Slot>,
+    /// Numbers of the calls before which somebody changes a config of that cloud.
+    meddling: BTreeSet<u64>,
+    /// How often somebody changed a config.
+    pub(crate) meddled: usize,
+    /// How many configs others had changed, and are there when all is settled.
+    pub(crate) abandoned: usize,
     /// What is durable.
     pub(crate) records: Vec<Record>,
     pub(crate) watched: Vec<Watched>,
@@ -75,6 +85,45 @@ impl World {
         let mut things = self.things();
         (things.seed, things.calls, things.crashed) = (seed, 0, false);
         things.faults = faults.into_iter().collect();
+        things.meddling.clear();
+        things.unread.clear();
+    }
+
+    /// Has somebody change configs before these calls of the run that has begun.
+    pub(crate) fn meddle(&self, calls: impl IntoIterator<Item = u64>) {
+        self.things().meddling.extend(calls);
+    }
+
+    /// A config of `provider` that somebody changes before the next call, if somebody does.
+    pub(crate) fn is_meddled_with(&self, provider: &Name) -> Option<(Slot, RecordCallbackConfig)> {
+        let mut things = self.things();
+        let next = things.calls + 1;
+        if !things.meddling.remove(&next) {
+            return None;
+        }
+        let configs: Vec<_> = things.configs.iter().filter(|(slot, _)| slot.provider == *provider).collect();
+        let at = usize::try_from(next).unwrap_or_default() % configs.len().max(1);
+        configs.get(at).map(|(slot, config)| ((*slot).clone(), (*config).clone()))
+    }
+
+    /// Notes that somebody changed a config while a run was under way.
+    pub(crate) fn meddled_with(&self, slot: Slot, now: RecordCallbackConfig) {
+        let mut things = self.things();
+        things.trace.push(format!("somebody changes {slot}"));
+        things.unread.insert(slot.clone());
+        things.changed_by_others(slot, now);
+    }
+
+    /// Notes what a read showed.
+    pub(crate) fn read(&self, provider: &Name, shown: &[StoredCallback]) {
+        let mut things = self.things();
+        for stored in shown {
+            let slot = Slot { provider: provider.clone(), key: stored.key.clone() };
+            let is_as_it_is = things.configs.get(&slot).is_some_and(|config| stored.shows(config));
+            if is_as_it_is {
+                things.unread.remove(&slot);
+            }
+        }
     }
 
     /// Returns once the run is dead.
@@ -142,7 +191,11 @@ impl World {
         if things.foreign.contains(&slot) {
             things.violate(&format!("{what} of {slot}, which is not ours"));
         }
+        if what == "delete" && has_no_ids(&slot) && !things.unread.contains(&slot) && !things.is_ours(&slot) {
+            things.violate(&format!("delete of {slot}, which others changed"));
+        }
         things.disputed.remove(&slot);
+        things.unread.remove(&slot);
         things.set(slot, now);
         let configs = &things.configs;
         let is_there = |(slot, config): &(Slot, RecordCallbackConfig)| {
@@ -155,7 +208,27 @@ impl World {
     }
 }
 
+/// Whether only its content tells whose a config is.
+pub(crate) fn has_no_ids(slot: &Slot) -> bool {
+    slot.provider.as_str() == NARROW
+}
+
 impl Things {
+    /// Whether what is in `slot` was written by this fleet, or is what that was to write.
+    fn is_ours(&self, slot: &Slot) -> bool {
+        let ours = self.ours.get(slot).map(Vec::as_slice).unwrap_or_default();
+        self.configs.get(slot).is_none_or(|config| ours.contains(config))
+    }
+
+    pub(crate) fn changed_by_others(&mut self, slot: Slot, now: RecordCallbackConfig) {
+        self.meddled += 1;
+        if !self.foreign.contains(&slot) {
+            self.disputed.insert(slot.clone());
+        }
+        self.watched.retain(|one| one.old.iter().chain(&one.new).all(|(place, _)| *place != slot));
+        self.set(slot, Some(now));
+    }
+
     pub(crate) fn set(&mut self, slot: Slot, now: Option<RecordCallbackConfig>) {
         match now {
             Some(config) => drop(self.configs.insert(slot, config)),

@@ -62,10 +62,11 @@ prop_compose! {
         events in prop::option::of(per_provider(Just(EventSet::from([EventKind::FileCompleted, EventKind::Vendor("X".into())])))),
         signing in prop::option::of(signing()),
         fidelity in prop::option::of(prop::sample::select(vec![Fidelity::Exact, Fidelity::BestEffort])),
+        protect in prop::option::of(any::<bool>()),
         provider in prop::sample::select(vec!["ali", "hw"]),
     ) -> Settings {
         let (provider, notify_url) = (Some(name(provider)), Some(notify_url));
-        Settings { provider, app, notify_url, on_demand_url, events, signing, fidelity }
+        Settings { provider, app, notify_url, on_demand_url, events, signing, fidelity, protect }
     }
 }
 
