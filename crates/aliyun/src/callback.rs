@@ -42,8 +42,8 @@ impl AliyunCallbacks {
     /// Deliveries to the callback URL whose host is `host`, as the callback's config has it: `cb.example.com` or
     /// `cb.example.com:8443`. What a request says about its host is not asked.
     ///
-    /// Whether the vendor signs the port, and upper-case letters as such, is UNVERIFIED: the host with and without its
-    /// port, as written and in lower case, is accepted.
+    /// Whether the vendor signs the port, upper-case letters and a final dot as such, and an internationalised name in Unicode
+    /// or in A-labels, is UNVERIFIED: all of them are accepted, with and without the port.
     ///
     /// # Errors
     /// When `host` is not a host with an optional port.
@@ -63,12 +63,13 @@ impl AliyunCallbacks {
         if name.is_empty() || (name.contains(':') && !is_bracketed) {
             return refuse(if host.is_empty() { "is empty" } else { "is not a host" });
         }
-        let mut hosts = Vec::with_capacity(4);
-        for candidate in
-            [host.to_owned(), name.to_owned(), host.to_ascii_lowercase(), name.to_ascii_lowercase()]
-        {
-            if !hosts.contains(&candidate) {
-                hosts.push(candidate);
+        let port = &host[name.len()..];
+        let mut hosts = Vec::new();
+        for name in spellings(name) {
+            for candidate in [format!("{name}{port}"), name] {
+                if !hosts.contains(&candidate) {
+                    hosts.push(candidate);
+                }
             }
         }
         Ok(Self { hosts, policy, unsigned_questions: false })
@@ -104,6 +105,18 @@ impl AliyunCallbacks {
             parts.into_iter().fold(Md5::new(), Digest::chain_update).finalize().into()
         })
     }
+}
+
+/// What a client may write for the host `name`: as it is, and what it makes of it to look it up.
+fn spellings(name: &str) -> Vec<String> {
+    let (unicode, result) = idna::domain_to_unicode(name.trim_end_matches('.'));
+    let mut spellings = vec![name.to_owned(), name.to_lowercase()];
+    if let Ok(ascii) = idna::domain_to_ascii(name) {
+        spellings.push(ascii.trim_end_matches('.').to_owned());
+        spellings.push(ascii);
+    }
+    spellings.extend(result.is_ok().then_some(unicode));
+    spellings
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
-use record_callback_core::{AccountId, Result};
+use record_callback_core::{AccountId, DomainName, Result};
 use record_callback_http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 use record_callback_http::{
     AccessKey, Answer, Call, CredentialProvider, Endpoint, Failure, Method, Nonce, Pipeline, Request,
@@ -69,9 +69,16 @@ impl AliyunClient {
 
     /// `DescribeLiveRecordNotifyConfig`: fails with `NotFound` when the domain has none.
     pub async fn describe_live_record_notify_config(&self, domain: &str) -> Result<RecordNotifyConfig> {
-        let described: Described =
-            self.call(wire::DESCRIBE, Safety::Repeatable, Some(domain), wire::domain_params(domain)).await?;
-        Ok(described.live_record_notify_config)
+        let read = |answer: &Answer| {
+            let described: Described = answer.json()?;
+            let mut config = described.live_record_notify_config;
+            if config.domain_name.is_empty() {
+                domain.clone_into(&mut config.domain_name);
+            }
+            Ok(about(answer, (wire::DESCRIBE, domain), &config.domain_name).map(|()| config))
+        };
+        let params = wire::domain_params(domain);
+        self.call_reading(wire::DESCRIBE, Safety::Repeatable, Some(domain), params, read).await?
     }
 
     /// `DeleteLiveRecordNotifyConfig`: fails with `NotFound` when the domain has none.
@@ -89,9 +96,15 @@ impl AliyunClient {
         &self,
         query: &NotifyRecordsQuery,
     ) -> Result<NotifyRecords> {
-        let domain = Some(query.domain_name.as_str());
-        self.call_reading(wire::NOTIFY_RECORDS, Safety::Repeatable, domain, query.params(), read_records)
-            .await
+        let domain = query.domain_name.as_str();
+        let read = |answer: &Answer| {
+            let page = read_records(answer)?;
+            let mut domains = page.records().iter().filter_map(|record| record.domain_name.as_deref());
+            let about = |answered| about(answer, (wire::NOTIFY_RECORDS, domain), answered);
+            Ok(domains.try_for_each(about).map(|()| page))
+        };
+        let params = query.params();
+        self.call_reading(wire::NOTIFY_RECORDS, Safety::Repeatable, Some(domain), params, read).await?
     }
 
     /// `GetCallerIdentity` of the token service: the account of the access key. Asked once for each identity.
@@ -223,6 +236,15 @@ impl AliyunClient {
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static(JSON));
         request
     }
+}
+
+/// Refuses an answer about another domain than the one that was asked about. In which form it names it does not matter.
+fn about(answer: &Answer, (operation, asked): (&'static str, &str), answered: &str) -> Result<()> {
+    if answered.is_empty() || DomainName::reported(asked) == DomainName::reported(answered) {
+        return Ok(());
+    }
+    let error = answer.about_another("domain", asked, answered);
+    Err(error.with_vendor(VENDOR).with_operation(operation).with_domain(asked))
 }
 
 /// The delivery log says in its body, too, whether it is one.

@@ -269,13 +269,18 @@ pub struct UserDomains {
     #[serde(default)]
     pub page_size: Option<u32>,
     #[serde(default)]
-    domains: PageData,
+    domains: Option<PageData>,
 }
 
 impl UserDomains {
     /// The domains on this page.
     pub fn domains(&self) -> &[UserDomain] {
-        &self.domains.page_data
+        self.domains.as_ref().map(|domains| domains.page_data.as_slice()).unwrap_or_default()
+    }
+
+    /// Whether the answer is a list at all.
+    pub(crate) fn lists(&self) -> bool {
+        self.domains.is_some() || self.total_count.is_some()
     }
 }
 

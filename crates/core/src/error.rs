@@ -169,7 +169,7 @@ impl ErrorKind {
             }
             Self::Protocol => {
                 "the answer was not expected: look up its code, and check that the endpoint is the vendor's"
-            },
+            }
         }
     }
 }
@@ -254,6 +254,13 @@ impl Error {
             differences: Vec::new(),
             source: None,
         }))
+    }
+
+    /// Judges the error anew, where more is known than who made it knew.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
     }
 
     /// Adds to the message what may be the reason, or what to do.

@@ -23,6 +23,7 @@ mod pipeline;
 mod quota;
 mod retry;
 mod settle;
+mod spellings;
 mod transport;
 
 pub use credential::{
@@ -38,6 +39,7 @@ pub use pipeline::{Call, Pipeline, Reached, Safety};
 pub use quota::{Quota, Quotas};
 pub use retry::RetryPolicy;
 pub use settle::{Seen, confirm_dropped, create_settled, delete_settled, read_settled};
+pub use spellings::Spellings;
 pub use transport::{Answer, Failure, MAX_BODY, Secrets, Signed, sensitive};
 
 pub use bytes::Bytes as Body;

@@ -23,6 +23,8 @@ pub const MAX_BODY: usize = 1024 * 1024;
 
 /// Longest piece of a cloud's message that goes into an error, in characters.
 const MAX_MESSAGE: usize = 300;
+/// Names in messages are cut to as many characters.
+const MAX_NAME: usize = 255;
 const MAX_CODE: usize = 64;
 const MAX_REQUEST_ID: usize = 128;
 const SHORTEST_SECRET: usize = 6;
@@ -196,6 +198,18 @@ impl Answer {
         };
         // Nobody knows who wrote this: something in between may refuse answers as well as requests.
         Error::new(kind, message).with_maybe_applied()
+    }
+
+    /// The error for an answer about something else than was asked about: nothing in it is to be believed. `what` was asked
+    /// about in the words `asked`, and answered in the words `answered`.
+    pub fn about_another(&self, what: &str, asked: &str, answered: &str) -> Error {
+        let [asked, answered] = [asked, answered].map(|text| {
+            let text = self.secrets.redact(text).replace(char::is_control, " ");
+            text.chars().take(MAX_NAME).collect::<String>()
+        });
+        let message = format!("asked about the {what} `{asked}`, the cloud answered about `{answered}`");
+        // Without the status, by which it would be taken for a page of somebody in between, and asked for again.
+        Error::new(ErrorKind::Protocol, message)
     }
 
     /// The error for a failure the cloud describes. `kind` judges by code, the status where that says nothing.

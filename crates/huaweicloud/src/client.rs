@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use record_callback_core::{AccountId, Error, ErrorKind, InvalidConfig, Result};
+use record_callback_core::{AccountId, DomainName, Error, ErrorKind, InvalidConfig, Result};
 use record_callback_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use record_callback_http::{
     Answer, Body, Call, Endpoint, Method, Pipeline, Request, RetryPolicy, Safety, Secrets, Signed, Used,
@@ -21,8 +21,8 @@ use crate::error;
 use crate::iam::Iam;
 use crate::sign::{ToSign, canonical_query};
 use crate::wire::{
-    self, DomainsAnswer, ListAnswer, ListQuery, RecordCallbackConfigAnswer, RecordCallbackConfigRequest,
-    header,
+    self, ANY_APP, DomainsAnswer, ListAnswer, ListQuery, RecordCallbackConfigAnswer,
+    RecordCallbackConfigRequest, header,
 };
 
 /// A client of Huawei Cloud Live's recording-callback operations, v1.
@@ -82,7 +82,16 @@ impl HuaweicloudClient {
     ) -> Result<RecordCallbackConfigAnswer> {
         let mut request = self.unsigned(Method::POST, None, String::new(), body(config)?).await?;
         request.secrets = config.secrets();
-        self.call(wire::CREATE, Safety::Once, Some(&config.publish_domain), request, read_or_default).await
+        let asked =
+            Asked { operation: wire::CREATE, id: None, config: Some((&config.publish_domain, &config.app)) };
+        let read = |answer: &Answer| {
+            // There is no config yet that could be missing.
+            let found = of_domain(read_or_default(answer))?;
+            Ok(asked.is_answered(answer, &found).map(|()| found))
+        };
+        self.call(wire::CREATE, Safety::Once, Some(&config.publish_domain), request, read)
+            .await?
+            .map_err(Error::with_maybe_applied)
     }
 
     /// `GET /v1/{project_id}/record/callbacks`: one page.
@@ -90,13 +99,32 @@ impl HuaweicloudClient {
         let owned = query.pairs();
         let mut pairs: Vec<_> = owned.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let request = self.unsigned(Method::GET, None, canonical_query(&mut pairs), Body::default()).await?;
-        self.call(wire::LIST, Safety::Repeatable, query.publish_domain.as_deref(), request, read).await
+        let domain = query.publish_domain.as_deref();
+        // Whether `*` means itself or any app is UNVERIFIED.
+        let app = query.app.as_deref().filter(|app| *app != ANY_APP);
+        let asked = Asked {
+            operation: wire::LIST,
+            id: None,
+            config: Some((domain.unwrap_or_default(), app.unwrap_or_default())),
+        };
+        let read = |answer: &Answer| {
+            let page: Result<ListAnswer> = read(answer);
+            let page = if domain.is_some() { of_domain(page)? } else { page? };
+            let mut configs = page.configs().iter();
+            Ok(configs.try_for_each(|found| asked.is_answered(answer, found)).map(|()| page))
+        };
+        self.call(wire::LIST, Safety::Repeatable, domain, request, read).await?
     }
 
     /// `GET /v1/{project_id}/record/callbacks/{id}`
     pub async fn show_record_callback_config(&self, id: &str) -> Result<RecordCallbackConfigAnswer> {
         let request = self.unsigned(Method::GET, Some(id), String::new(), Body::default()).await?;
-        self.call(wire::SHOW, Safety::Repeatable, None, request, read).await
+        let asked = Asked { operation: wire::SHOW, id: Some(id), config: None };
+        let read = |answer: &Answer| {
+            let found = read(answer)?;
+            Ok(asked.is_answered(answer, &found).map(|()| found))
+        };
+        self.call(wire::SHOW, Safety::Repeatable, None, request, read).await?
     }
 
     /// `PUT /v1/{project_id}/record/callbacks/{id}`. Whether fields that are not given are kept or reset is
@@ -108,8 +136,19 @@ impl HuaweicloudClient {
     ) -> Result<RecordCallbackConfigAnswer> {
         let mut request = self.unsigned(Method::PUT, Some(id), String::new(), body(config)?).await?;
         request.secrets = config.secrets();
-        self.call(wire::UPDATE, Safety::Repeatable, Some(&config.publish_domain), request, read_or_default)
-            .await
+        let asked = Asked {
+            operation: wire::UPDATE,
+            id: Some(id),
+            config: Some((&config.publish_domain, &config.app)),
+        };
+        let read = |answer: &Answer| {
+            let found = read_or_default(answer)?;
+            Ok(asked.is_answered(answer, &found).map(|()| found))
+        };
+        let domain = Some(config.publish_domain.as_str());
+        self.call(wire::UPDATE, Safety::Repeatable, domain, request, read)
+            .await?
+            .map_err(Error::with_maybe_applied)
     }
 
     /// `DELETE /v1/{project_id}/record/callbacks/{id}`
@@ -118,11 +157,11 @@ impl HuaweicloudClient {
         self.call(wire::DELETE, Safety::Repeatable, None, request, done).await
     }
 
-    /// `GET /v1/{project_id}/domain?domain=…`: what kind of domain it is.
-    pub(crate) async fn show_domain(&self, domain: &str) -> Result<DomainsAnswer> {
+    /// `GET /v1/{project_id}/domain?domain=…`: what kind of domain it is; without one, all domains of the project.
+    pub(crate) async fn show_domain(&self, domain: Option<&str>) -> Result<DomainsAnswer> {
         let project_id = Some(self.project_id().await?);
         let path = wire::domain_path(project_id.as_deref().unwrap_or_default());
-        let query = canonical_query(&mut [("domain", domain)]);
+        let query = domain.map(|domain| canonical_query(&mut [("domain", domain)])).unwrap_or_default();
         let request = Unsigned {
             method: Method::GET,
             path,
@@ -131,7 +170,7 @@ impl HuaweicloudClient {
             project_id,
             secrets: Secrets::default(),
         };
-        self.call(wire::SHOW_DOMAIN, Safety::Repeatable, Some(domain), request, read).await
+        self.call(wire::SHOW_DOMAIN, Safety::Repeatable, domain, request, read).await
     }
 
     /// The account of the credentials. Asked once for each identity; no right is needed.
@@ -258,6 +297,45 @@ impl HuaweicloudClient {
             None => error,
         })
     }
+}
+
+/// What a call is about; what is empty is open.
+struct Asked<'a> {
+    operation: &'static str,
+    id: Option<&'a str>,
+    /// Domain and app.
+    config: Option<(&'a str, &'a str)>,
+}
+
+impl Asked<'_> {
+    /// Refuses an answer about something else. What an answer does not say is not compared, and in which form it names the
+    /// domain does not matter.
+    fn is_answered(&self, answer: &Answer, found: &RecordCallbackConfigAnswer) -> Result<()> {
+        let (domain, app) = self.config.unwrap_or_default();
+        let same_domain = |one: &str, other: &str| DomainName::reported(one) == DomainName::reported(other);
+        let same: fn(&str, &str) -> bool = |one, other| one == other;
+        for (what, asked, answered, is_same) in [
+            ("id", self.id.unwrap_or_default(), &found.id, same),
+            ("domain", domain, &found.publish_domain, same_domain),
+            ("app", app, &found.app, same),
+        ] {
+            let answered = answered.as_deref().unwrap_or_default();
+            if !asked.is_empty() && !answered.is_empty() && !is_same(asked, answered) {
+                let error = answer.about_another(what, asked, answered);
+                let error = error.with_vendor(VENDOR).with_operation(self.operation);
+                return Err(if domain.is_empty() { error } else { error.with_domain(domain) });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is missing where only a domain can be.
+fn of_domain<T>(result: Result<T>) -> Result<T> {
+    result.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => error.with_kind(ErrorKind::DomainNotFound),
+        _ => error,
+    })
 }
 
 /// A request before it is authorised.

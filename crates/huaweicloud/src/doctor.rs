@@ -119,8 +119,8 @@ impl HuaweicloudClient {
     /// Callbacks are configured for the ingest domain.
     async fn examine_domain(&self, domain: &DomainName) -> Finding {
         let new = |verdict, detail: &str| Finding::new(Check::Domain, domain.as_str(), verdict, detail);
-        let found = match self.show_domain(domain.as_str()).await {
-            Ok(answer) => answer.kind_of(domain.as_str()),
+        let found = match self.show_domain(Some(domain.as_str())).await {
+            Ok(answer) => answer.kind_of(domain),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 let detail = format!("of which kind it is may not be asked: {error}");
                 return new(Verdict::Open, &detail).advise(format!("allow {SHOW_DOMAIN}"));

@@ -12,7 +12,8 @@ const ACTIONS: [(&str, &str); 5] = [
     (wire::UPDATE, "live:record:updateCallback"),
     (wire::DELETE, "live:record:deleteCallback"),
 ];
-/// Besides, for a doctor who is asked about a domain.
+/// Besides, for a doctor who is asked about a domain, and to tell a domain without configs from one the project does not
+/// have.
 pub(crate) const SHOW_DOMAIN: &str = "live:domain:getDomains";
 
 /// What a policy has to allow for `operation`.

@@ -1,6 +1,6 @@
 //! The neutral trait on top of the client.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +9,7 @@ use record_callback_core::{
     AccountId, Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind, Fidelity, Field, Fitted,
     RecordCallbackConfig, RecordCallbackProvider, Result, StoredCallback, Vendor,
 };
-use record_callback_http::{Seen, confirm_dropped, create_settled, delete_settled, read_settled};
+use record_callback_http::{Seen, Spellings, confirm_dropped, create_settled, delete_settled, read_settled};
 
 use crate::VENDOR;
 use crate::client::HuaweicloudClient;
@@ -30,6 +30,10 @@ pub struct HuaweicloudProvider {
 #[derive(Debug, Default)]
 struct Learnt {
     configs: Mutex<HashMap<CallbackKey, Known>>,
+    /// How the domains of configs are spelled.
+    spellings: Spellings,
+    /// How the project's domains are spelled, with configs or without.
+    domains: Spellings,
     /// Offsets of lists count pages.
     counts_pages: AtomicBool,
     refuses_empty_url: AtomicBool,
@@ -40,6 +44,8 @@ struct Learnt {
 #[derive(Debug)]
 struct Known {
     id: ConfigId,
+    /// The domain as the cloud spells it.
+    domain: String,
     on_demand_url: OnDemandUrl,
 }
 
@@ -72,6 +78,7 @@ impl HuaweicloudProvider {
 
     /// Learns from what the cloud shows.
     fn learn(&self, found: &StoredCallback) {
+        self.learnt.spellings.learn(&found.key.domain);
         let Some(id) = &found.id else { return };
         let mut configs = self.configs();
         let sent = configs
@@ -82,31 +89,137 @@ impl HuaweicloudProvider {
             None if sent => OnDemandUrl::Sent,
             None => OnDemandUrl::Absent,
         };
-        configs.insert(found.key.clone(), Known { id: id.clone(), on_demand_url });
+        let domain = found.key.domain.spelling().to_owned();
+        configs.insert(found.key.clone(), Known { id: id.clone(), domain, on_demand_url });
     }
 
     /// Learns from what we write.
     fn wrote(&self, key: &CallbackKey, id: &ConfigId, on_demand_url: OnDemandUrl) {
-        self.configs().insert(key.clone(), Known { id: id.clone(), on_demand_url });
+        let domain = self.spelling(key);
+        self.configs().insert(key.clone(), Known { id: id.clone(), domain, on_demand_url });
+    }
+
+    /// The domain of `key` as the cloud spells it, as far as is known.
+    fn spelling(&self, key: &CallbackKey) -> String {
+        let known = self.configs().get(key).map(|known| known.domain.clone());
+        known.unwrap_or_else(|| self.spellings(&key.domain).swap_remove(0))
+    }
+
+    /// The spellings in which configs of `domain` may be found, the likeliest first.
+    fn spellings(&self, domain: &DomainName) -> Vec<String> {
+        let of_configs = self.learnt.spellings.of(domain);
+        // Nothing but the canonical form is known of the configs.
+        if of_configs.len() == 1 && of_configs[0] == domain.as_str() {
+            return self.learnt.domains.of(domain);
+        }
+        of_configs
     }
 
     /// Finds the config of exactly `key` by listing, and learns its id.
     async fn find(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {
-        let query = ListQuery {
-            publish_domain: Some(key.domain.as_str().to_owned()),
-            app: Some(key.app.as_str().to_owned()),
-            ..ListQuery::default()
-        };
-        let found = self
-            .pages(query, |stored| stored.key == *key)
-            .await?
-            .into_iter()
-            .find(|stored| stored.key == *key);
+        let query = ListQuery { app: Some(key.app.as_str().to_owned()), ..ListQuery::default() };
+        let wanted = |stored: &StoredCallback| stored.key == *key;
+        let mut found = self.list_domain(&key.domain, &query, wanted).await?;
+        found.retain(wanted);
+        let found = found.into_iter().next();
         match &found {
             Some(found) => self.learn(found),
             None => drop(self.configs().remove(key)),
         }
         Ok(found)
+    }
+
+    /// The configs of `domain` that `query` lists, in whichever spelling the cloud has the domain, or, once one of them is
+    /// `wanted`, those listed until then. `DomainNotFound` if the cloud says so.
+    ///
+    /// Whether names are compared letter by letter is not documented. Where the canonical form finds nothing, all configs are
+    /// listed once in a while to see how their domains are spelled.
+    async fn list_domain(
+        &self,
+        domain: &DomainName,
+        query: &ListQuery,
+        wanted: impl Fn(&StoredCallback) -> bool,
+    ) -> Result<Vec<StoredCallback>> {
+        let (mut found, mut tried, mut missed) = (Vec::new(), Vec::new(), None);
+        for is_looked_up in [false, true] {
+            if is_looked_up {
+                self.look_at_all(domain).await?;
+            }
+            for name in self.spellings(domain) {
+                if tried.contains(&name) {
+                    continue;
+                }
+                tried.push(name.clone());
+                let query = ListQuery { publish_domain: Some(name), ..query.clone() };
+                match self.pages(query, &wanted).await {
+                    Ok(listed) => found.extend(listed),
+                    Err(error) if error.kind() == ErrorKind::DomainNotFound => missed = Some(error),
+                    Err(error) => return Err(error),
+                }
+            }
+            if !found.is_empty() {
+                // The same, from a cloud that does not regard case.
+                let mut ids = HashSet::new();
+                found.retain(|found| found.id.as_ref().is_none_or(|id| ids.insert(id.clone())));
+                return Ok(found);
+            }
+        }
+        missed.map_or(Ok(found), Err)
+    }
+
+    /// Sees how the domains of all configs are spelled, if that was not seen lately.
+    async fn look_at_all(&self, domain: &DomainName) -> Result<()> {
+        let list = async {
+            let all = self.pages(ListQuery::default(), |_| false).await?;
+            Ok(all.into_iter().map(|found| found.key.domain).collect())
+        };
+        self.learnt.spellings.listed(domain, list).await.map(drop)
+    }
+
+    /// Whether the project has this domain; `None` if it cannot be told. Learns how it is spelled.
+    async fn has(&self, domain: &DomainName) -> Result<Option<bool>> {
+        let no_list = || of_vendor(Error::new(ErrorKind::Protocol, "the answer lists no domains"));
+        let list = async { self.client.show_domain(None).await?.ingest_domains().ok_or_else(no_list) };
+        let listed = self.learnt.domains.listed(domain, list).await?;
+        if listed != Some(false) {
+            return Ok(listed);
+        }
+        // It may be newer than the list.
+        match self.client.show_domain(Some(domain.as_str())).await {
+            Ok(answer) => {
+                let Some(found) = answer.ingest_domains() else { return Ok(None) };
+                let Some(found) = found.into_iter().find(|found| found == domain) else {
+                    return Ok(Some(false));
+                };
+                self.learnt.domains.learn(&found);
+                self.learnt.domains.found(&found).await;
+                Ok(Some(true))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(false)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Refuses to call it nothing that a domain has no config, or not this one, when the project does not have the domain.
+    async fn check_domain(&self, domain: &DomainName) -> Result<()> {
+        if self.has(domain).await? != Some(false) {
+            return Ok(());
+        }
+        let message = "the domain is not among the project's ingest domains";
+        Err(of_vendor(Error::new(ErrorKind::DomainNotFound, message)).with_operation(wire::SHOW_DOMAIN))
+    }
+
+    /// `result`, but `DomainNotFound` where there is no config because there is no domain.
+    async fn unless_without_domain<T>(&self, domain: &DomainName, result: Result<T>) -> Result<T> {
+        match result {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let maybe_applied = error.maybe_applied();
+                let checked = self.check_domain(domain).await;
+                Err(checked.map_or_else(|other| other.with_maybe_applied_if(maybe_applied), |()| error))
+            }
+            result => result,
+        }
+        .map_err(of_domain(domain))
     }
 
     /// The configs `query` lists, or, once one of them is `wanted`, those listed until then.
@@ -236,6 +349,7 @@ impl HuaweicloudProvider {
         ways.retain(|way| *way != nothing);
         ways.dedup();
         let mut maybe_applied = false;
+        let request = RecordCallbackConfigRequest { publish_domain: self.spelling(key), ..request.clone() };
         let update = async |way: Cleared| {
             let request = request.clearing(way);
             let result = self.client.update_record_callback_config(id.as_str(), &request).await;
@@ -259,6 +373,30 @@ impl HuaweicloudProvider {
         }
         // What is refused now is refused for something else.
         update(nothing).await.map_err(|error| error.with_maybe_applied_if(maybe_applied))
+    }
+
+    /// Creates the config on the domain as the cloud spells it. `DomainNotFound` if it knows none.
+    async fn create_in_its_spelling(
+        &self,
+        key: &CallbackKey,
+        request: &RecordCallbackConfigRequest,
+    ) -> Result<Option<ConfigId>> {
+        let create = async |publish_domain: String| {
+            let request = RecordCallbackConfigRequest { publish_domain, ..request.clone() };
+            let answer = self.client.create_record_callback_config(&request).await?;
+            Ok::<_, Error>(answer.id.map(ConfigId::new))
+        };
+        let name = self.spelling(key);
+        let error = match create(name.clone()).await {
+            Err(error) if error.kind() == ErrorKind::DomainNotFound => error,
+            result => return result,
+        };
+        // It says so itself; how the domain is spelled is all there is to learn.
+        let _ = self.has(&key.domain).await;
+        match self.spelling(key) {
+            other if other != name => create(other).await,
+            _ => Err(error),
+        }
     }
 
     /// The config with this id; `None` if the cloud does not take the id.
@@ -307,18 +445,30 @@ impl RecordCallbackProvider for HuaweicloudProvider {
                 return Ok(Some(found));
             }
         }
-        self.find(key).await.map_err(of_domain(&key.domain))
+        let found = self.find(key).await.map_err(of_domain(&key.domain))?;
+        if found.is_none() {
+            self.check_domain(&key.domain).await.map_err(of_domain(&key.domain))?;
+        }
+        Ok(found)
     }
 
     async fn list(&self, domain: Option<&DomainName>) -> Result<Vec<StoredCallback>> {
-        let query = ListQuery {
-            publish_domain: domain.map(|domain| domain.as_str().to_owned()),
-            ..ListQuery::default()
+        let query = ListQuery::default();
+        let Some(domain) = domain else {
+            let configs = self.pages(query, |_| false).await?;
+            self.learnt
+                .spellings
+                .learn_all(configs.iter().map(|found| found.key.domain.clone()).collect())
+                .await;
+            for found in &configs {
+                self.learn(found);
+            }
+            return Ok(configs);
         };
-        let configs = self.pages(query, |_| false).await.map_err(|error| match domain {
-            Some(domain) => of_domain(domain)(error),
-            None => error,
-        })?;
+        let configs = self.list_domain(domain, &query, |_| false).await.map_err(of_domain(domain))?;
+        if configs.is_empty() {
+            self.check_domain(domain).await.map_err(of_domain(domain))?;
+        }
         for found in &configs {
             self.learn(found);
         }
@@ -328,10 +478,10 @@ impl RecordCallbackProvider for HuaweicloudProvider {
     async fn create(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
         let (request, Fitted { effective, deviations }) = translate(config, fidelity).map_err(of_vendor)?;
         let key = config.key();
-        let create = || async {
-            let answer = self.client.create_record_callback_config(&request).await?;
-            Ok(answer.id.map(ConfigId::new))
-        };
+        // A cloud that compares names letter by letter would put a second config beside one in another spelling.
+        let looked = self.look_at_all(&key.domain).await;
+        looked.map_err(|error| error.with_nothing_applied()).map_err(of_domain(&key.domain))?;
+        let create = || self.create_in_its_spelling(&key, &request);
         let read = || async {
             Ok(match self.find(&key).await? {
                 None => Seen::Nothing,
@@ -362,13 +512,13 @@ impl RecordCallbackProvider for HuaweicloudProvider {
     async fn update(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
         let (request, Fitted { effective, deviations }) = translate(config, fidelity).map_err(of_vendor)?;
         let key = config.key();
-        let (id, may_have_stayed) = self
+        let updated = self
             .with_id(&key, self.id(&key), |id| {
                 let (key, request) = (&key, &request);
                 async move { self.update_clearing(key, &id, request).await }
             })
-            .await
-            .map_err(of_domain(&key.domain))?;
+            .await;
+        let (id, may_have_stayed) = self.unless_without_domain(&key.domain, updated).await?;
         // With a key: it is never shown. Without: whether an earlier one is dropped is UNVERIFIED, and never shown.
         let unconfirmed = vec![Field::SigningKey];
         let applied = Applied { id: Some(id.clone()), effective, deviations, unconfirmed };
@@ -385,7 +535,7 @@ impl RecordCallbackProvider for HuaweicloudProvider {
         // Not by an id we remember: it may be gone, which some clouds answer with a success, or another pair's.
         let deleted = self.with_id(key, None, delete).await;
         self.configs().remove(key);
-        delete_settled(deleted).map_err(of_domain(&key.domain))
+        delete_settled(self.unless_without_domain(&key.domain, deleted).await)
     }
 }
 

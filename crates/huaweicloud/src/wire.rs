@@ -8,6 +8,7 @@ pub(crate) mod callback;
 pub(crate) mod credential;
 
 use jiff::Timestamp;
+use record_callback_core::DomainName;
 use record_callback_http::{Failure, Secrets, encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
@@ -57,6 +58,9 @@ pub(crate) const FAILED: &str = "RECORD_FAILED";
 /// `domain_type` of ingest and of streaming (playback) domains.
 pub(crate) const PUSH: &str = "push";
 pub(crate) const PULL: &str = "pull";
+
+/// The app of a config for all apps without one.
+pub(crate) const ANY_APP: &str = "*";
 
 pub(crate) const SIGN_MD5: &str = "MD5";
 pub(crate) const SIGN_HMAC_SHA256: &str = "HMACSHA256";
@@ -224,6 +228,11 @@ pub struct ListAnswer {
 
 impl ListAnswer {
     /// The configs on this page.
+    pub fn configs(&self) -> &[RecordCallbackConfigAnswer] {
+        self.callback_config.as_deref().unwrap_or_default()
+    }
+
+    /// The configs on this page, taken out.
     pub fn into_configs(self) -> Vec<RecordCallbackConfigAnswer> {
         self.callback_config.unwrap_or_default()
     }
@@ -245,9 +254,18 @@ struct DomainInfo {
 
 impl DomainsAnswer {
     /// The kind of a domain, empty if it is not said; `None` if it is not there.
-    pub(crate) fn kind_of(self, domain: &str) -> Option<String> {
-        let found = self.domain_info?.into_iter().find(|info| info.domain.as_deref() == Some(domain))?;
+    pub(crate) fn kind_of(self, domain: &DomainName) -> Option<String> {
+        let is_it = |info: &DomainInfo| {
+            info.domain.as_deref().is_some_and(|name| DomainName::reported(name) == *domain)
+        };
+        let found = self.domain_info?.into_iter().find(is_it)?;
         Some(found.domain_type.unwrap_or_default())
+    }
+
+    /// The domains callbacks are configured for, and those of which it is not said; `None` if the answer lists no domains.
+    pub(crate) fn ingest_domains(self) -> Option<Vec<DomainName>> {
+        let ingest = self.domain_info?.into_iter().filter(|info| info.domain_type.as_deref() != Some(PULL));
+        Some(ingest.filter_map(|info| Some(DomainName::reported(&info.domain?))).collect())
     }
 }
 

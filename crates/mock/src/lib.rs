@@ -186,6 +186,7 @@ mod clock;
 mod credentials;
 mod delivery;
 mod dialect;
+mod domain_matching;
 mod faults;
 mod field_order;
 mod huaweicloud;
@@ -209,6 +210,7 @@ pub use delivery::{
     Delivery, DeliveryAttempt, DeliveryPolicy, DeliveryReport, RetrySignature, TriggerOutcome,
 };
 pub use dialect::{Dialect, Question, Reading, UnknownReading};
+pub use domain_matching::DomainMatching;
 pub use faults::{Fault, FaultKind, Faults, Moment};
 pub use field_order::FieldOrder;
 pub use huaweicloud::{

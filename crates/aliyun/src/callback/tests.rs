@@ -135,6 +135,33 @@ fn the_host_counts_with_and_without_its_port_and_in_lower_case() {
     assert_eq!(signed(HOST, KEY).hosts, [HOST]);
 }
 
+/// The digests of an internationalised host, in Unicode and in A-labels, and of both with port 8443; and of another host.
+const IDN: [&str; 5] = [
+    "eff5c56a2c52b5df98b04b66cea31b6a",
+    "f7e76b65e17c516b5c40cc62d8cbd58e",
+    "fd299aa551731b1beaa32186f13a7533",
+    "1b2f832857ea60687366b14271516acb",
+    "a6f1357801d703d69ff74269cbf5ad43",
+];
+
+#[test]
+fn an_internationalised_host_counts_in_unicode_and_in_a_labels() {
+    for (host, with_port) in [
+        ("回调.example.com", false),
+        ("xn--zbss05j.example.com", false),
+        ("回调.EXAMPLE.com.", false),
+        ("XN--ZBSS05J.example.com", false),
+        ("回调.example.com:8443", true),
+        ("xn--zbss05j.example.com:8443", true),
+    ] {
+        let callbacks = signed(host, KEY);
+        let verified =
+            IDN.map(|digest| verify_at(&callbacks, &headers(digest, &TIME.to_string()), "{}", TIME).is_ok());
+        assert_eq!(verified, [true, true, with_port, with_port, false], "{host}");
+        assert!(callbacks.hosts.len() <= 6, "{:?}", callbacks.hosts);
+    }
+}
+
 #[test]
 fn what_the_request_says_about_its_host_is_not_asked() {
     let mut headers = headers(VECTOR, &TIME.to_string());

@@ -4,9 +4,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod answers;
 mod cloud;
 mod credential;
 mod send;
+mod domains;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -48,6 +50,16 @@ fn provider_signing(cloud: &Cloud, signature: Signature) -> AliyunProvider {
         .build()
         .unwrap();
     AliyunProvider::new(client)
+}
+
+/// A client of a mock cloud.
+fn client_of(endpoint: &str, id: &str, secret: &str) -> AliyunClient {
+    AliyunClient::builder()
+        .endpoint(endpoint)
+        .credentials(StaticCredentials::new(AccessKey::new(id, secret)))
+        .quotas(Quotas::unlimited())
+        .build()
+        .unwrap()
 }
 
 fn provider(cloud: &Cloud) -> AliyunProvider {
@@ -139,7 +151,8 @@ async fn a_create_clears_nothing() {
 async fn an_update_of_nothing_is_not_found_whatever_is_checked_first() {
     let cloud = Cloud::start(|_| failure(404, "InvalidConfig.NotFound"));
     let error = provider(&cloud).update(&config(false), Fidelity::Exact).await.unwrap_err();
-    assert_eq!((error.kind(), calls(&cloud).len()), (ErrorKind::NotFound, 1));
+    // The list of domains, too, is asked for what is missing.
+    assert_eq!((error.kind(), calls(&cloud).len()), (ErrorKind::NotFound, 2));
     let cloud = Cloud::start(|asked| {
         if sends_empty(asked) {
             failure(400, "InvalidOnDemandUrl.Malformed")
@@ -350,7 +363,8 @@ fn with_domains(domains: impl Fn(usize) -> Vec<usize> + Send + 'static) -> Cloud
     let mut requests = 0;
     Cloud::start(move |asked| {
         if asked.target.contains("Action=DescribeLiveRecordNotifyConfig") {
-            return described(None);
+            let name = asked.target.split("DomainName=").nth(1).unwrap().split('&').next().unwrap();
+            return Reply::new(200, format!(r#"{{"LiveRecordNotifyConfig":{{"DomainName":"{name}"}}}}"#));
         }
         let all = domains(requests);
         requests += 1;

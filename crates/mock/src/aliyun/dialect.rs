@@ -1,6 +1,6 @@
 //! Where the vendor's pages leave a question open, the mock can take any side.
 
-use crate::{delivery::RetrySignature, field_order::FieldOrder};
+use crate::{delivery::RetrySignature, domain_matching::DomainMatching, field_order::FieldOrder};
 
 mod questions;
 
@@ -26,6 +26,8 @@ pub struct AliyunDialect {
     pub not_found_status: NotFoundStatus,
     /// How is a domain refused that is not in the account? The update page answers that for updates.
     pub unknown_domain: UnknownDomain,
+    /// Are names of domains compared letter by letter?
+    pub domain_matching: DomainMatching,
     /// How is a caller refused who lacks the permission?
     pub denial: Denial,
     /// Which HTTP status has `Throttling.User`?
@@ -61,6 +63,7 @@ impl Default for AliyunDialect {
             boolean_answers: BooleanAnswers::Bool,
             not_found_status: NotFoundStatus::NotFound,
             unknown_domain: UnknownDomain::DomainNotFound,
+            domain_matching: DomainMatching::Exact,
             denial: Denial::BadRequest,
             throttling: AliyunThrottling::BadRequest,
             retry_after: RetryAfter::Absent,

@@ -95,7 +95,8 @@ impl Context<'_> {
 
     fn add(&mut self, request: &ApiRequest<'_>) -> Result<Fields> {
         let given = Given::by(request, AliyunOperation::AddLiveRecordNotifyConfig, self.dialect)?;
-        let config = given.alone(self.dialect)?;
+        let mut config = given.alone(self.dialect)?;
+        config.domain_name = self.meant(given.domain_name);
         self.check_domain(&config.domain_name)?;
         if self.state.configs.contains_key(&config.domain_name) {
             return Err(ApiError::config_exists());
@@ -106,17 +107,19 @@ impl Context<'_> {
 
     fn update(&mut self, request: &ApiRequest<'_>) -> Result<Fields> {
         let given = Given::by(request, AliyunOperation::UpdateLiveRecordNotifyConfig, self.dialect)?;
-        let stored = self.state.configs.get(given.domain_name);
-        let config = match (self.dialect.omitted_on_update, stored) {
+        let domain = self.meant(given.domain_name);
+        let stored = self.state.configs.get(&domain);
+        let mut config = match (self.dialect.omitted_on_update, stored) {
             (AliyunOmitted::Kept, Some(stored)) => given.over(stored.clone(), self.dialect)?,
             _ => given.alone(self.dialect)?,
         };
-        if !self.state.has_streaming_domain(given.domain_name) {
+        if !self.state.has_streaming_domain(&domain) {
             return Err(ApiError::domain_not_found_on_update());
         }
         if stored.is_none() {
             return Err(ApiError::config_not_found(self.dialect));
         }
+        config.domain_name = domain;
         self.put(config);
         Ok(Fields::new())
     }
@@ -126,10 +129,10 @@ impl Context<'_> {
     }
 
     fn describe(&self, request: &ApiRequest<'_>) -> Result<Fields> {
-        let domain = request.required("DomainName")?;
-        self.check_domain(domain)?;
+        let domain = self.meant(request.required("DomainName")?);
+        self.check_domain(&domain)?;
         let configs = self.state.configs.seen(self.now);
-        let config = configs.get(domain).ok_or_else(|| ApiError::config_not_found(self.dialect))?;
+        let config = configs.get(&domain).ok_or_else(|| ApiError::config_not_found(self.dialect))?;
         let body = json!({
             "DomainName": config.domain_name,
             "NotifyUrl": config.notify_url,
@@ -142,14 +145,14 @@ impl Context<'_> {
     }
 
     fn delete(&mut self, request: &ApiRequest<'_>) -> Result<Fields> {
-        let domain = request.required("DomainName")?;
-        self.check_domain(domain)?;
-        let removed = self.state.configs.change(self.now).remove(domain);
+        let domain = self.meant(request.required("DomainName")?);
+        self.check_domain(&domain)?;
+        let removed = self.state.configs.change(self.now).remove(&domain);
         removed.map(|_| Fields::new()).ok_or_else(|| ApiError::config_not_found(self.dialect))
     }
 
     fn describe_records(&self, request: &ApiRequest<'_>) -> Result<Fields> {
-        let domain = request.required("DomainName")?;
+        let domain = self.meant(request.required("DomainName")?);
         let start = request.required_time("StartTime")?;
         let end = request.required_time("EndTime")?;
         if end <= start {
@@ -165,7 +168,7 @@ impl Context<'_> {
         let status = request.one_of("Status", &["success", "failed"])?;
         let storage =
             request.one_of("StorageType", &["oss", "vod", "all"])?.filter(|storage| *storage != "all");
-        self.check_domain(domain)?;
+        self.check_domain(&domain)?;
 
         let wanted = |name: &str, value: &str| request.text(name).is_none_or(|filter| filter == value);
         let found: Vec<&AliyunNotifyRecord> = self
@@ -196,10 +199,11 @@ impl Context<'_> {
             return Err(ApiError::not_modelled(&format!("the filter {name}")));
         }
         let page = Page::requested(request, 50)?;
-        let keyword = request.text("DomainName").unwrap_or_default();
-        let matches: fn(&str, &str) -> bool = match request
-            .one_of("DomainSearchType", &["fuzzy_match", "pre_match", "suf_match", "full_match"])?
-        {
+        let matching = self.dialect.domain_matching;
+        let keyword = matching.folded(request.text("DomainName").unwrap_or_default());
+        let search =
+            request.one_of("DomainSearchType", &["fuzzy_match", "pre_match", "suf_match", "full_match"])?;
+        let matches: fn(&str, &str) -> bool = match search {
             Some("pre_match") => |name, keyword| name.starts_with(keyword),
             Some("suf_match") => |name, keyword| name.ends_with(keyword),
             Some("full_match") => |name, keyword| keyword.is_empty() || name == keyword,
@@ -211,12 +215,18 @@ impl Context<'_> {
             request.one_of("DomainStatus", &["online", "offline", "configuring"])?.unwrap_or("online");
         let region = request.text("RegionName").unwrap_or(REGION);
 
-        let found: Vec<(&str, DomainKind)> = self
-            .state
-            .account_domains()
+        let mut domains = self.state.account_domains();
+        // While no domain is registered, each is the account's.
+        if self.state.domains.is_empty() && search == Some("full_match") && !keyword.is_empty() {
+            domains.retain(|(name, _)| matching.folded(name) == keyword);
+            if domains.is_empty() {
+                domains.push((&keyword, DomainKind::Streaming));
+            }
+        }
+        let found: Vec<(&str, DomainKind)> = domains
             .into_iter()
             .filter(|_| status == "online" && region == REGION)
-            .filter(|(name, _)| matches(name, keyword))
+            .filter(|(name, _)| matches(&matching.folded(name), &keyword))
             .filter(|(_, of)| kind.is_none_or(|kind| kind == live_domain_type(*of)))
             .collect();
         let list: Vec<Value> =
@@ -242,6 +252,12 @@ impl Context<'_> {
             "Description": "",
             "ResourceGroupId": "",
         })
+    }
+
+    /// The domain that is called `given`, in the spelling in which it is known.
+    fn meant(&self, given: &str) -> String {
+        let known = self.state.domains.keys().chain(self.state.configs.keys());
+        self.dialect.domain_matching.find(known, given).unwrap_or(given).to_owned()
     }
 
     fn check_domain(&self, name: &str) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Where the vendor's pages leave a question open, the mock can take any side.
 
-use crate::{delivery::RetrySignature, field_order::FieldOrder};
+use crate::{delivery::RetrySignature, domain_matching::DomainMatching, field_order::FieldOrder};
 
 mod questions;
 
@@ -18,6 +18,8 @@ pub struct HuaweicloudDialect {
     pub omitted_on_update: HuaweicloudOmitted,
     /// What may exist only once?
     pub uniqueness: Uniqueness,
+    /// Are names of domains compared letter by letter, in filters, too?
+    pub domain_matching: DomainMatching,
     /// Which HTTP status has the refusal of a second one?
     pub duplicate_status: DuplicateStatus,
     /// How are show, update and delete answered for an id that is not there?
@@ -67,6 +69,7 @@ impl Default for HuaweicloudDialect {
             update_answer: UpdateAnswer::Object,
             omitted_on_update: HuaweicloudOmitted::Reset,
             uniqueness: Uniqueness::PerDomainAndApp,
+            domain_matching: DomainMatching::Exact,
             duplicate_status: DuplicateStatus::BadRequest,
             missing_id: MissingId::NotFound,
             delete_of_missing: DeleteOfMissing::AsMissing,

@@ -65,10 +65,11 @@ impl Context<'_> {
 
     /// Most of what the cloud says of a domain is left out.
     fn show_domain(&self, query: &str) -> Value {
+        let matching = self.dialect.domain_matching;
         let wanted = domain_filter(query);
         let mut found = self.domains.clone();
         if let Some(wanted) = wanted {
-            found.retain(|name, _| *name == wanted);
+            found.retain(|name, _| matching.is_same(name, &wanted));
             if self.domains.is_empty() {
                 found.insert(wanted, DomainKind::Ingest);
             }
@@ -86,12 +87,14 @@ impl Context<'_> {
 
     fn create(&mut self, project: &str, raw: &RawRequest) -> Result<Success> {
         let mut config = Given::by(raw)?.alone(EmptyText::Invalid, self.dialect)?;
-        let kind = self.domains.get(&config.publish_domain);
+        let matching = self.dialect.domain_matching;
+        let known = matching.find(self.domains.keys(), &config.publish_domain);
+        let kind = known.and_then(|name| self.domains.get(name));
         if !self.domains.is_empty() && kind != Some(&DomainKind::Ingest) {
             return Err(ApiError::domain_not_found());
         }
         let taken = |other: &HuaweicloudConfig| {
-            other.publish_domain == config.publish_domain
+            matching.is_same(&other.publish_domain, &config.publish_domain)
                 && (self.dialect.uniqueness == Uniqueness::PerDomain || other.app == config.app)
         };
         if self.state.project(project).iter().any(taken) {
@@ -113,6 +116,7 @@ impl Context<'_> {
         let query = ListQuery::parse(query)?;
         let wanted =
             |filter: &Option<String>, value: &str| filter.as_deref().is_none_or(|filter| filter == value);
+        let matching = self.dialect.domain_matching;
         let any_app = self.dialect.app_wildcard_filter == AppWildcardFilter::AnyApp
             && query.app.as_deref() == Some("*");
         let mut found: Vec<&HuaweicloudConfig> = self
@@ -120,7 +124,10 @@ impl Context<'_> {
             .seen(self.now)
             .project(project)
             .iter()
-            .filter(|config| wanted(&query.publish_domain, &config.publish_domain))
+            .filter(|config| {
+                let filter = query.publish_domain.as_deref();
+                filter.is_none_or(|filter| matching.is_same(filter, &config.publish_domain))
+            })
             .filter(|config| any_app || wanted(&query.app, &config.app))
             .collect();
         if self.dialect.list_order == ListOrder::Unstable {
@@ -147,13 +154,14 @@ impl Context<'_> {
             _ => given.alone(EmptyText::Nothing, self.dialect)?,
         };
         let stored = stored?;
-        if stored.publish_domain != config.publish_domain {
+        if !self.dialect.domain_matching.is_same(&stored.publish_domain, &config.publish_domain) {
             return Err(ApiError::invalid_parameter("publish_domain"));
         }
         if stored.app != config.app {
             return Err(ApiError::invalid_parameter("app"));
         }
         id.clone_into(&mut config.id);
+        config.publish_domain.clone_from(&stored.publish_domain);
         let config = self.state.change(self.now).put(project, config, self.now).clone();
         let body = (self.dialect.update_answer == UpdateAnswer::Object).then(|| self.body(&config));
         Ok((StatusCode::OK, body))

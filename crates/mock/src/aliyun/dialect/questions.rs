@@ -1,5 +1,5 @@
 use super::{
-    AliyunDialect, AliyunOmitted, AliyunThrottling, BooleanAnswers, BooleanRequests, Denial,
+    AliyunDialect, AliyunOmitted, AliyunThrottling, BooleanAnswers, BooleanRequests, Denial, DomainMatching,
     EmptyOnDemandUrl, ErrorFormat, FieldOrder, KeyWithoutAuth, NotFoundStatus, NotifyUrlOnUpdate, RequestIds,
     RetryAfter, RetrySignature, SignedHost, UnknownDomain,
 };
@@ -81,6 +81,14 @@ crate::dialect::dialect! {
             "domain_not_found" => UnknownDomain::DomainNotFound,
             "config_not_found" => UnknownDomain::ConfigNotFound,
             "forbidden" => UnknownDomain::Forbidden,
+        }
+
+    domain_matching:
+        "Are names of domains compared letter by letter, or without regard to case?",
+        "No page says. DNS does not regard case; the samples are in lower case.",
+        {
+            "exact" => DomainMatching::Exact,
+            "ignoring_case" => DomainMatching::IgnoringCase,
         }
 
     denial:

@@ -1,8 +1,8 @@
 use super::{
-    AbsentUrls, AppWildcardFilter, AuthTimestamp, ConfigIds, CreateAnswer, DeleteOfMissing, DuplicateStatus,
-    FieldOrder, HuaweicloudDialect, HuaweicloudOmitted, HuaweicloudThrottling, ListOffset, ListOrder,
-    MissingId, OnDemandUrl, QueryOnWire, RecordStart, RetrySignature, Times, Uniqueness, UpdateAnswer,
-    UrlQuery,
+    AbsentUrls, AppWildcardFilter, AuthTimestamp, ConfigIds, CreateAnswer, DeleteOfMissing, DomainMatching,
+    DuplicateStatus, FieldOrder, HuaweicloudDialect, HuaweicloudOmitted, HuaweicloudThrottling, ListOffset,
+    ListOrder, MissingId, OnDemandUrl, QueryOnWire, RecordStart, RetrySignature, Times, Uniqueness,
+    UpdateAnswer, UrlQuery,
 };
 
 crate::dialect::dialect! {
@@ -44,6 +44,14 @@ crate::dialect::dialect! {
         {
             "per_domain_and_app" => Uniqueness::PerDomainAndApp,
             "per_domain" => Uniqueness::PerDomain,
+        }
+
+    domain_matching:
+        "Are names of domains compared letter by letter, or without regard to case?",
+        "No page says. DNS does not regard case; the console takes lower case only.",
+        {
+            "exact" => DomainMatching::Exact,
+            "ignoring_case" => DomainMatching::IgnoringCase,
         }
 
     duplicate_status:
