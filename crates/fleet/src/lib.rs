@@ -49,6 +49,7 @@
 //! # }
 //! ```
 
+mod accounts;
 mod apply;
 mod drift;
 mod import;
@@ -60,6 +61,7 @@ mod slot;
 mod state;
 mod switch;
 
+pub use accounts::{Accounts, OtherAccount};
 pub use apply::*;
 pub use drift::{Drift, DriftKind, DriftedField, drift, drift_slots};
 pub use import::{Import, ImportRequest, Skipped, import};

@@ -24,8 +24,8 @@ mod verify;
 
 pub use builder::MockHuaweicloudBuilder;
 pub use dialect::{
-    AbsentUrls, AppWildcardFilter, AuthTimestamp, ConfigIds, CreateAnswer, DeleteOfMissing, DuplicateStatus,
-    HuaweicloudDialect, HuaweicloudOmitted, HuaweicloudThrottling, ListOffset, ListOrder, MissingId,
+    AbsentUrls, AppWildcardFilter, AuthDomains, AuthTimestamp, CallerIdentityPath, ConfigIds, CreateAnswer, DeleteOfMissing, DuplicateStatus,
+    ForeignProject, HuaweicloudDialect, HuaweicloudOmitted, HuaweicloudThrottling, ListOffset, ListOrder, MissingId,
     OnDemandUrl, QueryOnWire, RecordStart, Times, Uniqueness, UpdateAnswer, UrlQuery,
 };
 pub use event::HuaweicloudEvent;

@@ -31,8 +31,10 @@ pub(super) enum DomainKind {
 /// The world an operation runs in.
 pub(super) struct Context<'a> {
     pub(super) state: &'a mut Lagging<State>,
-    /// Registered domains; while there are none, every domain exists.
+    /// Registered domains.
     pub(super) domains: &'a Domains,
+    /// Whether every domain exists.
+    pub(super) takes_all: bool,
     pub(super) dialect: &'a HuaweicloudDialect,
     pub(super) now: Timestamp,
 }
@@ -69,7 +71,7 @@ impl Context<'_> {
         let mut found = self.domains.clone();
         if let Some(wanted) = wanted {
             found.retain(|name, _| *name == wanted);
-            if self.domains.is_empty() {
+            if self.takes_all {
                 found.insert(wanted, DomainKind::Ingest);
             }
         }
@@ -87,7 +89,7 @@ impl Context<'_> {
     fn create(&mut self, project: &str, raw: &RawRequest) -> Result<Success> {
         let mut config = Given::by(raw)?.alone(EmptyText::Invalid, self.dialect)?;
         let kind = self.domains.get(&config.publish_domain);
-        if !self.domains.is_empty() && kind != Some(&DomainKind::Ingest) {
+        if !self.takes_all && kind != Some(&DomainKind::Ingest) {
             return Err(ApiError::domain_not_found());
         }
         let taken = |other: &HuaweicloudConfig| {

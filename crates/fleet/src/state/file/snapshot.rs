@@ -3,6 +3,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
 
+use record_callback_core::AccountId;
 use serde::Deserialize;
 
 use super::{StateError, VERSION};
@@ -11,12 +12,14 @@ use crate::state::{Entry, OpenSwitch, Salt, State};
 
 /// Writes a snapshot: a line for each callback, in their order, so that two can be compared.
 pub(super) fn write(out: &mut dyn Write, serial: u64, state: &State) -> io::Result<()> {
-    let State { salt, places, entries, switch } = state;
+    let State { salt, places, accounts, entries, switch } = state;
     let mut out = BufWriter::new(out);
     write!(out, "{{\n\"version\": {VERSION},\n\"serial\": {serial},\n\"salt\": ")?;
     serde_json::to_writer(&mut out, salt)?;
     out.write_all(b",\n\"providers\": ")?;
     serde_json::to_writer(&mut out, places)?;
+    out.write_all(b",\n\"accounts\": ")?;
+    serde_json::to_writer(&mut out, accounts)?;
     out.write_all(b",\n\"switch\": ")?;
     serde_json::to_writer(&mut out, switch)?;
     out.write_all(b",\n\"callbacks\": {")?;
@@ -36,6 +39,9 @@ struct Snapshot {
     serial: u64,
     salt: Salt,
     providers: BTreeMap<Name, String>,
+    /// States of earlier versions have none.
+    #[serde(default)]
+    accounts: BTreeMap<Name, AccountId>,
     switch: Option<OpenSwitch>,
     callbacks: BTreeMap<Name, Entry>,
 }
@@ -54,8 +60,9 @@ pub(super) fn read(path: &Path) -> Result<Option<(u64, State)>, StateError> {
         Err(error) => return Err(StateError::io(path, "read", error)),
     };
     let snapshot = match serde_json::from_reader(BufReader::new(file)) {
-        Ok(Snapshot { version: VERSION, serial, salt, providers, switch, callbacks }) => {
-            return Ok(Some((serial, State { salt, places: providers, entries: callbacks, switch })));
+        Ok(Snapshot { version: VERSION, serial, salt, providers, accounts, switch, callbacks }) => {
+            let state = State { salt, places: providers, accounts, entries: callbacks, switch };
+            return Ok(Some((serial, state)));
         }
         Ok(snapshot) => Ok(snapshot),
         Err(error) if error.is_io() => return Err(StateError::io(path, "read", error.into())),
