@@ -20,7 +20,7 @@ use record_callback::fleet::{
 };
 use record_callback::http::{AccessKey, Quota, Quotas, StaticCredentials, TokioTimer};
 use record_callback::{
-    AppSelector, Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind, EventKind,
+    AccountId, AppSelector, Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind, EventKind,
     EventSet, Fidelity, InvalidConfig, ReadBack, RecordCallbackConfig, RecordCallbackProvider, Result,
     SigningKey, SigningScheme, StoredCallback, StoredKey, StoredSigning, Vendor, huaweicloud,
 };
@@ -202,6 +202,10 @@ impl RecordCallbackProvider for Listing {
 
     fn capabilities(&self) -> &Capabilities {
         &huaweicloud::CAPABILITIES
+    }
+
+    async fn account(&self) -> Result<Option<AccountId>> {
+        Ok(None)
     }
 
     async fn get(&self, _key: &CallbackKey) -> Result<Option<StoredCallback>> {
