@@ -19,6 +19,7 @@ use tokio::runtime::Runtime;
 use crate::program::{PATIENCE, Program, Run};
 use crate::variable::aligned;
 
+mod accounts;
 mod apply;
 mod drift;
 mod import;

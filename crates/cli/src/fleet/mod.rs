@@ -18,7 +18,7 @@ use record_callback::fleet::{
     Targets, plan,
 };
 use record_callback::http::OsEnv;
-use record_callback::{InvalidConfig, ManifestKeys, ProviderConfig, connect_all};
+use record_callback::{ErrorKind, InvalidConfig, ManifestKeys, ProviderConfig, connect_all};
 use tempfile::NamedTempFile;
 use tokio::sync::OnceCell;
 
@@ -110,7 +110,14 @@ impl Fleet {
         }
         let accounts = self.accounts.get_or_init(|| self.clouds.accounts()).await;
         for (provider, error) in accounts.unknown() {
-            let why = error.map_or_else(|| "the vendor has no way to tell".to_owned(), ToString::to_string);
+            let why = match error {
+                None => "the vendor has no way to tell".to_owned(),
+                // Whatever is called next says so at length.
+                Some(error) if error.kind() == ErrorKind::Unauthenticated => {
+                    "there is no key that the cloud takes".to_owned()
+                }
+                Some(error) => error.to_string(),
+            };
             writeln!(
                 io::stderr(),
                 "warning: provider `{provider}`: whose account its keys are of is not known, and not compared: {why}"
