@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use record_callback::{
-    Applied, CallbackKey, Capabilities, DomainName, DomainRole, Error, ErrorKind, EventKind, EventSet,
-    EventSupport, Fidelity, Fitted, OnDemandSupport, RecordCallbackConfig, RecordCallbackProvider, Result,
-    SigningScheme, SigningSupport, StoredCallback, StoredKey, StoredSigning, Timer, Vendor,
+    AccountId, Applied, CallbackKey, Capabilities, DomainName, DomainRole, Error, ErrorKind, EventKind,
+    EventSet, EventSupport, Fidelity, Fitted, OnDemandSupport, RecordCallbackConfig, RecordCallbackProvider,
+    Result, SigningScheme, SigningSupport, StoredCallback, StoredKey, StoredSigning, Timer, Vendor,
 };
 use record_callback_contract::{Harness, NoWait, run};
 
@@ -91,6 +91,11 @@ impl RecordCallbackProvider for Acme {
 
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    async fn account(&self) -> Result<Option<AccountId>> {
+        // Acme has one account for all, and nothing that tells whose a key is.
+        Ok(None)
     }
 
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {

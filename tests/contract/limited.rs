@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use record_callback::{
-    Applied, CallbackKey, Capabilities, DomainName, EventKind, Fidelity, Field, Fitted, OnDemandSupport,
-    RecordCallbackConfig, RecordCallbackProvider, Result, StoredCallback, Vendor,
+    AccountId, Applied, CallbackKey, Capabilities, DomainName, EventKind, Fidelity, Field, Fitted,
+    OnDemandSupport, RecordCallbackConfig, RecordCallbackProvider, Result, StoredCallback, Vendor,
 };
 use record_callback_mock::{AliyunOmitted, EmptyOnDemandUrl, RecordStart, Uniqueness};
 use record_callback_tests::Dialects;
@@ -57,6 +57,10 @@ impl RecordCallbackProvider for Limited {
 
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    async fn account(&self) -> Result<Option<AccountId>> {
+        self.inner.account().await
     }
 
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use libtest_mimic::{Arguments, Failed, Trial};
 use record_callback::http::TokioTimer;
-use record_callback::{DomainName, RecordCallbackProvider, Timer};
+use record_callback::{AccountId, DomainName, RecordCallbackProvider, Timer};
 use record_callback_contract::{Behaviour, Faults, Harness, MemoryProvider, NoWait, Verdict, behaviours};
 use record_callback_mock::{Fault, FaultKind};
 use record_callback_tests::{Cloud, Dialects, MockCloud};
@@ -80,7 +80,7 @@ impl FreshCloud {
 impl Harness for FreshCloud {
     async fn provider(&self) -> Arc<dyn RecordCallbackProvider> {
         match &self.subject {
-            Subject::Memory(_, provider) => Arc::new(provider()),
+            Subject::Memory(_, provider) => Arc::new(provider().with_account(account("ours"))),
             Subject::Mock(cloud, dialects) => {
                 let cloud = Arc::new(cloud.start_in(&self.domains(), dialects).await);
                 let provider = Limited::new(Arc::clone(&cloud.provider), dialects);
@@ -109,9 +109,21 @@ impl Harness for FreshCloud {
         MORE_THAN_A_PAGE
     }
 
+    fn other_account(&self) -> Option<Arc<dyn RecordCallbackProvider>> {
+        match &self.subject {
+            // A cloud of its own, as that of another account is.
+            Subject::Memory(_, provider) => Some(Arc::new(provider().with_account(account("theirs")))),
+            Subject::Mock(..) => self.running().map(|running| Arc::clone(&running.other)),
+        }
+    }
+
     fn faults(&self) -> Option<&dyn Faults> {
         matches!(self.subject, Subject::Mock(..)).then_some(self)
     }
+}
+
+fn account(id: &str) -> AccountId {
+    AccountId::new(id).expect("an id")
 }
 
 #[async_trait]

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use record_callback::http::Quotas;
 use record_callback::{
-    Applied, CallbackKey, Capabilities, DomainName, Error, ErrorKind, Fidelity, RecordCallbackConfig,
-    RecordCallbackProvider, Result, StoredCallback, Vendor,
+    AccountId, Applied, CallbackKey, Capabilities, DomainName, Error, ErrorKind, Fidelity,
+    RecordCallbackConfig, RecordCallbackProvider, Result, StoredCallback, Vendor,
 };
 use record_callback_contract::MemoryProvider;
 use tokio::time::{Instant, sleep};
@@ -122,6 +122,10 @@ impl RecordCallbackProvider for Simulated {
 
     fn capabilities(&self) -> &Capabilities {
         self.memory.capabilities()
+    }
+
+    async fn account(&self) -> Result<Option<AccountId>> {
+        self.memory.account().await
     }
 
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {

@@ -106,7 +106,7 @@ signing = {{ scheme = {{ ali = "md5", hw = "hmac_sha256" }}, key = {{ env = "{KE
 
     /// What manifests refer to, and the credentials.
     #[must_use]
-    pub fn environment(&self) -> [(&'static str, &str); 5] {
+    pub fn environment(&self) -> [(&'static str, &str); 7] {
         let (aliyun, huaweicloud) = (&self.aliyun, &self.huaweicloud);
         [
             (KEY_VARIABLE, CALLBACK_KEY),
@@ -114,6 +114,8 @@ signing = {{ scheme = {{ ali = "md5", hw = "hmac_sha256" }}, key = {{ env = "{KE
             ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", aliyun.access_key_secret()),
             ("HUAWEICLOUD_SDK_AK", huaweicloud.access_key()),
             ("HUAWEICLOUD_SDK_SK", huaweicloud.secret_key()),
+            ("RECORD_CALLBACK_ALIYUN_STS_ENDPOINT", aliyun.sts_endpoint()),
+            ("HUAWEICLOUD_SDK_STS_ENDPOINT", huaweicloud.sts_endpoint()),
         ]
     }
 

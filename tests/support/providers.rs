@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use record_callback::aliyun::{AliyunClient, AliyunProvider, BooleanStyle, Signature};
-use record_callback::http::{AccessKey, Quotas, RetryPolicy, StaticCredentials};
-use record_callback::huaweicloud::{HuaweicloudClient, HuaweicloudProvider, Login};
+use record_callback::http::{AccessKey, FixedEnv, Quotas, RetryPolicy, StaticCredentials};
+use record_callback::huaweicloud::{HuaweicloudClient, HuaweicloudClientBuilder, HuaweicloudProvider, Login};
 use record_callback::{DomainName, RecordCallbackProvider};
 use record_callback_mock::{
     AliyunDialect, BooleanRequests, Clock, Faults, HuaweicloudDialect, MockAliyun, MockHuaweicloud,
@@ -94,6 +94,8 @@ impl Dialects {
 #[derive(Debug)]
 pub struct MockCloud {
     pub provider: Arc<dyn RecordCallbackProvider>,
+    /// With the credentials of another account.
+    pub other: Arc<dyn RecordCallbackProvider>,
     pub wire: LossyWire,
     pub mock: Mock,
 }
@@ -204,16 +206,25 @@ async fn aliyun(
         BooleanRequests::YesNo => BooleanStyle::YesNo,
         _ => BooleanStyle::default(),
     };
-    let client = AliyunClient::builder()
-        .endpoint(wire.endpoint())
-        .signature(signature)
-        .credentials(key(id, secret, temporary))
-        .quotas(Quotas::unlimited())
-        .retry(retry(dialect.read_lag_milliseconds))
-        .booleans(booleans)
-        .build()
-        .expect("the options are right");
-    MockCloud { provider: Arc::new(AliyunProvider::new(client)), wire, mock: Mock::Aliyun(Box::new(mock)) }
+    let provider = |endpoint: &str, key: StaticCredentials| -> Arc<dyn RecordCallbackProvider> {
+        let client = AliyunClient::builder()
+            .endpoint(endpoint)
+            .env(FixedEnv::from_iter([("RECORD_CALLBACK_ALIYUN_STS_ENDPOINT", mock.sts_endpoint())]))
+            .signature(signature)
+            .credentials(key)
+            .quotas(Quotas::unlimited())
+            .retry(retry(dialect.read_lag_milliseconds))
+            .booleans(booleans);
+        Arc::new(AliyunProvider::new(client.build().expect("the options are right")))
+    };
+    let other = key(mock.other_access_key_id(), mock.other_access_key_secret(), false);
+    MockCloud {
+        provider: provider(&wire.endpoint(), key(id, secret, temporary)),
+        // Past the wire: what goes wrong there is about the first account's calls.
+        other: provider(mock.endpoint(), other),
+        wire,
+        mock: Mock::Aliyun(Box::new(mock)),
+    }
 }
 
 async fn huaweicloud(domains: &[DomainName], dialect: &HuaweicloudDialect, way: Cloud) -> MockCloud {
@@ -226,11 +237,28 @@ async fn huaweicloud(domains: &[DomainName], dialect: &HuaweicloudDialect, way: 
     }
     let mock = builder.start().await.expect("the mock starts");
     let wire = LossyWire::to(mock.endpoint()).await;
-    let client = HuaweicloudClient::builder()
-        .endpoint(wire.endpoint())
-        .iam_endpoint(mock.iam_endpoint())
-        .quotas(Quotas::unlimited())
-        .retry(retry(dialect.read_lag_milliseconds));
+    let client = |endpoint: &str| {
+        HuaweicloudClient::builder()
+            .endpoint(endpoint)
+            .env(FixedEnv::from_iter([("HUAWEICLOUD_SDK_STS_ENDPOINT", mock.sts_endpoint())]))
+            .iam_endpoint(mock.iam_endpoint())
+            .quotas(Quotas::unlimited())
+            .retry(retry(dialect.read_lag_milliseconds))
+    };
+    let provider = |client: HuaweicloudClientBuilder| -> Arc<dyn RecordCallbackProvider> {
+        Arc::new(HuaweicloudProvider::new(client.build().expect("the options are right")))
+    };
+    let other = match way {
+        Cloud::HuaweicloudToken => {
+            client(mock.endpoint()).project_id(mock.other_project_id()).token(mock.issue_other_token())
+        }
+        _ => {
+            let other = key(mock.other_access_key(), mock.other_secret_key(), false);
+            // With the first account's project, as who exchanges nothing but the keys.
+            client(mock.endpoint()).project_id(mock.project_id()).credentials(other)
+        }
+    };
+    let client = client(&wire.endpoint());
     let client = match way {
         Cloud::HuaweicloudTemporaryKey => client.project_id(mock.project_id()).credentials(key(
             "HWTEMPEXAMPLE",
@@ -246,9 +274,9 @@ async fn huaweicloud(domains: &[DomainName], dialect: &HuaweicloudDialect, way: 
         )),
         _ => client.region(mock.region()).credentials(key("HWAKEXAMPLE", "huaweicloud-secret", false)),
     };
-    let client = client.build().expect("the options are right");
     MockCloud {
-        provider: Arc::new(HuaweicloudProvider::new(client)),
+        provider: provider(client),
+        other: provider(other),
         wire,
         mock: Mock::Huaweicloud(Box::new(mock)),
     }

@@ -266,6 +266,7 @@ impl Error {
     /// Adds to the message what may be the reason, or what to do.
     #[must_use]
     pub fn with_advice(mut self, advice: &str) -> Self {
+        self.0.message.truncate(self.0.message.trim_end_matches('.').len());
         self.0.message.push_str("; ");
         self.0.message.push_str(advice);
         self

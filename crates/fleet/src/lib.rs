@@ -49,6 +49,7 @@
 //! # }
 //! ```
 
+mod accounts;
 mod apply;
 mod drift;
 mod hint;
@@ -62,6 +63,7 @@ mod slot;
 mod state;
 mod switch;
 
+pub use accounts::{Accounts, OtherAccount};
 pub use apply::*;
 pub use drift::{Drift, DriftKind, drift, drift_slots};
 pub use import::{Import, ImportRequest, Skipped, import};

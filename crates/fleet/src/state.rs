@@ -9,7 +9,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use record_callback_core::{ConfigId, Fidelity, Field, StoredCallback};
+use record_callback_core::{AccountId, ConfigId, Fidelity, Field, StoredCallback};
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use file::{StateError, StateFile};
@@ -25,6 +25,8 @@ pub struct State {
     pub salt: Salt,
     /// Which cloud each provider was when it was written to, in the caller's words. No secret.
     pub places: BTreeMap<Name, String>,
+    /// Whose account each provider's credentials were of when it was written to.
+    pub accounts: BTreeMap<Name, AccountId>,
     /// The owned configs, by callback.
     pub entries: BTreeMap<Name, Entry>,
     /// The switch that is under way, if one is.
@@ -34,7 +36,13 @@ pub struct State {
 impl State {
     /// A state that owns nothing. Fails only when the operating system has no randomness to give.
     pub fn empty() -> io::Result<Self> {
-        Ok(Self { salt: Salt::random()?, places: BTreeMap::new(), entries: BTreeMap::new(), switch: None })
+        Ok(Self {
+            salt: Salt::random()?,
+            places: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            switch: None,
+        })
     }
 
     /// Carries out what a journal says.
@@ -47,6 +55,7 @@ impl State {
             }
             Record::Gone { name, slots } => self.disown(&name, &slots),
             Record::Place { provider, place } => drop(self.places.insert(provider, place)),
+            Record::Account { provider, account } => drop(self.accounts.insert(provider, account)),
             Record::Switch { switch } => self.switch = switch,
         }
     }
@@ -266,6 +275,13 @@ pub enum Record {
         provider: Name,
         /// The cloud.
         place: String,
+    },
+    /// Whose account a provider's credentials are of.
+    Account {
+        /// The provider.
+        provider: Name,
+        /// The account.
+        account: AccountId,
     },
     /// The switch that is under way; none when it is over.
     Switch {

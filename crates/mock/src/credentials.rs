@@ -25,9 +25,30 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Which of a cloud's two accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) enum Owner {
+    /// The one that tests are about.
+    #[default]
+    First,
+    /// One that has nothing of the first's.
+    Other,
+}
+
+/// Whom of its account a permanent key is given to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Holder {
+    #[default]
+    User,
+    /// The account itself.
+    Account,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct AccessKey {
     pub(crate) id: String,
+    pub(crate) owner: Owner,
+    pub(crate) holder: Holder,
     pub(crate) secret: Secret,
     /// Temporary keys work only together with this token.
     pub(crate) token: Option<Secret>,
@@ -37,7 +58,14 @@ pub(crate) struct AccessKey {
 
 impl AccessKey {
     pub(crate) fn permanent(id: impl Into<String>, secret: impl Into<String>) -> Self {
-        Self { id: id.into(), secret: Secret::new(secret), token: None, expires_at: None }
+        Self {
+            id: id.into(),
+            owner: Owner::First,
+            holder: Holder::User,
+            secret: Secret::new(secret),
+            token: None,
+            expires_at: None,
+        }
     }
 
     pub(crate) fn temporary(
@@ -46,6 +74,12 @@ impl AccessKey {
         token: impl Into<String>,
     ) -> Self {
         Self { token: Some(Secret::new(token)), ..Self::permanent(id, secret) }
+    }
+
+    /// A new permanent key of the other account, whose id starts with `id_prefix`.
+    pub(crate) fn of_other_account(id_prefix: &str) -> Self {
+        let id = format!("{id_prefix}{:.14}", random_hex().to_uppercase());
+        Self { owner: Owner::Other, ..Self::permanent(id, random_hex()) }
     }
 
     /// A temporary key with an end.
@@ -113,7 +147,7 @@ impl AccessKeys {
 
     /// The first permanent key; when there is none, one is made with an id that starts with `id_prefix`.
     pub(crate) fn permanent_or_new(&mut self, id_prefix: &str) -> AccessKey {
-        if let Some(key) = self.0.iter().find(|key| key.token.is_none()) {
+        if let Some(key) = self.0.iter().find(|key| key.token.is_none() && key.owner == Owner::First) {
             return key.clone();
         }
         let id = format!("{id_prefix}{:.14}", random_hex().to_uppercase());

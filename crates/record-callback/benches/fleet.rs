@@ -20,9 +20,9 @@ use record_callback::fleet::{
 };
 use record_callback::http::{AccessKey, Quota, Quotas, StaticCredentials, TokioTimer};
 use record_callback::{
-    AppSelector, Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind, EventKind,
-    EventSet, Fidelity, InvalidConfig, ReadBack, RecordCallbackConfig, RecordCallbackProvider, Result,
-    SigningKey, SigningScheme, StoredCallback, StoredKey, StoredSigning, Vendor, huaweicloud,
+    AccountId, AppSelector, Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind,
+    EventKind, EventSet, Fidelity, InvalidConfig, ReadBack, RecordCallbackConfig, RecordCallbackProvider,
+    Result, SigningKey, SigningScheme, StoredCallback, StoredKey, StoredSigning, Vendor, huaweicloud,
 };
 use record_callback_mock::{AliyunOperation, MockAliyun};
 use serde::de::IgnoredAny;
@@ -204,6 +204,10 @@ impl RecordCallbackProvider for Listing {
 
     fn capabilities(&self) -> &Capabilities {
         &huaweicloud::CAPABILITIES
+    }
+
+    async fn account(&self) -> Result<Option<AccountId>> {
+        Ok(None)
     }
 
     async fn get(&self, _key: &CallbackKey) -> Result<Option<StoredCallback>> {

@@ -19,6 +19,7 @@ use tokio::runtime::Runtime;
 use crate::program::{PATIENCE, Program, Run};
 use crate::variable::aligned;
 
+mod accounts;
 mod apply;
 mod drift;
 mod import;
@@ -66,8 +67,8 @@ impl Fleet {
         let runtime = Runtime::new().expect("a runtime");
         let clouds = runtime.block_on(FleetClouds::start_as(aliyun, huaweicloud));
         let program = clouds.environment().iter().fold(Program::default(), |program, (name, value)| {
-            // Ids are no secrets.
-            if name.ends_with("_ID") || name.ends_with("_AK") {
+            // Ids and addresses are no secrets.
+            if ["_ID", "_AK", "_ENDPOINT"].iter().any(|end| name.ends_with(end)) {
                 program.var(name, value)
             } else {
                 program.secret(name, value)

@@ -7,8 +7,8 @@
 mod answers;
 mod cloud;
 mod credential;
-mod send;
 mod domains;
+mod send;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -15,7 +15,7 @@ const MAX_TARGETS: usize = 5;
 
 pub(crate) async fn run(arguments: ApplyArguments) -> Result<ExitCode, Failure> {
     let (fleet, file, state) = Fleet::load_locked(&arguments.fleet)?;
-    fleet.check_places(&state)?;
+    fleet.check_places(&state).await?;
     if let Some(switch) = &state.switch {
         return Err(Failure::Refused {
             problem: show::open_switch(switch),

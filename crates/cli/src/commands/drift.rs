@@ -54,7 +54,7 @@ async fn look(arguments: DriftArguments) -> Result<ExitCode, Failure> {
     }
     let looking = Looking { fleet, arguments };
     let state = looking.fleet.read_state()?;
-    looking.fleet.check_places(&state)?;
+    looking.fleet.check_places(&state).await?;
     looking.fleet.check_targets(&looking.arguments.targets.targets(), &state)?;
     if let (Some(seconds), Some(stop)) = (looking.arguments.watch, stop) {
         looking.watch(Duration::from_secs(seconds.get().into()), stop).await?;
@@ -119,6 +119,11 @@ impl Looking {
                     continue;
                 }
             };
+            if let Some(other) = self.fleet.other_accounts_now(&state).await.first() {
+                metrics.failed();
+                warn!("could not look for drift: {other}");
+                continue;
+            }
             let begun = Instant::now();
             let round = self.round(&state).await;
             metrics.checked(round.checked, &round.drift, begun.elapsed());

@@ -44,6 +44,7 @@ pub(crate) async fn run(arguments: ImportArguments) -> Result<(), Failure> {
         let fleet = Fleet::load(&arguments.fleet)?;
         let request = request(&arguments, &fleet)?;
         let state = fleet.read_state()?;
+        fleet.check_owners(&state).await?;
         import(&fleet.manifest, &fleet.keys, &state, &fleet.clouds, &request).await?
     } else {
         let (fleet, file, state) = Fleet::load_locked(&arguments.fleet)?;
@@ -55,8 +56,9 @@ pub(crate) async fn run(arguments: ImportArguments) -> Result<(), Failure> {
                 hint: show::SWITCH_HINT.to_owned(),
             });
         }
+        fleet.check_owners(&state).await?;
         let taken = import(&fleet.manifest, &fleet.keys, &state, &fleet.clouds, &request).await?;
-        if !taken.owned.is_empty() || fleet.check_places(&state).is_err() {
+        if !taken.owned.is_empty() || fleet.is_elsewhere(&state).await? {
             write(&taken, &fleet, &file, &state)?;
         }
         taken

@@ -26,6 +26,7 @@ struct ReadyLine<'a> {
 #[derive(Serialize)]
 struct AliyunAccess<'a> {
     endpoint: &'a str,
+    account_id: &'a str,
     access_key_id: &'a str,
     access_key_secret: &'a str,
     temporary_access_key_id: &'a str,
@@ -38,12 +39,16 @@ struct AliyunAccess<'a> {
     metadata_endpoint: &'a str,
     ecs_role: &'a str,
     credentials_uri: String,
+    other_account_id: &'a str,
+    other_access_key_id: &'a str,
+    other_access_key_secret: &'a str,
 }
 
 #[derive(Serialize)]
 struct HuaweicloudAccess<'a> {
     endpoint: &'a str,
     iam_endpoint: &'a str,
+    account_id: &'a str,
     access_key: &'a str,
     secret_key: &'a str,
     temporary_access_key: &'a str,
@@ -62,6 +67,10 @@ struct HuaweicloudAccess<'a> {
     metadata_endpoint: &'a str,
     pod_identity_uri: String,
     pod_token: String,
+    other_account_id: &'a str,
+    other_access_key: &'a str,
+    other_secret_key: &'a str,
+    other_project_id: &'a str,
 }
 
 #[derive(Serialize)]
@@ -98,6 +107,7 @@ pub(crate) async fn run(arguments: MockArguments) -> Result<(), Failure> {
         ready: true,
         aliyun: AliyunAccess {
             endpoint: aliyun.endpoint(),
+            account_id: aliyun.account_id(),
             access_key_id: aliyun.access_key_id(),
             access_key_secret: aliyun.access_key_secret(),
             temporary_access_key_id: &aliyun_temporary.id,
@@ -110,10 +120,14 @@ pub(crate) async fn run(arguments: MockArguments) -> Result<(), Failure> {
             metadata_endpoint: aliyun.metadata_endpoint(),
             ecs_role: aliyun.ecs_role(),
             credentials_uri: aliyun.credentials_uri(),
+            other_account_id: aliyun.other_account_id(),
+            other_access_key_id: aliyun.other_access_key_id(),
+            other_access_key_secret: aliyun.other_access_key_secret(),
         },
         huaweicloud: HuaweicloudAccess {
             endpoint: huaweicloud.endpoint(),
             iam_endpoint: huaweicloud.iam_endpoint(),
+            account_id: huaweicloud.account_id(),
             access_key: huaweicloud.access_key(),
             secret_key: huaweicloud.secret_key(),
             temporary_access_key: &huaweicloud_temporary.id,
@@ -132,6 +146,10 @@ pub(crate) async fn run(arguments: MockArguments) -> Result<(), Failure> {
             metadata_endpoint: huaweicloud.metadata_endpoint(),
             pod_identity_uri: huaweicloud.pod_identity_uri(),
             pod_token: huaweicloud.issue_pod_token(),
+            other_account_id: huaweicloud.other_account_id(),
+            other_access_key: huaweicloud.other_access_key(),
+            other_secret_key: huaweicloud.other_secret_key(),
+            other_project_id: huaweicloud.other_project_id(),
         },
         admin: admin.as_ref().map(|admin| AdminAccess { endpoint: admin.endpoint() }),
     };

@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: PlanArguments) -> Result<ExitCode, Failure> {
 async fn show_plan(arguments: &PlanArguments) -> Result<Plan, Failure> {
     let fleet = Fleet::load(&arguments.fleet)?;
     let state = fleet.read_state()?;
-    fleet.check_places(&state)?;
+    fleet.check_places(&state).await?;
     let targets = arguments.targets.targets();
     fleet.check_targets(&targets, &state)?;
     let plan = fleet.plan(&fleet.manifest, &state, &targets, false).await;

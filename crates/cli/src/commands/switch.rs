@@ -19,7 +19,7 @@ use crate::output;
 
 pub(crate) async fn run(arguments: SwitchArguments) -> Result<ExitCode, Failure> {
     let (fleet, file, state) = Fleet::load_locked(&arguments.fleet)?;
-    fleet.check_places(&state)?;
+    fleet.check_places(&state).await?;
     let open = state.switch.clone();
     let switching = Switching { fleet: &fleet, arguments: &arguments, file: &file };
     match open {

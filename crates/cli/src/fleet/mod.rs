@@ -11,14 +11,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use record_callback::fleet::{
-    Clouds, Keys, Manifest, ManifestFile, ManifestFormat, Name, Plan, PlanInput, Record, State, StateFile,
-    Targets, plan,
+    Accounts, Clouds, Keys, Manifest, ManifestFile, ManifestFormat, Name, Observed, OtherAccount, Plan,
+    PlanInput, Record, State, StateFile, Targets, plan,
 };
 use record_callback::http::OsEnv;
-use record_callback::{InvalidConfig, ManifestKeys, ProviderConfig, connect_all};
+use record_callback::{ErrorKind, InvalidConfig, ManifestKeys, ProviderConfig, connect_all};
 use tempfile::NamedTempFile;
+use tokio::sync::OnceCell;
 
 use crate::args::fleet::FleetArguments;
 use crate::failure::Failure;
@@ -40,6 +42,10 @@ pub(crate) struct Fleet {
     state: PathBuf,
     /// Which cloud each provider is.
     places: BTreeMap<Name, String>,
+    /// Whose the clouds are, once that was asked.
+    accounts: OnceCell<Accounts>,
+    /// What the last plan was made of.
+    observed: Mutex<Observed>,
 }
 
 impl Fleet {
@@ -61,7 +67,18 @@ impl Fleet {
         }
         let state = arguments.state.clone().unwrap_or_else(|| directory.join(state_name(&path)));
         let places = file.providers.iter().map(|(name, config)| (name.clone(), config.place())).collect();
-        Ok(Self { manifest: file.manifest, keys, clouds, path, format, text, state, places })
+        Ok(Self {
+            manifest: file.manifest,
+            keys,
+            clouds,
+            path,
+            format,
+            text,
+            state,
+            places,
+            accounts: OnceCell::new(),
+            observed: Mutex::default(),
+        })
     }
 
     /// Reads the manifest and what is ours, locked: nobody else changes either until the file is dropped.
@@ -79,8 +96,58 @@ impl Fleet {
         Ok(StateFile::read(&self.state)?)
     }
 
-    /// Refuses providers that are other clouds than those the state is about.
-    pub(crate) fn check_places(&self, state: &State) -> Result<(), Failure> {
+    /// Refuses providers that are other clouds than those the state is about, or whose keys are of other accounts.
+    pub(crate) async fn check_places(&self, state: &State) -> Result<(), Failure> {
+        self.check_addresses(state)?;
+        others(&state.other_accounts(self.accounts().await?))
+    }
+
+    /// The same for what may be noted anew: a provider that has configs of ours must be of the account that was noted.
+    pub(crate) async fn check_owners(&self, state: &State) -> Result<(), Failure> {
+        let mut other = state.other_accounts(self.accounts().await?);
+        other.retain(|other| state.owns_at(&other.provider));
+        others(&other)
+    }
+
+    /// Whether an address or an account is another than the state notes.
+    pub(crate) async fn is_elsewhere(&self, state: &State) -> Result<bool, Failure> {
+        Ok(self.check_addresses(state).is_err() || !state.other_accounts(self.accounts().await?).is_empty())
+    }
+
+    /// Whose the keys of each provider are. Asked once; what cannot be learnt is said then.
+    async fn accounts(&self) -> Result<&Accounts, Failure> {
+        if let Some(accounts) = self.accounts.get() {
+            return Ok(accounts);
+        }
+        let accounts = self.accounts.get_or_init(|| self.clouds.accounts()).await;
+        for (provider, error) in accounts.unknown() {
+            let why = match error {
+                None => "the vendor has no way to tell".to_owned(),
+                // Whatever is called next says so at length.
+                Some(error) if error.kind() == ErrorKind::Unauthenticated => {
+                    "there is no key that the cloud takes".to_owned()
+                }
+                Some(error) => error.to_string(),
+            };
+            writeln!(
+                io::stderr(),
+                "warning: provider `{provider}`: whose account its keys are of is not known, and not compared: {why}"
+            )?;
+        }
+        Ok(accounts)
+    }
+
+    /// The same for who looks again and again: keys may have been exchanged since. Not asked where nobody answered before.
+    pub(crate) async fn other_accounts_now(&self, state: &State) -> Vec<OtherAccount> {
+        match self.accounts.get() {
+            Some(before) if before.unknown().next().is_none() => {
+                state.other_accounts(&self.clouds.accounts().await)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn check_addresses(&self, state: &State) -> Result<(), Failure> {
         let Some((provider, noted)) = state.misplaced(&self.places) else { return Ok(()) };
         let now = self.places.get(provider).map(String::as_str).unwrap_or_default();
         Err(Failure::Refused {
@@ -90,10 +157,13 @@ impl Fleet {
         })
     }
 
-    /// What has to be noted of which cloud is which.
+    /// What has to be noted of which cloud is which, and whose.
     pub(crate) fn places(&self, state: &State) -> Vec<Record> {
         let new = self.places.iter().filter(|(name, place)| state.places.get(*name) != Some(*place));
-        new.map(|(name, place)| Record::Place { provider: name.clone(), place: place.clone() }).collect()
+        let places = new.map(|(name, place)| Record::Place { provider: name.clone(), place: place.clone() });
+        let observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        let accounts = self.accounts.get().map(|now| state.new_accounts(now, &observed));
+        places.chain(accounts.into_iter().flatten()).collect()
     }
 
     pub(crate) fn state_path(&self) -> &Path {
@@ -108,9 +178,11 @@ impl Fleet {
         targets: &Targets,
         drop_kept: bool,
     ) -> Plan {
-        let observed = &self.clouds.observe(PlanInput::slots(manifest, state, targets)).await;
+        let observed = self.clouds.observe(PlanInput::slots(manifest, state, targets)).await;
         let keys = &self.keys;
-        plan(&PlanInput { manifest, keys, observed, state, targets, drop_kept })
+        let plan = plan(&PlanInput { manifest, keys, observed: &observed, state, targets, drop_kept });
+        *self.observed.lock().unwrap_or_else(PoisonError::into_inner) = observed;
+        plan
     }
 
     /// Refuses names that are neither declared nor owned.
@@ -149,6 +221,17 @@ impl Fleet {
         file.persist(&path).map_err(|error| error.error)?;
         fs::File::open(directory)?.sync_all()
     }
+}
+
+/// Refuses the keys of other accounts by name.
+fn others(others: &[OtherAccount]) -> Result<(), Failure> {
+    if others.is_empty() {
+        return Ok(());
+    }
+    let problem = others.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let hint = "give the keys of the expected account (`doctor` shows whose they are); for another account, use another \
+                provider name or another --state; `import` notes the account of a provider that nothing is ours at";
+    Err(Failure::Refused { problem, hint: hint.to_owned() })
 }
 
 /// Manifests beside each other have a state each.

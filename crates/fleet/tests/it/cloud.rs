@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use record_callback_contract::MemoryProvider;
 use record_callback_core::{
-    Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind, Fidelity,
+    AccountId, Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind, Fidelity,
     RecordCallbackConfig, RecordCallbackProvider, Result, StoredCallback, Vendor,
 };
 use record_callback_fleet::{Name, Slot};
@@ -76,6 +76,10 @@ impl RecordCallbackProvider for Cloud {
 
     fn capabilities(&self) -> &Capabilities {
         self.inner.capabilities()
+    }
+
+    async fn account(&self) -> Result<Option<AccountId>> {
+        self.inner.account().await
     }
 
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {

@@ -12,6 +12,7 @@ use super::oidc::{DEFAULT_STS, STS_ENDPOINT};
 use super::{Credential, Credentials, IAM_ENDPOINT, Token};
 use crate::client::{Unsigned, read};
 use crate::iam::{Iam, call};
+use crate::sign::canonical_query;
 use crate::wire::credential::{CALLER_IDENTITY, CALLER_IDENTITY_PATH, CallerIdentity};
 use crate::wire::{self, Domains, Owner, Project, Projects, TokenAnswer, header};
 
@@ -41,7 +42,7 @@ pub(crate) struct Account {
     sts: Result<String, String>,
     /// `None` where IAM is the vendor's and calls of Live go elsewhere.
     iam: Option<Iam>,
-    /// The region whose project tells the account.
+    /// The region whose projects tell the account.
     region: Option<String>,
     known: KnownAccount<Credential>,
 }
@@ -112,10 +113,7 @@ impl Account {
             }
             Err(_) => {}
         }
-        let last = match &self.region {
-            Some(region) => self.from_projects(iam, region, credentials).await,
-            None => Err(no_account(wire::LIST_DOMAINS)),
-        };
+        let last = self.from_projects(iam, credentials).await;
         last.map_err(|error| first.with_advice(&format!("nor does IAM tell: {}", error.message())))
     }
 
@@ -139,21 +137,16 @@ impl Account {
         }
     }
 
-    async fn from_projects(
-        &self,
-        iam: &Iam,
-        region: &str,
-        credentials: &Credentials,
-    ) -> Result<(Credential, AccountId)> {
-        let request = get(wire::PROJECTS_PATH, crate::sign::canonical_query(&mut [("name", region)]));
+    /// Projects of the region, where there is one, else all of them.
+    async fn from_projects(&self, iam: &Iam, credentials: &Credentials) -> Result<(Credential, AccountId)> {
+        let query = self.region.as_deref().map(|region| canonical_query(&mut [("name", region)]));
+        let request = get(wire::PROJECTS_PATH, query.unwrap_or_default());
         let (credential, Projects { projects }) =
             ask(wire::LIST_PROJECTS, (&iam.pipeline, &iam.endpoint), &request, credentials).await?;
-        match projects.as_slice() {
-            [Project { domain_id, .. }] => {
-                Ok((credential, one(wire::LIST_PROJECTS, domain_id.as_deref())?))
-            }
-            _ => Err(no_account(wire::LIST_PROJECTS)),
-        }
+        let mut owners = projects.iter().map(|Project { domain_id, .. }| domain_id.as_deref());
+        let owner = owners.next().flatten();
+        let owner = owner.filter(|owner| owners.all(|other| other == Some(owner)));
+        Ok((credential, one(wire::LIST_PROJECTS, owner)?))
     }
 }
 

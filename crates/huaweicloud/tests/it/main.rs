@@ -11,8 +11,8 @@ mod credential_failures;
 mod credential_lifetime;
 mod credential_sources;
 mod credential_world;
-mod send;
 mod domains;
+mod send;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -63,7 +63,8 @@ impl Authenticator {
         Self { keys: Mutex::new(keys), window, nonces: Mutex::default() }
     }
 
-    pub(super) fn check(&self, request: &ApiRequest<'_>, now: Timestamp) -> Result<()> {
+    /// The key of the caller.
+    pub(super) fn check(&self, request: &ApiRequest<'_>, now: Timestamp) -> Result<AccessKey> {
         let claims = match request.style {
             Style::Rpc => rpc_claims(request)?,
             Style::Acs3 => acs3_claims(request)?,
@@ -75,7 +76,8 @@ impl Authenticator {
         }
         self.check_time(claims.timestamp, now)?;
         check_signature(request, &claims, &key)?;
-        self.use_nonce(&claims, now)
+        self.use_nonce(&claims, now)?;
+        Ok(key)
     }
 
     fn check_time(&self, timestamp: &str, now: Timestamp) -> Result<()> {

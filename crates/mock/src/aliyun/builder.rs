@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    credentials::{AccessKey, AccessKeys, Secret},
+    credentials::{AccessKey, AccessKeys, Holder, Secret},
     delivery::DeliveryPolicy,
     quota::{Counters, Quota},
     server::Server,
@@ -37,6 +37,7 @@ pub struct MockAliyunBuilder {
     addr: SocketAddr,
     keys: AccessKeys,
     domains: Vec<(String, DomainKind)>,
+    other_domains: Vec<(String, DomainKind)>,
     documented_quotas: bool,
     quotas: HashMap<AliyunOperation, Quota>,
     dialect: AliyunDialect,
@@ -52,6 +53,7 @@ impl MockAliyunBuilder {
             addr,
             keys: AccessKeys::default(),
             domains: Vec::new(),
+            other_domains: Vec::new(),
             documented_quotas: false,
             quotas: HashMap::new(),
             dialect: AliyunDialect::default(),
@@ -80,6 +82,12 @@ impl MockAliyunBuilder {
         self
     }
 
+    /// Adds a permanent access key of the account itself, not of one of its users.
+    pub fn account_access_key(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.keys.add(AccessKey { holder: Holder::Account, ..AccessKey::permanent(id, secret) });
+        self
+    }
+
     /// Adds a temporary access key (STS), which works only together with its token.
     pub fn temporary_access_key(
         mut self,
@@ -100,6 +108,12 @@ impl MockAliyunBuilder {
     /// Registers an ingest domain. It is listed, but has no recording callbacks.
     pub fn ingest_domain(mut self, name: impl Into<String>) -> Self {
         self.domains.push((name.into(), DomainKind::Ingest));
+        self
+    }
+
+    /// Registers a streaming domain of the other account; see [`MockAliyun::other_account_id`].
+    pub fn other_domain(mut self, name: impl Into<String>) -> Self {
+        self.other_domains.push((name.into(), DomainKind::Streaming));
         self
     }
 
@@ -175,7 +189,10 @@ impl MockAliyunBuilder {
     /// Starts to listen.
     pub async fn start(mut self) -> io::Result<MockAliyun> {
         let access_key = self.keys.permanent_or_new("LTAI5t");
+        let other_access_key = AccessKey::of_other_account("LTAI5t");
+        self.keys.add(other_access_key.clone());
         let state = State::new(self.domains, self.dialect.read_lag_milliseconds);
+        let other_state = State::with_only(self.other_domains, self.dialect.read_lag_milliseconds);
         let window = SignedDuration::from_mins(self.dialect.timestamp_window_minutes.into());
         let authenticator = Arc::new(Authenticator::new(self.keys, window));
         let ram = Arc::new(Ram::new(Arc::clone(&authenticator), self.sources.external_id.clone()));
@@ -191,8 +208,9 @@ impl MockAliyunBuilder {
             http: AliyunSender::http(),
             delivery: self.delivery,
             state: Mutex::new(state),
+            other_state: Mutex::new(other_state),
         });
         let server = Server::start(self.addr, Arc::clone(&cloud)).await?;
-        Ok(MockAliyun { endpoint: server.endpoint(), cloud, sources, server, access_key })
+        Ok(MockAliyun { endpoint: server.endpoint(), cloud, sources, server, access_key, other_access_key })
     }
 }

@@ -28,6 +28,10 @@ pub struct AliyunDialect {
     pub unknown_domain: UnknownDomain,
     /// Are names of domains compared letter by letter?
     pub domain_matching: DomainMatching,
+    /// How is a domain refused that is in another account?
+    pub foreign_domain: ForeignDomain,
+    /// What does STS say of a caller besides the account?
+    pub caller_identity: CallerIdentity,
     /// How is a caller refused who lacks the permission?
     pub denial: Denial,
     /// Which HTTP status has `Throttling.User`?
@@ -64,6 +68,8 @@ impl Default for AliyunDialect {
             not_found_status: NotFoundStatus::NotFound,
             unknown_domain: UnknownDomain::DomainNotFound,
             domain_matching: DomainMatching::Exact,
+            foreign_domain: ForeignDomain::AsMissing,
+            caller_identity: CallerIdentity::Current,
             denial: Denial::BadRequest,
             throttling: AliyunThrottling::BadRequest,
             retry_after: RetryAfter::Absent,
@@ -155,6 +161,30 @@ pub enum UnknownDomain {
     ConfigNotFound,
     /// Like a missing permission.
     Forbidden,
+}
+
+/// What a domain of another account is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForeignDomain {
+    /// Like one that is nowhere.
+    AsMissing,
+    /// Like a missing permission.
+    Forbidden,
+    /// 403 `IllegalOperation`.
+    IllegalOperation,
+}
+
+/// The answer of `GetCallerIdentity`. The account is in all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerIdentity {
+    /// With `PrincipalId`, and an `IdentityType` that is `RAMUser` for a user.
+    Current,
+    /// With an `IdentityType` that is `RamUser` for a user.
+    RamUser,
+    /// With a `RoleId` for a user, too.
+    UserWithRoleId,
+    /// Without `PrincipalId` and `IdentityType`.
+    Bare,
 }
 
 /// What a missing permission is answered with.

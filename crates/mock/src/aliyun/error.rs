@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 
-use super::dialect::{AliyunDialect, AliyunThrottling, Denial, NotFoundStatus, RetryAfter, UnknownDomain};
+use super::dialect::{
+    AliyunDialect, AliyunThrottling, Denial, ForeignDomain, NotFoundStatus, RetryAfter, UnknownDomain,
+};
 
 /// How long who is throttled by a script is asked to wait, where the dialect asks at all.
 pub(super) const SCRIPTED_WAIT: Duration = Duration::from_millis(20);
@@ -167,6 +169,18 @@ impl ApiError {
             UnknownDomain::DomainNotFound => Self::domain_not_found(),
             UnknownDomain::ConfigNotFound => Self::config_not_found(dialect),
             UnknownDomain::Forbidden => Self::denied(dialect),
+        }
+    }
+
+    /// The domain is in another account; `missing` is the answer for one that is nowhere.
+    pub(super) fn foreign_domain(dialect: &AliyunDialect, missing: Self) -> Self {
+        match dialect.foreign_domain {
+            ForeignDomain::AsMissing => missing,
+            ForeignDomain::Forbidden => Self::denied(dialect),
+            ForeignDomain::IllegalOperation => {
+                let message = "Illegal domain operate is not permitted.";
+                Self::service(StatusCode::FORBIDDEN, "IllegalOperation", message)
+            }
         }
     }
 

@@ -8,6 +8,7 @@ mod dialect;
 mod error;
 mod event;
 mod given;
+mod identity;
 mod metadata;
 mod on_demand;
 mod operations;
@@ -23,9 +24,9 @@ mod verify;
 
 pub use builder::MockAliyunBuilder;
 pub use dialect::{
-    AliyunDialect, AliyunOmitted, AliyunThrottling, BooleanAnswers, BooleanRequests, Denial,
-    EmptyOnDemandUrl, ErrorFormat, KeyWithoutAuth, NotFoundStatus, NotifyUrlOnUpdate, RequestIds, RetryAfter,
-    SignedHost, UnknownDomain,
+    AliyunDialect, AliyunOmitted, AliyunThrottling, BooleanAnswers, BooleanRequests, CallerIdentity, Denial,
+    EmptyOnDemandUrl, ErrorFormat, ForeignDomain, KeyWithoutAuth, NotFoundStatus, NotifyUrlOnUpdate,
+    RequestIds, RetryAfter, SignedHost, UnknownDomain,
 };
 pub use event::AliyunEvent;
 pub use metadata::Imds;

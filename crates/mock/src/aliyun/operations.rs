@@ -76,6 +76,8 @@ pub(super) struct Context<'a> {
     pub(super) dialect: &'a AliyunDialect,
     pub(super) now: Timestamp,
     pub(super) started: Timestamp,
+    /// Whether the domain the call is about is in another account.
+    pub(super) is_foreign: bool,
 }
 
 pub(super) type Fields = Map<String, Value>;
@@ -113,6 +115,9 @@ impl Context<'_> {
             (AliyunOmitted::Kept, Some(stored)) => given.over(stored.clone(), self.dialect)?,
             _ => given.alone(self.dialect)?,
         };
+        if self.is_foreign {
+            return Err(ApiError::foreign_domain(self.dialect, ApiError::domain_not_found_on_update()));
+        }
         if !self.state.has_streaming_domain(&domain) {
             return Err(ApiError::domain_not_found_on_update());
         }
@@ -261,7 +266,9 @@ impl Context<'_> {
     }
 
     fn check_domain(&self, name: &str) -> Result<()> {
-        if self.state.has_streaming_domain(name) {
+        if self.is_foreign {
+            Err(ApiError::foreign_domain(self.dialect, ApiError::unknown_domain(self.dialect)))
+        } else if self.state.has_streaming_domain(name) {
             Ok(())
         } else {
             Err(ApiError::unknown_domain(self.dialect))

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::auth::Authenticator;
 use crate::{
-    credentials::{AccessKeys, Secret},
+    credentials::{AccessKeys, Owner, Secret},
     session::{self, Proofs, Session},
 };
 
@@ -16,6 +16,7 @@ pub(super) const KEY_PREFIX: &str = "STS.";
 pub(super) struct Ram {
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) account_id: String,
+    pub(super) other_account_id: String,
     /// The role every key of the account may assume, and every token of the provider.
     pub(super) role_arn: String,
     /// The role of the instance that asks for metadata.
@@ -32,15 +33,25 @@ impl Ram {
     const AUDIENCE: &str = "sts.aliyuncs.com";
 
     pub(super) fn new(authenticator: Arc<Authenticator>, external_id: Option<Secret>) -> Self {
-        let account_id = format!("1{:015}", fastrand::u64(..1_000_000_000_000_000));
+        let number = fastrand::u64(..999_999_999_999_999);
+        // Alike but for the end: as numbers that are not exact they may be the same.
+        let [account_id, other_account_id] = [number, number + 1].map(|number| format!("1{number:015}"));
         Self {
             authenticator,
             role_arn: format!("acs:ram::{account_id}:role/mock-role"),
             ecs_role: "mock-ecs-role".to_owned(),
             oidc_provider_arn: format!("acs:ram::{account_id}:oidc-provider/mock-provider"),
             account_id,
+            other_account_id,
             external_id,
             oidc_tokens: Proofs::default(),
+        }
+    }
+
+    pub(super) fn account_of(&self, owner: Owner) -> &str {
+        match owner {
+            Owner::First => &self.account_id,
+            Owner::Other => &self.other_account_id,
         }
     }
 

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     admin::{Control, Trigger},
     clock::Clock,
-    credentials::{AccessKey, TemporaryAccessKey},
+    credentials::{AccessKey, Owner, TemporaryAccessKey},
     delivery::{DeliveryPolicy, Http},
     faults::{Faults, Refusal},
     lock::lock,
@@ -44,6 +44,7 @@ pub struct MockAliyun {
     pub(super) server: Server,
     pub(super) endpoint: String,
     pub(super) access_key: AccessKey,
+    pub(super) other_access_key: AccessKey,
 }
 
 impl MockAliyun {
@@ -177,7 +178,7 @@ pub(super) struct Cloud {
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) documented_quotas: bool,
     pub(super) quotas: HashMap<AliyunOperation, Quota>,
-    pub(super) counters: Counters<AliyunOperation>,
+    pub(super) counters: Counters<(Owner, AliyunOperation)>,
     pub(super) dialect: AliyunDialect,
     pub(super) clock: Clock,
     /// What callbacks are sent with.
@@ -185,6 +186,7 @@ pub(super) struct Cloud {
     pub(super) delivery: DeliveryPolicy,
     pub(super) started: Timestamp,
     pub(super) state: Mutex<State>,
+    pub(super) other_state: Mutex<State>,
 }
 
 impl Service for Cloud {
@@ -223,15 +225,31 @@ impl Cloud {
     fn call(&self, request: &ApiRequest<'_>) -> Result<Fields> {
         let operation = request.operation(&LIVE, AliyunOperation::named)?;
         let now = self.clock.now();
-        self.authenticator.check(request, now)?;
+        let owner = self.authenticator.check(request, now)?.owner;
         if let Some(quota) = self.quota_of(operation)
-            && !self.counters.take(operation, quota, now)
+            && !self.counters.take((owner, operation), quota, now)
         {
-            return Err(ApiError::throttled(&self.dialect, self.counters.wait(&operation, quota, now)));
+            return Err(ApiError::throttled(
+                &self.dialect,
+                self.counters.wait(&(owner, operation), quota, now),
+            ));
         }
-        let mut state = lock(&self.state);
+        let (own, others) = match owner {
+            Owner::First => (&self.state, &self.other_state),
+            Owner::Other => (&self.other_state, &self.state),
+        };
+        let is_foreign = |state: &State| {
+            let domain = request.text("DomainName");
+            domain.is_some_and(|domain| state.has_domain(domain))
+        };
+        // A domain that the first account has for there is no rule against it may be the other's.
+        let is_foreign = match owner {
+            Owner::First => is_foreign(&lock(others)),
+            Owner::Other => !is_foreign(&lock(own)) && is_foreign(&lock(others)),
+        };
+        let mut state = lock(own);
         let (dialect, started) = (&self.dialect, self.started);
-        Context { state: &mut state, dialect, now, started }.run(operation, request)
+        Context { state: &mut state, dialect, now, started, is_foreign }.run(operation, request)
     }
 
     fn quota_of(&self, operation: AliyunOperation) -> Option<Quota> {

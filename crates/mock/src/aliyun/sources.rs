@@ -75,6 +75,10 @@ impl Sources {
 
 /// Where keys come from, besides those the account has.
 impl MockAliyun {
+    pub(super) fn ram(&self) -> &Ram {
+        &self.sources.ram
+    }
+
     /// The address of STS.
     pub fn sts_endpoint(&self) -> &str {
         &self.sources.sts_endpoint

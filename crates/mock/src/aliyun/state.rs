@@ -116,8 +116,10 @@ pub(super) enum DomainKind {
 
 #[derive(Debug)]
 pub(super) struct State {
-    /// Registered domains; while there are none, every domain is taken for a streaming domain of the account.
+    /// Registered domains.
     pub(super) domains: BTreeMap<String, DomainKind>,
+    /// Whether every domain is taken for a streaming domain of the account.
+    takes_all: bool,
     pub(super) configs: Lagging<BTreeMap<String, AliyunConfig>>,
     pub(super) records: Vec<AliyunNotifyRecord>,
 }
@@ -125,19 +127,30 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(domains: Vec<(String, DomainKind)>, lag_milliseconds: u32) -> Self {
         Self {
+            takes_all: domains.is_empty(),
             domains: domains.into_iter().collect(),
             configs: Lagging::new(BTreeMap::new(), lag_milliseconds),
             records: Vec::new(),
         }
     }
 
+    /// The state of an account that has no other domains than these.
+    pub(super) fn with_only(domains: Vec<(String, DomainKind)>, lag_milliseconds: u32) -> Self {
+        Self { takes_all: false, ..Self::new(domains, lag_milliseconds) }
+    }
+
+    /// Whether the domain is in the account, of whatever kind.
+    pub(super) fn has_domain(&self, name: &str) -> bool {
+        self.takes_all || self.domains.contains_key(name)
+    }
+
     pub(super) fn has_streaming_domain(&self, name: &str) -> bool {
-        self.domains.is_empty() || self.domains.get(name) == Some(&DomainKind::Streaming)
+        self.takes_all || self.domains.get(name) == Some(&DomainKind::Streaming)
     }
 
     /// The account's domains, by name.
     pub(super) fn account_domains(&self) -> Vec<(&str, DomainKind)> {
-        if self.domains.is_empty() {
+        if self.takes_all {
             self.configs.keys().map(|name| (name.as_str(), DomainKind::Streaming)).collect()
         } else {
             self.domains.iter().map(|(name, kind)| (name.as_str(), *kind)).collect()

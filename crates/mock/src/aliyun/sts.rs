@@ -1,4 +1,5 @@
-//! STS, version `2015-04-01`: temporary keys for a role, by a key of the account or by a token of an identity provider.
+//! STS, version `2015-04-01`: temporary keys for a role, by a key of the account or by a token of an identity provider; and
+//! who the caller is.
 //!
 //! UNVERIFIED are the statuses of its errors, the code for an identity provider there is not, and that a missing or wrong
 //! external id is answered like a missing permission.
@@ -13,6 +14,7 @@ use super::{
     answer,
     dialect::AliyunDialect,
     error::{ApiError, Result, SCRIPTED_WAIT},
+    identity,
     operations::Fields,
     ram::Ram,
     request::{Api, ApiRequest},
@@ -20,6 +22,7 @@ use super::{
 use crate::{
     canonical::sha256_hex,
     clock::{self, Clock},
+    credentials::Owner,
     faults::Refusal,
     recorded::RawRequest,
     server::{Answer, Service},
@@ -30,6 +33,7 @@ const STS: Api = Api { product: "Sts", host: "sts.aliyuncs.com", version: "2015-
 
 const ASSUME_ROLE: &str = "AssumeRole";
 const ASSUME_ROLE_WITH_OIDC: &str = "AssumeRoleWithOIDC";
+const GET_CALLER_IDENTITY: &str = "GetCallerIdentity";
 
 const DEFAULT_SECONDS: i64 = 3600;
 /// The longest is a setting of the role; this is the longest that can be set.
@@ -42,7 +46,7 @@ pub(super) struct Sts {
 }
 
 fn named(action: &str) -> Option<&'static str> {
-    [ASSUME_ROLE, ASSUME_ROLE_WITH_OIDC].into_iter().find(|name| *name == action)
+    [ASSUME_ROLE, ASSUME_ROLE_WITH_OIDC, GET_CALLER_IDENTITY].into_iter().find(|name| *name == action)
 }
 
 impl Service for Sts {
@@ -79,11 +83,20 @@ impl Sts {
 
     fn call(&self, request: &ApiRequest<'_>) -> Result<Fields> {
         let now = self.clock.now();
-        if request.operation(&STS, named)? == ASSUME_ROLE {
-            self.ram.authenticator.check(request, now)?;
-            self.assume_role(request, now)
-        } else {
-            self.assume_role_with_oidc(request, now)
+        match request.operation(&STS, named)? {
+            ASSUME_ROLE => {
+                let key = self.ram.authenticator.check(request, now)?;
+                // The role trusts the account it is in, and no other.
+                if key.owner != Owner::First {
+                    return Err(no_permission());
+                }
+                self.assume_role(request, now)
+            }
+            GET_CALLER_IDENTITY => {
+                let key = self.ram.authenticator.check(request, now)?;
+                Ok(identity::of(&self.ram, &key, self.dialect.caller_identity))
+            }
+            _ => self.assume_role_with_oidc(request, now),
         }
     }
 

@@ -1,13 +1,16 @@
 //! Users, projects and tokens, which the Live API and IAM share.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::{
-    credentials::{AccessKeys, Secret, random_hex},
+    credentials::{AccessKey, AccessKeys, Secret, random_hex},
     lock::lock,
 };
 
@@ -45,7 +48,41 @@ pub(super) struct Account {
     pub(super) tokens: Mutex<HashMap<Secret, Token>>,
 }
 
+/// The accounts of the cloud.
+#[derive(Debug, Clone)]
+pub(super) struct Accounts {
+    /// The one that tests are about.
+    pub(super) first: Arc<Account>,
+    /// One that has nothing of the first's.
+    pub(super) other: Arc<Account>,
+}
+
+impl Accounts {
+    pub(super) fn all(&self) -> [&Account; 2] {
+        [&*self.first, &*self.other]
+    }
+
+    pub(super) fn find_key(&self, id: &str) -> Option<(&Account, AccessKey)> {
+        self.all().into_iter().find_map(|account| Some((account, lock(&account.keys).find(id)?)))
+    }
+
+    /// The token, unless it is unknown or expired.
+    pub(super) fn find_token(&self, text: &str, now: Timestamp) -> Option<(&Account, Token)> {
+        self.all().into_iter().find_map(|account| Some((account, account.find_token(text, now)?)))
+    }
+
+    /// The account that has a project.
+    pub(super) fn of_project(&self, id: &str) -> Option<&Account> {
+        self.all().into_iter().find(|account| account.projects.iter().any(|project| project.id == id))
+    }
+}
+
 impl Account {
+    /// The name: that of its first user.
+    pub(super) fn name(&self) -> &str {
+        self.users.first().map_or("", |user| user.account.as_str())
+    }
+
     pub(super) fn find_user(&self, account: &str, name: &str, password: &str) -> Option<&User> {
         let password = Secret::new(password);
         self.users

@@ -3,25 +3,27 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    account::Account,
-    dialect::QueryOnWire,
+    account::{Account, Accounts},
+    dialect::{ForeignProject, QueryOnWire},
     error::{ApiError, Result},
     verify::{self, Authorization},
 };
 use crate::{
     canonical::{is_signed, same},
     clock,
-    lock::lock,
     recorded::RawRequest,
 };
 
 const WINDOW: SignedDuration = SignedDuration::from_mins(15);
 
 /// An authenticated caller.
-pub(super) struct Caller {
+pub(super) struct Caller<'a> {
+    pub(super) account: &'a Account,
     /// The IAM user, or the access key standing for one. Quotas count per caller.
     pub(super) name: String,
     pub(super) scope: Scope,
+    /// Whether the access key is a temporary one.
+    pub(super) is_session: bool,
 }
 
 /// Where a caller may act.
@@ -35,26 +37,32 @@ pub(super) enum Scope {
 
 /// Authenticates a request. A request with both an `Authorization` and an `X-Auth-Token` header is judged by the
 /// former; which one the cloud prefers is not documented.
-pub(super) fn authenticate(
-    account: &Account,
+pub(super) fn authenticate<'a>(
+    accounts: &'a Accounts,
     query: QueryOnWire,
     raw: &RawRequest,
     now: Timestamp,
-) -> Result<Caller> {
+) -> Result<Caller<'a>> {
     if let Some(authorization) = raw.header("authorization") {
-        return by_signature(account, query, raw, authorization, now);
+        return by_signature(accounts, query, raw, authorization, now);
     }
     let text = raw.header("x-auth-token").ok_or_else(|| ApiError::unauthenticated("no credentials"))?;
-    let token = account.find_token(text, now).ok_or_else(ApiError::token_not_valid)?;
-    Ok(Caller { name: token.user, scope: Scope::Token { project: token.project } })
+    let (account, token) = accounts.find_token(text, now).ok_or_else(ApiError::token_not_valid)?;
+    Ok(Caller {
+        account,
+        name: token.user,
+        scope: Scope::Token { project: token.project },
+        is_session: false,
+    })
 }
 
 /// Checks that the caller may act in the project a path names.
 pub(super) fn check_project(
-    account: &Account,
-    caller: &Caller,
+    accounts: &Accounts,
+    caller: &Caller<'_>,
     raw: &RawRequest,
     project: &str,
+    dialect: ForeignProject,
 ) -> Result<()> {
     match &caller.scope {
         Scope::Token { project: scope } if scope.as_deref() != Some(project) => {
@@ -62,25 +70,29 @@ pub(super) fn check_project(
         }
         Scope::Token { .. } | Scope::Account => {}
     }
-    let exists = account.projects.iter().any(|known| known.id == project);
     let confirmed = raw.header("x-project-id").is_none_or(|header| header == project);
-    if exists && confirmed { Ok(()) } else { Err(ApiError::wrong_project()) }
+    match accounts.of_project(project) {
+        Some(account) if account.id != caller.account.id => Err(ApiError::foreign_project(dialect)),
+        Some(_) if confirmed => Ok(()),
+        _ => Err(ApiError::wrong_project()),
+    }
 }
 
-fn by_signature(
-    account: &Account,
+fn by_signature<'a>(
+    accounts: &'a Accounts,
     query: QueryOnWire,
     raw: &RawRequest,
     authorization: &str,
     now: Timestamp,
-) -> Result<Caller> {
+) -> Result<Caller<'a>> {
     let Authorization { access_key, signed_headers, signature } = Authorization::parse(authorization)
         .ok_or_else(|| {
             ApiError::unauthenticated(
                 "Authorization is not `SDK-HMAC-SHA256 Access=<ak>, SignedHeaders=<names>, Signature=<hex>`",
             )
         })?;
-    let key = lock(&account.keys).find(access_key).ok_or_else(|| ApiError::unknown_access_key(access_key))?;
+    let (account, key) =
+        accounts.find_key(access_key).ok_or_else(|| ApiError::unknown_access_key(access_key))?;
 
     let security_token = raw.header("x-security-token");
     let token_right = match (&key.token, security_token) {
@@ -114,7 +126,7 @@ fn by_signature(
     }
     let expected = verify::signature(&canonical_request, date, key.secret.expose());
     if same(&expected, signature) {
-        Ok(Caller { name: key.id, scope: Scope::Account })
+        Ok(Caller { account, is_session: key.token.is_some(), name: key.id, scope: Scope::Account })
     } else {
         Err(ApiError::signature_mismatch(&canonical_request))
     }

@@ -10,7 +10,7 @@ use std::{
 use jiff::SignedDuration;
 
 use super::{
-    account::{Account, Project, User},
+    account::{Account, Accounts, Project, User},
     dialect::HuaweicloudDialect,
     iam::Iam,
     live::{DOCUMENTED_QUOTA, Live},
@@ -43,6 +43,7 @@ pub struct MockHuaweicloudBuilder {
     project: Project,
     more_projects: Vec<Project>,
     domains: Domains,
+    other_domains: Domains,
     quota: Option<Quota>,
     token_lifetime: SignedDuration,
     dialect: HuaweicloudDialect,
@@ -62,6 +63,7 @@ impl MockHuaweicloudBuilder {
             project: Project::new("cn-north-4"),
             more_projects: Vec::new(),
             domains: Domains::new(),
+            other_domains: Domains::new(),
             quota: None,
             token_lifetime: SignedDuration::from_hours(24),
             dialect: HuaweicloudDialect::default(),
@@ -152,6 +154,12 @@ impl MockHuaweicloudBuilder {
         self
     }
 
+    /// Registers an ingest domain of the other account; see [`MockHuaweicloud::other_account_id`].
+    pub fn other_domain(mut self, name: impl Into<String>) -> Self {
+        self.other_domains.insert(name.into(), DomainKind::Ingest);
+        self
+    }
+
     /// Whether the documented quota holds: 300 requests per minute and user for the five operations together. Off by
     /// default. An access key counts as a user of its own.
     pub fn quotas(mut self, on: bool) -> Self {
@@ -229,17 +237,35 @@ impl MockHuaweicloudBuilder {
             token_lifetime: self.token_lifetime,
             tokens: Mutex::default(),
         });
+        let other_access_key = AccessKey::of_other_account("HWMOCK");
+        let mut other_keys = AccessKeys::default();
+        other_keys.add(other_access_key.clone());
+        let other = Arc::new(Account {
+            id: random_hex(),
+            keys: Mutex::new(other_keys),
+            users: vec![User {
+                account: "mock-other-account".to_owned(),
+                name: "mock-other-user".to_owned(),
+                password: Secret::new(random_hex()),
+            }],
+            projects: vec![Project::new(self.project.name.clone())],
+            token_lifetime: self.token_lifetime,
+            tokens: Mutex::default(),
+        });
+        let accounts = Accounts { first: Arc::clone(&account), other };
         let trust = Arc::new(Trust::new(&account));
         let iam = Arc::new(Iam {
-            account: Arc::clone(&account),
+            accounts: accounts.clone(),
+            dialect: self.dialect.clone(),
             trust: Arc::clone(&trust),
             clock: self.clock.clone(),
         });
-        let sources = Sources::start(self.sources, Arc::clone(&account), trust, &self.clock).await?;
+        let sources = Sources::start(self.sources, account, trust, &self.clock).await?;
         let state = Lagging::new(State::default(), self.dialect.read_lag_milliseconds);
         let live = Arc::new(Live {
-            account,
+            accounts,
             domains: self.domains,
+            other_domains: self.other_domains,
             quota: self.quota,
             counters: Counters::new(),
             dialect: self.dialect,
@@ -258,6 +284,7 @@ impl MockHuaweicloudBuilder {
             iam_server,
             sources,
             access_key,
+            other_access_key,
             user,
             project: self.project,
         })

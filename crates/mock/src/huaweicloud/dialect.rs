@@ -46,6 +46,12 @@ pub struct HuaweicloudDialect {
     pub url_query: UrlQuery,
     /// Does a query have to be encoded on the wire the way it is signed?
     pub query_on_wire: QueryOnWire,
+    /// How is a project refused that is in another account?
+    pub foreign_project: ForeignProject,
+    /// Does STS have `/v5/caller-identity`?
+    pub caller_identity_path: CallerIdentityPath,
+    /// Which accounts does `/v3/auth/domains` list?
+    pub auth_domains: AuthDomains,
     /// How is a caller throttled?
     pub throttling: HuaweicloudThrottling,
     /// Do the fields of an answer always come in the same order? IAM's always do.
@@ -83,6 +89,9 @@ impl Default for HuaweicloudDialect {
             record_start: RecordStart::Accepted,
             url_query: UrlQuery::Accepted,
             query_on_wire: QueryOnWire::Decoded,
+            foreign_project: ForeignProject::NotVerified,
+            caller_identity_path: CallerIdentityPath::There,
+            auth_domains: AuthDomains::Listed,
             throttling: HuaweicloudThrottling::Gateway,
             field_order: FieldOrder::Fixed,
             read_lag_milliseconds: 0,
@@ -244,6 +253,35 @@ pub enum UrlQuery {
     Accepted,
     /// An invalid parameter.
     Refused,
+}
+
+/// What a project of another account is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForeignProject {
+    /// 401 `LIVE.100011015`.
+    NotVerified,
+    /// 403 `APIGW.0310`.
+    Unavailable,
+    /// 401 `APIGW.0301`.
+    NotAuthenticated,
+}
+
+/// Whether the host of STS knows who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerIdentityPath {
+    /// It does.
+    There,
+    /// 404: no such path.
+    Missing,
+}
+
+/// The accounts a caller may enter, as IAM lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthDomains {
+    /// The caller's own.
+    Listed,
+    /// None.
+    Empty,
 }
 
 /// What a throttled call is answered with.

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use jiff::Timestamp;
 
-use super::dialect::{DuplicateStatus, HuaweicloudDialect, HuaweicloudThrottling, MissingId};
+use super::dialect::{DuplicateStatus, ForeignProject, HuaweicloudDialect, HuaweicloudThrottling, MissingId};
 use crate::{clock, quota::Quota};
 
 /// An error answer of the Live service or of the API gateway in front of it.
@@ -93,6 +93,18 @@ impl ApiError {
 
     pub(super) fn wrong_project() -> Self {
         Self::live(StatusCode::UNAUTHORIZED, "LIVE.100011015", "Project ID verification failed.")
+    }
+
+    /// The project is in another account.
+    pub(super) fn foreign_project(dialect: ForeignProject) -> Self {
+        match dialect {
+            ForeignProject::NotVerified => Self::wrong_project(),
+            ForeignProject::Unavailable => {
+                let message = "The project is unavailable.";
+                Self::gateway(StatusCode::FORBIDDEN, "APIGW.0310", message)
+            }
+            ForeignProject::NotAuthenticated => Self::unauthenticated("project_id is not of the ak"),
+        }
     }
 
     pub(super) fn method_not_supported() -> Self {

@@ -1,7 +1,8 @@
 //! The identity service: tokens for a password or a token of an identity provider, temporary keys for a token, the list
-//! of projects; and STS, which shares its listener.
+//! of projects, who somebody is; and STS, which shares its listener.
 
 mod federation;
+mod identity;
 mod sts;
 
 use std::sync::Arc;
@@ -12,10 +13,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    account::{Account, Project, User},
+    account::{Account, Accounts, Project, User},
     answer,
     auth::authenticate,
-    dialect::QueryOnWire,
+    dialect::{HuaweicloudDialect, QueryOnWire},
     error::ApiError,
     trust::{self, Trust},
 };
@@ -33,9 +34,13 @@ const CREATE_TOKEN_WITH_ID_TOKEN: &str = "CreateTokenWithIdToken";
 const CREATE_TEMPORARY_ACCESS_KEY: &str = "CreateTemporaryAccessKeyByToken";
 const ASSUME_AGENCY_WITH_OIDC: &str = "AssumeAgencyWithOIDC";
 const LIST_PROJECTS: &str = "KeystoneListProjects";
+const LIST_AUTH_DOMAINS: &str = "KeystoneListAuthDomains";
+const VALIDATE_TOKEN: &str = "KeystoneValidateToken";
+const GET_CALLER_IDENTITY: &str = "GetCallerIdentity";
 
 pub(super) struct Iam {
-    pub(super) account: Arc<Account>,
+    pub(super) accounts: Accounts,
+    pub(super) dialect: HuaweicloudDialect,
     pub(super) trust: Arc<Trust>,
     pub(super) clock: Clock,
 }
@@ -62,6 +67,9 @@ impl Service for Iam {
             (&Method::POST, "/v3.0/OS-CREDENTIAL/securitytokens") => Some(CREATE_TEMPORARY_ACCESS_KEY),
             (&Method::POST, "/v5/agencies/assume-with-oidc") => Some(ASSUME_AGENCY_WITH_OIDC),
             (&Method::GET, "/v3/projects") => Some(LIST_PROJECTS),
+            (&Method::GET, "/v3/auth/domains") => Some(LIST_AUTH_DOMAINS),
+            (&Method::GET, "/v3/auth/tokens") => Some(VALIDATE_TOKEN),
+            (&Method::GET, "/v5/caller-identity") => Some(GET_CALLER_IDENTITY),
             _ => None,
         }
     }
@@ -75,6 +83,9 @@ impl Service for Iam {
             Some(CREATE_TEMPORARY_ACCESS_KEY) => self.create_temporary_access_key(raw, now),
             Some(ASSUME_AGENCY_WITH_OIDC) => self.assume_agency_with_oidc(raw, now).map_err(Refusal::from),
             Some(LIST_PROJECTS) => self.list_projects(raw, now),
+            Some(LIST_AUTH_DOMAINS) => self.auth_domains(raw, now),
+            Some(VALIDATE_TOKEN) => self.validate_token(raw, now),
+            Some(GET_CALLER_IDENTITY) => self.caller_identity(raw, now).map_err(Refusal::from),
             _ => Err(ApiError::unknown_api().into()),
         };
         let mut answer = match outcome {
@@ -115,44 +126,50 @@ impl Iam {
             return Err(bad("This mock models only the method password."));
         }
         let given = auth.identity.password.user;
-        let user = self
-            .account
-            .find_user(&given.domain.name, &given.name, &given.password)
-            .ok_or_else(|| unauthorized("The username or password is wrong."))?;
+        let found = self.accounts.all().into_iter().find_map(|account| {
+            Some((account, account.find_user(&given.domain.name, &given.name, &given.password)?))
+        });
+        let (account, user) = found.ok_or_else(|| unauthorized("The username or password is wrong."))?;
         let project = match auth.scope.and_then(|scope| scope.project) {
             None => None,
-            Some(wanted) => Some(self.find_project(&wanted)?),
+            Some(wanted) => Some(Self::find_project(account, &wanted)?),
         };
 
-        Ok(self.issue_token(user, project, "password", now))
+        Ok(Self::issue_token(account, user, project, "password", now))
     }
 
-    fn issue_token(&self, user: &User, project: Option<&Project>, method: &str, now: Timestamp) -> Answer {
-        let (text, token) = self.account.issue_token(user, project, now);
-        let body = self.token_body(user, project, method, now, token.expires_at);
+    fn issue_token(
+        account: &Account,
+        user: &User,
+        project: Option<&Project>,
+        method: &str,
+        now: Timestamp,
+    ) -> Answer {
+        let (text, token) = account.issue_token(user, project, now);
+        let body = Self::token_body(account, user, project, method, now, token.expires_at);
         answer::write(StatusCode::CREATED, Some(&body), FieldOrder::Fixed, now)
             .header("x-subject-token", &text)
     }
 
-    fn find_project(&self, wanted: &ProjectScope) -> Result<&Project, Refusal> {
+    fn find_project<'a>(account: &'a Account, wanted: &ProjectScope) -> Result<&'a Project, Refusal> {
         let matches = |project: &&Project| match (&wanted.id, &wanted.name) {
             (Some(id), _) => project.id == *id,
             (None, Some(name)) => project.name == *name,
             (None, None) => false,
         };
         let missing = || Refusal::Iam(StatusCode::NOT_FOUND, "The project could not be found.".to_owned());
-        self.account.projects.iter().find(matches).ok_or_else(missing)
+        account.projects.iter().find(matches).ok_or_else(missing)
     }
 
     fn token_body(
-        &self,
+        account: &Account,
         user: &User,
         project: Option<&Project>,
         method: &str,
         now: Timestamp,
         expires_at: Timestamp,
     ) -> Value {
-        let domain = json!({ "id": self.account.id, "name": user.account });
+        let domain = json!({ "id": account.id, "name": user.account });
         let mut token = json!({
             "expires_at": clock::format(expires_at, trust::TIME),
             "issued_at": clock::format(now, trust::TIME),
@@ -170,7 +187,7 @@ impl Iam {
     }
 
     fn list_projects(&self, raw: &RawRequest, now: Timestamp) -> Result<Answer, Refusal> {
-        authenticate(&self.account, QueryOnWire::Decoded, raw, now)?;
+        let account = authenticate(&self.accounts, QueryOnWire::Decoded, raw, now)?.account;
         let mut wanted = None;
         for (name, value) in decode_pairs(&raw.query, Plus::Itself) {
             if name != "name" {
@@ -180,8 +197,7 @@ impl Iam {
             wanted = Some(value);
         }
         let link = |path: &str| format!("http://{}{path}", raw.header("host").unwrap_or_default());
-        let projects: Vec<Value> = self
-            .account
+        let projects: Vec<Value> = account
             .projects
             .iter()
             .filter(|project| wanted.as_ref().is_none_or(|name| *name == project.name))
@@ -189,8 +205,8 @@ impl Iam {
                 json!({
                     "id": id,
                     "name": name,
-                    "domain_id": self.account.id,
-                    "parent_id": self.account.id,
+                    "domain_id": account.id,
+                    "parent_id": account.id,
                     "is_domain": false,
                     "enabled": true,
                     "description": "",

@@ -1,14 +1,11 @@
 //! The Live API.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use jiff::Timestamp;
 
 use super::{
-    account::Account,
+    account::Accounts,
     answer,
     auth::{authenticate, check_project},
     dialect::HuaweicloudDialect,
@@ -32,8 +29,10 @@ use crate::{
 pub(super) const DOCUMENTED_QUOTA: Quota = Quota { limit: 300, window: Duration::from_secs(60) };
 
 pub(super) struct Live {
-    pub(super) account: Arc<Account>,
+    pub(super) accounts: Accounts,
     pub(super) domains: Domains,
+    /// Of the other account, which has no more than these.
+    pub(super) other_domains: Domains,
     pub(super) quota: Option<Quota>,
     pub(super) counters: Counters<String>,
     pub(super) dialect: HuaweicloudDialect,
@@ -87,8 +86,10 @@ impl Live {
         now: Timestamp,
     ) -> Result<Success> {
         let route = route.ok_or_else(ApiError::unknown_api)?;
-        let caller = authenticate(&self.account, self.dialect.query_on_wire, raw, now)?;
-        check_project(&self.account, &caller, raw, &route.project_id)?;
+        let caller = authenticate(&self.accounts, self.dialect.query_on_wire, raw, now)?;
+        let foreign = self.dialect.foreign_project;
+        check_project(&self.accounts, &caller, raw, &route.project_id, foreign)?;
+        let is_first = caller.account.id == self.accounts.first.id;
         // The quota is that of the five operations on configs.
         if let Some(quota) = self.quota.filter(|_| operation != Some(Operation::ShowDomain))
             && !self.counters.take(caller.name, quota, now)
@@ -97,7 +98,9 @@ impl Live {
         }
         let operation = operation.ok_or_else(ApiError::method_not_supported)?;
         let mut state = lock(&self.state);
-        let (domains, dialect) = (&self.domains, &self.dialect);
-        Context { state: &mut state, domains, dialect, now }.run(operation, route, raw)
+        let domains = if is_first { &self.domains } else { &self.other_domains };
+        let takes_all = is_first && domains.is_empty();
+        let dialect = &self.dialect;
+        Context { state: &mut state, domains, takes_all, dialect, now }.run(operation, route, raw)
     }
 }

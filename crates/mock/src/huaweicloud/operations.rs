@@ -31,8 +31,10 @@ pub(super) enum DomainKind {
 /// The world an operation runs in.
 pub(super) struct Context<'a> {
     pub(super) state: &'a mut Lagging<State>,
-    /// Registered domains; while there are none, every domain exists.
+    /// Registered domains.
     pub(super) domains: &'a Domains,
+    /// Whether every domain exists.
+    pub(super) takes_all: bool,
     pub(super) dialect: &'a HuaweicloudDialect,
     pub(super) now: Timestamp,
 }
@@ -70,7 +72,7 @@ impl Context<'_> {
         let mut found = self.domains.clone();
         if let Some(wanted) = wanted {
             found.retain(|name, _| matching.is_same(name, &wanted));
-            if self.domains.is_empty() {
+            if self.takes_all {
                 found.insert(wanted, DomainKind::Ingest);
             }
         }
@@ -90,7 +92,7 @@ impl Context<'_> {
         let matching = self.dialect.domain_matching;
         let known = matching.find(self.domains.keys(), &config.publish_domain);
         let kind = known.and_then(|name| self.domains.get(name));
-        if !self.domains.is_empty() && kind != Some(&DomainKind::Ingest) {
+        if !self.takes_all && kind != Some(&DomainKind::Ingest) {
             return Err(ApiError::domain_not_found());
         }
         let taken = |other: &HuaweicloudConfig| {

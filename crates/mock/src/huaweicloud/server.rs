@@ -33,6 +33,7 @@ pub struct MockHuaweicloud {
     pub(super) endpoint: String,
     pub(super) iam_endpoint: String,
     pub(super) access_key: AccessKey,
+    pub(super) other_access_key: AccessKey,
     pub(super) user: User,
     pub(super) project: Project,
 }
@@ -89,14 +90,47 @@ impl MockHuaweicloud {
         self.user.password.expose()
     }
 
+    /// The id of the account (domain): 32 hexadecimal digits.
+    pub fn account_id(&self) -> &str {
+        &self.live.accounts.first.id
+    }
+
+    /// The id of another account of the same cloud. It has one key, one user, one project of the region, no domain but those
+    /// of [`MockHuaweicloudBuilder::other_domain`], and nothing of the first account's.
+    pub fn other_account_id(&self) -> &str {
+        &self.live.accounts.other.id
+    }
+
+    /// The other account's access key (AK).
+    pub fn other_access_key(&self) -> &str {
+        &self.other_access_key.id
+    }
+
+    /// The secret (SK) of the other account's access key.
+    pub fn other_secret_key(&self) -> &str {
+        self.other_access_key.secret.expose()
+    }
+
+    /// The id of the other account's project.
+    pub fn other_project_id(&self) -> &str {
+        self.live.accounts.other.projects.first().map_or("", |project| project.id.as_str())
+    }
+
+    /// A new token of the other account's user for its project.
+    pub fn issue_other_token(&self) -> String {
+        let other = &self.live.accounts.other;
+        let user = other.users.first().unwrap_or(&self.user);
+        other.issue_token(user, other.projects.first(), self.live.clock.now()).0
+    }
+
     /// A new token of the first IAM user for the default project.
     pub fn issue_token(&self) -> String {
-        self.live.account.issue_token(&self.user, Some(&self.project), self.live.clock.now()).0
+        self.live.accounts.first.issue_token(&self.user, Some(&self.project), self.live.clock.now()).0
     }
 
     /// Makes every token invalid, as a change of password does.
     pub fn revoke_tokens(&self) {
-        self.live.account.revoke_tokens();
+        self.live.accounts.first.revoke_tokens();
     }
 
     /// All configurations of the default project, in the order they were created.
@@ -130,19 +164,19 @@ impl MockHuaweicloud {
 
     /// Adds a permanent access key, or gives the one with this id another secret.
     pub fn put_access_key(&self, access_key: impl Into<String>, secret_key: impl Into<String>) {
-        lock(&self.live.account.keys).add(AccessKey::permanent(access_key, secret_key));
+        lock(&self.live.accounts.first.keys).add(AccessKey::permanent(access_key, secret_key));
     }
 
     /// A new temporary access key, as IAM issues them, but without an end.
     pub fn issue_temporary_access_key(&self) -> TemporaryAccessKey {
         let key = TemporaryAccessKey::random("HST");
-        lock(&self.live.account.keys).add(AccessKey::from(&key));
+        lock(&self.live.accounts.first.keys).add(AccessKey::from(&key));
         key
     }
 
     /// Takes an access key away, temporary ones too; `false` when there is none with this id.
     pub fn remove_access_key(&self, access_key: &str) -> bool {
-        lock(&self.live.account.keys).remove(access_key)
+        lock(&self.live.accounts.first.keys).remove(access_key)
     }
 
     /// What is going to go wrong with Live requests.
@@ -156,7 +190,7 @@ impl MockHuaweicloud {
     }
 
     pub(crate) fn controls(&self) -> [Control; 3] {
-        let account = Arc::clone(&self.live.account);
+        let account = Arc::clone(&self.live.accounts.first);
         let iam = self.iam_server.control(Iam::VENDOR, &self.live.clock);
         let iam = Control { revoke_tokens: Some(Arc::new(move || account.revoke_tokens())), ..iam };
         let (live, project) = (Arc::clone(&self.live), self.project.id.clone());

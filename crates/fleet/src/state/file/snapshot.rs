@@ -15,6 +15,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use record_callback_core::AccountId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -47,7 +48,7 @@ pub(super) fn write(
     serial: u64,
     state: &State,
 ) -> io::Result<SnapshotId> {
-    let State { salt, places, entries, switch } = state;
+    let State { salt, places, accounts, entries, switch } = state;
     let mut summed = Summed { inner: BufWriter::new(out), digest: Sha256::new() };
     let out = &mut summed;
     write!(
@@ -57,6 +58,8 @@ pub(super) fn write(
     serde_json::to_writer(&mut *out, salt)?;
     out.write_all(b",\n\"providers\": ")?;
     serde_json::to_writer(&mut *out, places)?;
+    out.write_all(b",\n\"accounts\": ")?;
+    serde_json::to_writer(&mut *out, accounts)?;
     out.write_all(b",\n\"switch\": ")?;
     serde_json::to_writer(&mut *out, switch)?;
     out.write_all(b",\n\"callbacks\": {")?;
@@ -113,6 +116,9 @@ struct Document {
     serial: u64,
     salt: Salt,
     providers: BTreeMap<Name, String>,
+    /// States of earlier versions have none.
+    #[serde(default)]
+    accounts: BTreeMap<Name, AccountId>,
     switch: Option<OpenSwitch>,
     callbacks: BTreeMap<Name, Entry>,
     sum: Option<String>,
@@ -143,16 +149,17 @@ pub(super) fn read(path: &Path) -> Result<Option<Snapshot>, StateError> {
     let malformed = |source| StateError::Malformed { path: path.to_owned(), source };
     let refused = |problem: &str| malformed(serde::de::Error::custom(problem));
     let (document, is_whole) = parse(&file).map_err(failed)?;
-    let Document { version, lineage, serial, salt, providers, switch, callbacks, sum } = match document {
-        Ok(document) => document,
-        Err(error) if error.is_io() => return Err(failed(error.into())),
-        Err(error) => {
-            return Err(match newer(&file) {
-                Some(version) => StateError::Newer { path: path.to_owned(), version },
-                None => malformed(without_values(error)),
-            });
-        }
-    };
+    let Document { version, lineage, serial, salt, providers, accounts, switch, callbacks, sum } =
+        match document {
+            Ok(document) => document,
+            Err(error) if error.is_io() => return Err(failed(error.into())),
+            Err(error) => {
+                return Err(match newer(&file) {
+                    Some(version) => StateError::Newer { path: path.to_owned(), version },
+                    None => malformed(without_values(error)),
+                });
+            }
+        };
     let id = match (version, lineage, sum) {
         (1, None, None) => None,
         (_, Some(lineage), Some(sum)) if is_whole => Some(SnapshotId { lineage, serial, sum }),
@@ -161,7 +168,11 @@ pub(super) fn read(path: &Path) -> Result<Option<Snapshot>, StateError> {
     if version > VERSION {
         return Err(StateError::Newer { path: path.to_owned(), version: version.into() });
     }
-    Ok(Some(Snapshot { id, serial, state: State { salt, places: providers, entries: callbacks, switch } }))
+    Ok(Some(Snapshot {
+        id,
+        serial,
+        state: State { salt, places: providers, accounts, entries: callbacks, switch },
+    }))
 }
 
 /// What is in the file, and whether its end is the checksum of it.

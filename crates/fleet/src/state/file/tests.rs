@@ -4,8 +4,8 @@ use std::process;
 
 use futures_util::future::join_all;
 use record_callback_core::{
-    AppSelector, CallbackKey, CallbackSigning, ConfigId, DomainName, Fidelity, RecordCallbackConfig,
-    SigningKey, SigningScheme,
+    AccountId, AppSelector, CallbackKey, CallbackSigning, ConfigId, DomainName, Fidelity,
+    RecordCallbackConfig, SigningKey, SigningScheme,
 };
 use tempfile::TempDir;
 
@@ -65,6 +65,11 @@ fn records(salt: &Salt) -> Vec<Record> {
     };
     let mut records: Vec<_> = (0..4).flat_map(|i| [config(salt, i, 0), config(salt, i, 1)]).collect();
     records.push(Record::Switch { switch: Some(switch) });
+    records.push(Record::Place { provider: name("ali"), place: "aliyun by default".into() });
+    records.push(Record::Account {
+        provider: name("ali"),
+        account: AccountId::new("1234567890123456").unwrap(),
+    });
     records.push(gone(salt, 1));
     records.push(Record::Switch { switch: None });
     records

@@ -1,7 +1,7 @@
 use super::{
-    AliyunDialect, AliyunOmitted, AliyunThrottling, BooleanAnswers, BooleanRequests, Denial, DomainMatching,
-    EmptyOnDemandUrl, ErrorFormat, FieldOrder, KeyWithoutAuth, NotFoundStatus, NotifyUrlOnUpdate, RequestIds,
-    RetryAfter, RetrySignature, SignedHost, UnknownDomain,
+    AliyunDialect, AliyunOmitted, AliyunThrottling, BooleanAnswers, BooleanRequests, CallerIdentity, Denial,
+    DomainMatching, EmptyOnDemandUrl, ErrorFormat, FieldOrder, ForeignDomain, KeyWithoutAuth, NotFoundStatus,
+    NotifyUrlOnUpdate, RequestIds, RetryAfter, RetrySignature, SignedHost, UnknownDomain,
 };
 
 crate::dialect::dialect! {
@@ -89,6 +89,29 @@ crate::dialect::dialect! {
         {
             "exact" => DomainMatching::Exact,
             "ignoring_case" => DomainMatching::IgnoringCase,
+        }
+
+    foreign_domain:
+        "How do the operations answer for a domain that is in another account?",
+        "No page of Live says. Its table of common codes explains InvalidDomain.NotFound in Chinese as not found under the \
+         current account, and IllegalOperation as lack of rights; VOD's says `does not exist, or does not belong to you`. \
+         Update and Delete list Forbidden, and the RAM resource of a domain contains the account.",
+        {
+            "as_missing" => ForeignDomain::AsMissing,
+            "forbidden" => ForeignDomain::Forbidden,
+            "illegal_operation" => ForeignDomain::IllegalOperation,
+        }
+
+    caller_identity:
+        "What does GetCallerIdentity say besides the account?",
+        "IdentityType is `RamUser` on the page of March 2023 and `RAMUser` since. The page's one sample is a user that has a \
+         RoleId, against its own text. Answers of 2016 had neither IdentityType nor PrincipalId \
+         (aliyun-UED/aliyun-sdk-js#76).",
+        {
+            "current" => CallerIdentity::Current,
+            "ram_user" => CallerIdentity::RamUser,
+            "user_with_role_id" => CallerIdentity::UserWithRoleId,
+            "bare" => CallerIdentity::Bare,
         }
 
     denial:

@@ -1,8 +1,8 @@
 use super::{
-    AbsentUrls, AppWildcardFilter, AuthTimestamp, ConfigIds, CreateAnswer, DeleteOfMissing, DomainMatching,
-    DuplicateStatus, FieldOrder, HuaweicloudDialect, HuaweicloudOmitted, HuaweicloudThrottling, ListOffset,
-    ListOrder, MissingId, OnDemandUrl, QueryOnWire, RecordStart, RetrySignature, Times, Uniqueness,
-    UpdateAnswer, UrlQuery,
+    AbsentUrls, AppWildcardFilter, AuthDomains, AuthTimestamp, CallerIdentityPath, ConfigIds, CreateAnswer,
+    DeleteOfMissing, DomainMatching, DuplicateStatus, FieldOrder, ForeignProject, HuaweicloudDialect,
+    HuaweicloudOmitted, HuaweicloudThrottling, ListOffset, ListOrder, MissingId, OnDemandUrl, QueryOnWire,
+    RecordStart, RetrySignature, Times, Uniqueness, UpdateAnswer, UrlQuery,
 };
 
 crate::dialect::dialect! {
@@ -164,6 +164,33 @@ crate::dialect::dialect! {
         {
             "decoded" => QueryOnWire::Decoded,
             "as_signed" => QueryOnWire::AsSigned,
+        }
+
+    foreign_project:
+        "How is a call answered in the project of another account?",
+        "No page says. Live's table has LIVE.100011015 (project ID verification failed), the gateway's APIGW.0310 (the \
+         project is unavailable); APIGW.0301, incorrect authentication, is plausible.",
+        {
+            "100011015" => ForeignProject::NotVerified,
+            "0310" => ForeignProject::Unavailable,
+            "0301" => ForeignProject::NotAuthenticated,
+        }
+
+    caller_identity_path:
+        "Does STS have /v5/caller-identity?",
+        "The page of IAM 5 has it; the SDKs treat 404 apart, as if there were hosts without it.",
+        {
+            "there" => CallerIdentityPath::There,
+            "missing" => CallerIdentityPath::Missing,
+        }
+
+    auth_domains:
+        "Does /v3/auth/domains list the account?",
+        "The page says that it lists the accounts a user may enter; the SDKs are prepared for an empty list, and ask STS \
+         then.",
+        {
+            "listed" => AuthDomains::Listed,
+            "empty" => AuthDomains::Empty,
         }
 
     throttling:

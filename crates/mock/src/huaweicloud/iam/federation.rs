@@ -41,12 +41,13 @@ impl Iam {
         if !self.trust.id_tokens.accept(&auth.id_token.id, now) {
             return Err(unauthorized("The id token is invalid."));
         }
-        let user = self.account.users.first().ok_or_else(|| unauthorized("There is no user."))?;
+        let account = &*self.accounts.first;
+        let user = account.users.first().ok_or_else(|| unauthorized("There is no user."))?;
         let project = match auth.scope.and_then(|scope| scope.project) {
             None => None,
-            Some(wanted) => Some(self.find_project(&wanted)?),
+            Some(wanted) => Some(Self::find_project(account, &wanted)?),
         };
-        Ok(self.issue_token(user, project, "mapped", now))
+        Ok(Self::issue_token(account, user, project, "mapped", now))
     }
 
     pub(super) fn create_temporary_access_key(
@@ -64,14 +65,13 @@ impl Iam {
         let TokenIdentity { id, duration_seconds } = identity.token.unwrap_or_default();
         let token = id.as_deref().or_else(|| raw.header("x-auth-token"));
         let token = token.ok_or_else(|| unauthorized("The request has no token."))?;
-        if self.account.find_token(token, now).is_none() {
-            return Err(unauthorized("The token must be updated."));
-        }
+        let found = self.accounts.find_token(token, now);
+        let (account, _) = found.ok_or_else(|| unauthorized("The token must be updated."))?;
         let seconds = duration_seconds.unwrap_or(DEFAULT_SECONDS);
         if !SECONDS.contains(&seconds) {
             return Err(bad(&format!("duration_seconds is not {} to {}.", SECONDS.start(), SECONDS.end())));
         }
-        let session = trust::issue_session(&self.account, SignedDuration::from_secs(seconds), now);
+        let session = trust::issue_session(account, SignedDuration::from_secs(seconds), now);
         let body = trust::iam_credential(&session);
         Ok(answer::write(StatusCode::CREATED, Some(&body), FieldOrder::Fixed, now))
     }

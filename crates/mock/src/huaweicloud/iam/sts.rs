@@ -58,11 +58,11 @@ impl Iam {
         if !self.trust.id_tokens.accept(&wanted.id_token, now) {
             return Err(ApiError::sts(StatusCode::UNAUTHORIZED, "STS5.1401", "the id token is invalid"));
         }
-        let session = trust::issue_session(&self.account, SignedDuration::from_secs(seconds), now);
+        let session = trust::issue_session(&self.accounts.first, SignedDuration::from_secs(seconds), now);
         let mut body = trust::sts_credentials(&session);
         body["assumed_agency"] = json!({
-            "urn": format!("sts::{}:assumed-agency:{}/{name}", self.account.id, Trust::AGENCY),
-            "id": format!("{}:{name}", self.account.id),
+            "urn": format!("sts::{}:assumed-agency:{}/{name}", self.accounts.first.id, Trust::AGENCY),
+            "id": format!("{}:{name}", self.accounts.first.id),
         });
         body["subject"] = json!(Trust::SUBJECT);
         Ok(answer::write(StatusCode::OK, Some(&body), FieldOrder::Fixed, now))
