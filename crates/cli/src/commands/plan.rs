@@ -39,7 +39,7 @@ async fn show_plan(arguments: &PlanArguments) -> Result<Counts, Failure> {
     fleet.check_places(&state)?;
     let targets = arguments.targets.targets();
     fleet.check_targets(&targets, &state)?;
-    let plan = fleet.plan(&fleet.manifest, &state, &targets, false).await;
+    let plan = fleet.plan(&fleet.manifest, &state, &targets, false).await?;
     let counts = plan.counts();
     let line = PlanLine { plan: &plan, counts, clean: plan.is_clean() };
     output::print(arguments.output.output, &line, |line| show::plan(line.plan))?;

@@ -203,6 +203,9 @@ impl Planner<'_> {
                     let (fields, unseen) = compare(stored, &effective, &written, ours.config);
                     (if fields.is_empty() { Write::Nothing } else { Write::Update }, fields, unseen)
                 }
+                Some(Ours { config: OwnedConfig { standing: Standing::Lost, .. }, .. }) => {
+                    return Blocked::by(Some(slot), LOST, TAKE_BACK);
+                }
                 Some(_) => {
                     let reason = "a run that was interrupted began to create this config, and what is there now is not \
                                   what it was to write: it may not be ours";
@@ -261,7 +264,12 @@ impl Planner<'_> {
         // A cloud may have ignored what its documents do not promise, and nobody was left to note that.
         let ignored = |field: &Field| *field == Field::OnDemandUrl && stored.on_demand_url.is_none();
         let as_written = || self.input.state.salt.changed(&owned.written, stored).iter().all(ignored);
-        !owned.is_replaced_by(stored) && (owned.standing != Standing::Creating || as_written())
+        match owned.standing {
+            _ if owned.is_replaced_by(stored) => false,
+            Standing::Lost => false,
+            Standing::Creating => as_written(),
+            Standing::Updating | Standing::Current | Standing::Kept => true,
+        }
     }
 
     /// What of a callback's goes once it has `slot`.
@@ -358,6 +366,8 @@ impl Planner<'_> {
     }
 }
 
+const LOST: &str = "it is lost to another fleet, which took it over";
+const TAKE_BACK: &str = "drop it from this manifest, or take it back with `import --take-over`";
 const TAKE_OVER: &str = "take it over with `import`, or delete it";
 
 /// Whether our note of a config that is as wanted says so too. One that does not has to be corrected: what it says
@@ -386,7 +396,7 @@ fn compare(
         Standing::Current | Standing::Kept => owned.written.key == written.key,
         // What is shown was written together with the key; but who else may have written it?
         Standing::Creating => owned.written.key.is_none() && written.key.is_none(),
-        Standing::Updating => false,
+        Standing::Updating | Standing::Lost => false,
     };
     let fields = differences.into_iter().filter_map(|difference| {
         let Difference { field, stored, wanted, kind } = difference;
