@@ -8,6 +8,7 @@ mod failure;
 mod fleet;
 mod output;
 mod receiver_file;
+mod shape;
 mod stop;
 
 use std::process::ExitCode;

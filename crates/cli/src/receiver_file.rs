@@ -1,12 +1,12 @@
 //! What is in a `receiver.toml`.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use record_callback::fleet::ManifestFormat;
 use record_callback::http::{OsEnv, named_variable};
 use record_callback::receiver::{
     EventSink, ForwardSink, ForwardSinkBuilder, InboxOptions, JsonlSink, Limits, MemorySink, Receiver,
@@ -16,7 +16,10 @@ use record_callback::{InvalidConfig, KeyNames, SourceConfig};
 use serde::Deserialize;
 
 use crate::failure::Failure;
+use crate::shape::{Kind, Shape};
 
+/// Nobody has that many sources: 16 MiB.
+const LONGEST: u64 = 16 * 1024 * 1024;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug, Deserialize)]
@@ -85,8 +88,15 @@ impl ReceiverFile {
         let refuse = |problem: String| {
             InvalidConfig::new("--config", format!("{}: {problem}", path.display()), "a receiver's TOML file")
         };
-        let text = fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-        let mut file: Self = toml::from_str(&text).map_err(|error| refuse(problem(&text, &error)))?;
+        let text =
+            record_callback_durable::read_text(path, LONGEST).map_err(|error| refuse(error.to_string()))?;
+        let mut file: Self = toml::from_str(&text).map_err(|error| {
+            let expected = Shape { kind: Kind::Receiver, format: ManifestFormat::Toml };
+            match Shape::of(&text).filter(|shape| *shape != expected) {
+                Some(shape) => refuse(format!("is {shape}, not {expected}")),
+                None => refuse(problem(&text, &error)),
+            }
+        })?;
         let directory = path.parent().unwrap_or(Path::new(""));
         if let SinkConfig::Sqlite { path, .. } | SinkConfig::Jsonl { path } = &mut file.sink {
             *path = directory.join(&*path);

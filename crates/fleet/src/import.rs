@@ -33,6 +33,8 @@ pub struct ImportRequest {
     pub key_directory: Option<PathBuf>,
     /// Declares configs whose key is hidden, and for which no key is given, unsigned.
     pub hidden_is_unsigned: bool,
+    /// What other fleets own, as far as that is known, and in words whose it is: it is left alone.
+    pub owned_elsewhere: BTreeMap<Slot, String>,
 }
 
 /// What is taken over. Nothing is, before it is noted and the manifest written.
@@ -58,6 +60,9 @@ pub struct Skipped {
     pub reason: String,
     /// What to do about it.
     pub hint: String,
+    /// Whether it is another fleet's.
+    #[serde(skip)]
+    pub is_owned_elsewhere: bool,
 }
 
 /// Finds what is in the clouds and not ours. Only reads.
@@ -122,12 +127,19 @@ impl<'a> Importer<'a> {
         if self.owned.get(&slot).is_some_and(|owned| !owned.is_replaced_by(stored)) {
             return;
         }
+        if let Some(owner) = self.request.owned_elsewhere.get(&slot) {
+            let reason = format!("it belongs to {owner}");
+            let hint = "leave it there, or take it over with --take-over".to_owned();
+            self.import.skipped.push(Skipped { slot, reason, hint, is_owned_elsewhere: true });
+            return;
+        }
         let taken = match self.declared.get(&slot) {
             Some(callback) => self.adopt(callback, &slot, stored),
             None => self.add(&slot, capabilities, stored),
         };
         if let Err((reason, hint)) = taken {
-            self.import.skipped.push(Skipped { slot, reason, hint: hint.to_owned() });
+            let hint = hint.to_owned();
+            self.import.skipped.push(Skipped { slot, reason, hint, is_owned_elsewhere: false });
         }
     }
 

@@ -196,6 +196,8 @@ pub enum Left {
     Changed,
     /// A run that was interrupted began to create it, and what is there is not what it was to write.
     NotWritten,
+    /// Another manifest of the directory took it over.
+    TakenOver,
     /// It stays the callback's, or another's, under another name of the same provider.
     Renamed {
         /// The other name.
@@ -206,7 +208,7 @@ pub enum Left {
 impl Retirement {
     /// Whether a config stays in the cloud that was ours and is nobody's now.
     pub fn abandons(&self) -> bool {
-        matches!(self.left, Some(Left::Replaced | Left::Changed | Left::NotWritten))
+        matches!(self.left, Some(Left::Replaced | Left::Changed | Left::NotWritten | Left::TakenOver))
     }
 }
 

@@ -219,6 +219,8 @@ pub enum Standing {
     Current,
     /// Written, and left there beside the callback's new place because that was asked for.
     Kept,
+    /// Another fleet took it over: it is not ours any more, and neither changed nor deleted.
+    Lost,
 }
 
 /// A switch to another provider that is under way.

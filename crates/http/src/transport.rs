@@ -1,5 +1,6 @@
 mod client;
 mod no_connection;
+mod threads;
 
 use std::fmt;
 use std::time::Duration;
@@ -295,6 +296,10 @@ pub fn sensitive(text: &str) -> Result<HeaderValue> {
 ///
 /// An error says by [`Error::maybe_applied`] whether the request may have reached the cloud.
 pub(crate) async fn exchange(client: &Client, signed: Signed) -> Result<Answer> {
+    threads::apart(exchange_here(client.clone(), signed)).await
+}
+
+async fn exchange_here(client: Client, signed: Signed) -> Result<Answer> {
     let proxy = client.proxy.as_deref();
     // Inside a tunnel, only the cloud answers.
     let answering = proxy.filter(|_| signed.request.url().scheme() == "http");
@@ -340,6 +345,11 @@ fn failed(error: reqwest::Error, proxy: Option<&ProxyShown>) -> Error {
     }
     let message = no_connection::describe(&error, proxy);
     Error::new(ErrorKind::Unavailable, message).with_source(error.without_url())
+}
+
+/// The error for an exchange that ended in the middle.
+fn broken_off() -> Error {
+    Error::new(ErrorKind::Unavailable, "the exchange was broken off").with_maybe_applied()
 }
 
 /// The same, for what went wrong on a connection.

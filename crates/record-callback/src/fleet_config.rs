@@ -1,6 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -141,7 +140,7 @@ impl ManifestKeys {
 
 const RULE: &str = "a signing key in the environment, or in a file with at most one line break after it";
 /// No key is that long; what is, is another file.
-const MAX_FILE: usize = 4 * 1024;
+const MAX_FILE: u64 = 4 * 1024;
 
 impl KeySource for ManifestKeys {
     fn key(&self, reference: &KeyReference) -> Result<SigningKey, InvalidConfig> {
@@ -166,17 +165,11 @@ fn of(reference: &KeyReference, problem: &str, rule: &str) -> InvalidConfig {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    // The reference is relative; where it led is half of what can be wrong.
-    let bytes = read().map_err(|error| format!("cannot be read at {}: {error}", path.display()))?;
-    if bytes.len() > MAX_FILE {
-        return Err(format!("is longer than {MAX_FILE} bytes"));
-    }
-    String::from_utf8(bytes).map_err(|_| "is no text".to_owned())
+    record_callback_durable::read_text(path, MAX_FILE).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge | io::ErrorKind::InvalidData => error.to_string(),
+        // The reference is relative; where it led is half of what can be wrong.
+        _ => format!("cannot be read at {}: {error}", path.display()),
+    })
 }
 
 /// The schema of `Signature`, whose crate knows nothing of schemas.
@@ -336,14 +329,14 @@ mod tests {
         let env = FixedEnv::from_iter([("SHORT_KEY", "sh0rt")]);
         let keys = ManifestKeys::new(env, directory.path());
         let path = directory.path().join("key");
-        let long = "x".repeat(MAX_FILE + 1);
+        let long = "x".repeat(4 * 1024 + 1);
         for (content, problem) in [
             (format!("{KEY}\n\n").as_bytes(), "file `key`: character 17 is not a letter or digit"),
             (format!(" {KEY}").as_bytes(), "file `key`: character 1 is not a letter or digit"),
             (b"sh0rt", "file `key`: has 5 characters"),
             (b"", "file `key`: has 0 characters"),
-            (b"\xff\xfe", "file `key`: is no text"),
-            (long.as_bytes(), "file `key`: is longer than 4096 bytes"),
+            (b"\xff\xfe", "file `key`: is UTF-16, not UTF-8"),
+            (long.as_bytes(), "file `key`: is larger than 4096 bytes"),
         ] {
             fs::write(&path, content).unwrap();
             let error = keys.key(&KeyReference::File("key".into())).unwrap_err();

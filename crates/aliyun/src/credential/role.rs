@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,6 +9,9 @@ use record_callback_http::{AccessKey, CredentialProvider, Lease, Miss, SourceCon
 use super::issued::Issuer;
 use super::sts::Sts;
 use crate::wire::credential::Session;
+
+/// No token is longer: 1 MiB.
+const LONGEST_TOKEN: u64 = 1024 * 1024;
 
 const DEFAULT_SESSION: &str = "record-callback";
 const SESSION_NAME: &str = "ALIBABA_CLOUD_ROLE_SESSION_NAME";
@@ -102,7 +106,10 @@ impl Issuer for AssumeRoleWithOidc {
         let mistake = |what: &str| {
             Error::new(ErrorKind::Unauthenticated, format!("the file of the OIDC token, {path}, {what}"))
         };
-        let token = tokio::fs::read_to_string(path).await;
+        let reading = PathBuf::from(path);
+        let read =
+            tokio::task::spawn_blocking(move || record_callback_durable::read_text(&reading, LONGEST_TOKEN));
+        let token = read.await.map_err(|_| mistake("was not read to its end"))?;
         let token = token.map_err(|error| mistake("cannot be read").with_source(error))?;
         let token = token.trim();
         if token.is_empty() {

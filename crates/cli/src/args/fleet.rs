@@ -168,6 +168,9 @@ pub(crate) struct ImportArguments {
     /// Declare configs unsigned whose key is hidden and not given
     #[arg(long)]
     pub(crate) hidden_is_unsigned: bool,
+    /// Take over what another fleet of this directory owns, too; that one is told
+    #[arg(long)]
+    pub(crate) take_over: bool,
     /// Show what would be taken over, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -1,6 +1,6 @@
 //! `record-callback import`
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use record_callback::fleet::{
     Import, ImportRequest, KeyReference, KeySource, Name, Record, Skipped, Slot, State, StateFile,
@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::args::fleet::ImportArguments;
 use crate::failure::Failure;
+use crate::fleet::siblings::Siblings;
 use crate::fleet::{Fleet, key_files, show};
 use crate::output;
 
@@ -42,13 +43,14 @@ enum How {
 pub(crate) async fn run(arguments: ImportArguments) -> Result<(), Failure> {
     let taken = if arguments.dry_run {
         let fleet = Fleet::load(&arguments.fleet)?;
-        let request = request(&arguments, &fleet)?;
+        let request = request(&arguments, &fleet, &Siblings::of(&fleet)?)?;
         let state = fleet.read_state()?;
         fleet.check_owners(&state).await?;
         import(&fleet.manifest, &fleet.keys, &state, &fleet.clouds, &request).await?
     } else {
         let (fleet, file, state) = Fleet::load_locked(&arguments.fleet)?;
-        let request = request(&arguments, &fleet)?;
+        let siblings = Siblings::of(&fleet)?;
+        let request = request(&arguments, &fleet, &siblings)?;
         if let Some(switch) = &state.switch {
             // What it has begun to create is nobody else's.
             return Err(Failure::Refused {
@@ -59,6 +61,7 @@ pub(crate) async fn run(arguments: ImportArguments) -> Result<(), Failure> {
         fleet.check_owners(&state).await?;
         let taken = import(&fleet.manifest, &fleet.keys, &state, &fleet.clouds, &request).await?;
         if !taken.owned.is_empty() || fleet.is_elsewhere(&state).await? {
+            siblings.take_over(&fleet, taken.owned.iter().map(|(_, owned)| &owned.slot)).await?;
             write(&taken, &fleet, &file, &state)?;
         }
         taken
@@ -74,10 +77,21 @@ pub(crate) async fn run(arguments: ImportArguments) -> Result<(), Failure> {
         written: !arguments.dry_run && !taken.owned.is_empty(),
     };
     output::print(arguments.output.output, &line, text)?;
-    Ok(())
+    let elsewhere = taken.skipped.iter().filter(|skipped| skipped.is_owned_elsewhere).count();
+    if elsewhere == 0 {
+        return Ok(());
+    }
+    let problem =
+        format!("{elsewhere} of the configs belong to another fleet of this directory, and are left to it");
+    let hint = "take them over with --take-over, or leave them out with --provider and --domain".to_owned();
+    Err(Failure::Refused { problem, hint })
 }
 
-fn request(arguments: &ImportArguments, fleet: &Fleet) -> Result<ImportRequest, Failure> {
+fn request(
+    arguments: &ImportArguments,
+    fleet: &Fleet,
+    siblings: &Siblings,
+) -> Result<ImportRequest, Failure> {
     for provider in &arguments.providers {
         if !fleet.manifest.providers().contains(provider) {
             let problem = format!("there is no provider `{provider}`");
@@ -97,6 +111,7 @@ fn request(arguments: &ImportArguments, fleet: &Fleet) -> Result<ImportRequest, 
         key,
         key_directory: arguments.key_directory.clone(),
         hidden_is_unsigned: arguments.hidden_is_unsigned,
+        owned_elsewhere: if arguments.take_over { BTreeMap::new() } else { siblings.owned(fleet) },
     })
 }
 

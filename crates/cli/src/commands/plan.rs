@@ -41,7 +41,7 @@ async fn show_plan(arguments: &PlanArguments) -> Result<Plan, Failure> {
     fleet.check_places(&state).await?;
     let targets = arguments.targets.targets();
     fleet.check_targets(&targets, &state)?;
-    let plan = fleet.plan(&fleet.manifest, &state, &targets, false).await;
+    let plan = fleet.plan(&fleet.manifest, &state, &targets, false).await?;
     let line = PlanLine { plan: &plan, counts: plan.counts(), clean: plan.is_clean() };
     output::print(arguments.output.output, &line, |line| show::plan(line.plan))?;
     if let Some(switch) = &state.switch {

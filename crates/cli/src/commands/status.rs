@@ -128,5 +128,6 @@ fn standing(standing: Option<Standing>) -> &'static str {
         Some(Standing::Updating) => "updating",
         Some(Standing::Current) => "current",
         Some(Standing::Kept) => "kept",
+        Some(Standing::Lost) => "lost",
     }
 }

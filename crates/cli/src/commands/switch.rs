@@ -81,7 +81,7 @@ impl Switching<'_> {
         let mut options = ApplyOptions::new(ReadBack::new(TokioTimer));
         options.keep_source = request.keep_source;
         options.confirmation = confirm::confirmation(self.arguments).await?;
-        let plan = fleet.plan(&prepared.manifest, &state, &targets, !request.keep_source).await;
+        let plan = fleet.plan(&prepared.manifest, &state, &targets, !request.keep_source).await?;
         let shown = if request.keep_source { without_sources(&plan) } else { plan.clone() };
         // A switch that is open already does what can be done.
         if open.is_none() && plan.counts().blocked > 0 {
@@ -116,7 +116,7 @@ impl Switching<'_> {
         let callbacks = open.declared(&fleet.manifest);
         let targets = Targets::Only(callbacks.clone());
         // What earlier switches kept is not of this one.
-        let plan = fleet.plan(&fleet.manifest.edited(&edits), &state, &targets, false).await;
+        let plan = fleet.plan(&fleet.manifest.edited(&edits), &state, &targets, false).await?;
         if !applying::consent(&plan, &self.arguments.applying, self.format())? {
             return Ok(ExitCode::FAILURE);
         }

@@ -10,16 +10,20 @@ use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
 
+/// No key is that long; what is, is another file.
+const LONGEST: u64 = 4 * 1024;
+
 /// Writes each key to its file, relative to `directory`. A file that is there is never written over: it has the key
 /// already, or nothing is written at all.
 pub(crate) fn write(directory: &Path, keys: &BTreeMap<PathBuf, SigningKey>) -> Result<(), Failure> {
     let mut missing = Vec::new();
     for (path, key) in keys {
         let path = directory.join(path);
-        match fs::read_to_string(&path) {
+        match record_callback_durable::read_text(&path, LONGEST) {
             Ok(text) if text.strip_suffix('\n').unwrap_or(&text) == key.expose() => {}
             Ok(_) => return Err(taken(&path)),
             Err(error) if error.kind() == ErrorKind::NotFound => missing.push((path, key)),
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => return Err(taken(&path)),
             Err(error) => return Err(failed(&path, &error)),
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod confirm;
 pub(crate) mod key_files;
 pub(crate) mod progress;
 pub(crate) mod show;
+pub(crate) mod siblings;
 pub(crate) mod watch;
 
 use std::collections::BTreeMap;
@@ -15,17 +16,21 @@ use std::sync::{Mutex, PoisonError};
 
 use record_callback::fleet::{
     Accounts, Clouds, Keys, Manifest, ManifestFile, ManifestFormat, Name, Observed, OtherAccount, Plan,
-    PlanInput, Record, State, StateFile, Targets, plan,
+    PlanInput, Record, State, StateError, StateFile, Targets, plan,
 };
 use record_callback::http::OsEnv;
 use record_callback::{ErrorKind, InvalidConfig, ManifestKeys, ProviderConfig, connect_all};
 use tempfile::NamedTempFile;
 use tokio::sync::OnceCell;
 
+use self::siblings::Siblings;
 use crate::args::fleet::FleetArguments;
 use crate::failure::Failure;
+use crate::shape::{Kind, Shape};
 
 const STATE: &str = "record-callback.state.json";
+/// No manifest is longer: 1 GiB. One of a million callbacks has some 200 MiB.
+const LONGEST: u64 = 1024 * 1024 * 1024;
 /// The manifest whose state is called only that.
 const MANIFEST: &str = "fleet";
 
@@ -54,8 +59,13 @@ impl Fleet {
         let path = arguments.manifest.clone();
         let text = read_manifest(&path)?;
         let format = ManifestFormat::of_path(&path);
-        let mut file = ManifestFile::<ProviderConfig>::parse(&text, format)
-            .map_err(|problems| Failure::Manifest { path: path.clone(), problems })?;
+        let mut file = ManifestFile::<ProviderConfig>::parse(&text, format).map_err(|problems| {
+            let expected = Shape { kind: Kind::Manifest, format };
+            match Shape::of(&text).filter(|shape| *shape != expected) {
+                Some(shape) => misshapen("--manifest", &path, shape, expected),
+                None => Failure::Manifest { path: path.clone(), problems },
+            }
+        })?;
         let directory = directory(&path);
         for config in file.providers.values_mut() {
             config.resolve_paths(directory);
@@ -85,7 +95,7 @@ impl Fleet {
     pub(crate) fn load_locked(arguments: &FleetArguments) -> Result<(Self, StateFile, State), Failure> {
         // What is wrong with the manifest is said before a state is made for it.
         let fleet = Self::load(arguments)?;
-        let (file, state) = StateFile::open(&fleet.state)?;
+        let (file, state) = StateFile::open(&fleet.state).map_err(of_state)?;
         // Whoever had the lock until now may have written the manifest, too.
         let fleet = if fleet.read_again()? == fleet.text { fleet } else { Self::load(arguments)? };
         Ok((fleet, file, state))
@@ -93,7 +103,7 @@ impl Fleet {
 
     /// What is ours, without locking it.
     pub(crate) fn read_state(&self) -> Result<State, Failure> {
-        Ok(StateFile::read(&self.state)?)
+        StateFile::read(&self.state).map_err(of_state)
     }
 
     /// Refuses providers that are other clouds than those the state is about, or whose keys are of other accounts.
@@ -177,12 +187,13 @@ impl Fleet {
         state: &State,
         targets: &Targets,
         drop_kept: bool,
-    ) -> Plan {
+    ) -> Result<Plan, Failure> {
         let observed = self.clouds.observe(PlanInput::slots(manifest, state, targets)).await;
         let keys = &self.keys;
-        let plan = plan(&PlanInput { manifest, keys, observed: &observed, state, targets, drop_kept });
+        let mut plan = plan(&PlanInput { manifest, keys, observed: &observed, state, targets, drop_kept });
         *self.observed.lock().unwrap_or_else(PoisonError::into_inner) = observed;
-        plan
+        Siblings::block(self, state, &mut plan)?;
+        Ok(plan)
     }
 
     /// Refuses names that are neither declared nor owned.
@@ -251,8 +262,33 @@ fn directory(path: &Path) -> &Path {
 }
 
 fn read_manifest(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| {
+    record_callback_durable::read_text(path, LONGEST).map_err(|error| {
         let problem = format!("{}: {error}", path.display());
         InvalidConfig::new("--manifest", problem, "a fleet's manifest, TOML or JSON").into()
     })
+}
+
+/// Says what the file is instead, if that shows.
+fn of_state(error: StateError) -> Failure {
+    if let StateError::Malformed { path, .. } = &error
+        && let Ok(text) = record_callback_durable::read_text(path, LONGEST)
+        && let Some(shape) = Shape::of(&text)
+        && shape.kind != Kind::State
+    {
+        return misshapen("--state", path, shape, Shape { kind: Kind::State, format: ManifestFormat::Json });
+    }
+    error.into()
+}
+
+/// The failure for a file that is something else.
+fn misshapen(argument: &'static str, path: &Path, shape: Shape, expected: Shape) -> Failure {
+    let rule = match (expected.kind, expected.format) {
+        (kind, ManifestFormat::Json) if shape.kind == kind => "JSON, because its name ends in `.json`",
+        (kind, ManifestFormat::Toml) if shape.kind == kind => {
+            "TOML, because its name does not end in `.json`"
+        }
+        (Kind::State, _) => "a fleet's state",
+        _ => "a fleet's manifest, TOML or JSON",
+    };
+    InvalidConfig::new(argument, format!("{}: is {shape}, not {expected}", path.display()), rule).into()
 }

@@ -240,6 +240,7 @@ fn retired(text: &mut String, label: &str, retirement: &Retirement) {
         (End::Forget, Some(Left::NotWritten)) => {
             format!(": not what an interrupted run was to write there ({}); it stays there", fields())
         }
+        (End::Forget, Some(Left::TakenOver)) => ": another manifest took it over; it stays there".to_owned(),
         (End::Forget, Some(Left::Renamed { to })) => format!(": it is {to}"),
     };
     let verb = if *end == End::Delete { "delete" } else { "forget" };

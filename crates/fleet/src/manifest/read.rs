@@ -55,7 +55,10 @@ pub struct ManifestFile<P> {
 
 impl<P: DeserializeOwned> ManifestFile<P> {
     /// Reads a manifest, or says everything that is wrong with it.
+    ///
+    /// A byte order mark before it is skipped, as it is before every file.
     pub fn parse(text: &str, format: ManifestFormat) -> Result<Self, ManifestProblems> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut reader = Reader { problems: Problems::new(text), manifest: Manifest::default() };
         let providers = tree::parse(text, format, &mut reader.problems).map(|root| reader.file(&root));
         reader.problems.finish()?;

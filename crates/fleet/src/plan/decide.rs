@@ -228,6 +228,9 @@ impl Planner<'_> {
                     let (fields, unseen) = compare(stored, &effective, &written, ours.config);
                     (if fields.is_empty() { Write::Nothing } else { Write::Update }, fields, unseen)
                 }
+                Some(Ours { config: OwnedConfig { standing: Standing::Lost, .. }, .. }) => {
+                    return Blocked::by(Some(slot), LOST, TAKE_BACK);
+                }
                 Some(_) => {
                     let reason = "a run that was interrupted began to create this config, and what is there now is not \
                                   what it was to write: it may not be ours";
@@ -291,9 +294,12 @@ impl Planner<'_> {
     /// Whether what is in an owned slot may be written over. Of a create that may not have happened, only what it was to
     /// write may; else the callback is declared there, and what others changed of it is written again.
     fn is_ours(&self, owned: &OwnedConfig, stored: &StoredCallback) -> bool {
-        !owned.is_replaced_by(stored)
-            && (owned.standing != Standing::Creating
-                || owned.changed(&self.input.state.salt, stored).is_empty())
+        match owned.standing {
+            _ if owned.is_replaced_by(stored) => false,
+            Standing::Lost => false,
+            Standing::Creating => owned.changed(&self.input.state.salt, stored).is_empty(),
+            Standing::Updating | Standing::Current | Standing::Kept => true,
+        }
     }
 
     /// The same domain and app on other providers of the same vendor.
@@ -341,6 +347,8 @@ impl Planner<'_> {
     }
 }
 
+const LOST: &str = "it is lost to another fleet, which took it over";
+const TAKE_BACK: &str = "drop it from this manifest, or take it back with `import --take-over`";
 const TAKE_OVER: &str = "take it over with `import`, or delete it";
 
 /// Whether our note of a config that is as wanted says so too. One that does not has to be corrected: what it says
@@ -369,7 +377,7 @@ fn compare(
         Standing::Current | Standing::Kept => owned.written.key == written.key,
         // What is shown was written together with the key; but who else may have written it?
         Standing::Creating => owned.written.key.is_none() && written.key.is_none(),
-        Standing::Updating => false,
+        Standing::Updating | Standing::Lost => false,
     };
     let fields = differences.into_iter().filter_map(|difference| {
         let Difference { field, stored, wanted, kind } = difference;

@@ -122,6 +122,7 @@ impl OwnedConfig {
     /// delete and a create, and what others wrote is theirs.
     pub(crate) fn abandoned(&self, stored: &StoredCallback, changed: &[Field]) -> Option<Left> {
         match self.standing {
+            Standing::Lost => Some(Left::TakenOver),
             _ if self.is_replaced_by(stored) => Some(Left::Replaced),
             _ if changed.is_empty() || self.is_proven_by_id(stored) => None,
             Standing::Creating => Some(Left::NotWritten),

@@ -220,6 +220,7 @@ fn ended(retirement: &Retirement) -> String {
         Some(Left::Replaced) => " (replaced)".to_owned(),
         Some(Left::Changed) => format!(" (others changed {})", fields.join(", ")),
         Some(Left::NotWritten) => format!(" (not written: {})", fields.join(", ")),
+        Some(Left::TakenOver) => " (taken over)".to_owned(),
         Some(Left::Renamed { to }) => format!(" (is {to})"),
     };
     format!(", {verb} {slot}{left}")

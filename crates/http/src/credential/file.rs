@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
-use std::fs::{File, Metadata};
-use std::io::{ErrorKind as IoErrorKind, Read};
+use std::fs::Metadata;
+use std::io::ErrorKind as IoErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -89,18 +89,7 @@ fn expectation(error: &serde_json::Error) -> String {
 }
 
 fn read(path: &Path) -> std::io::Result<(String, Metadata)> {
-    // Looked at before it is opened: opening a pipe waits for who writes to it.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::new(IoErrorKind::InvalidInput, "is no regular file"));
-    }
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    let mut text = String::new();
-    file.take(LONGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST {
-        return Err(std::io::Error::new(IoErrorKind::FileTooLarge, "is larger than 1 MiB"));
-    }
-    Ok((text, metadata))
+    Ok((record_callback_durable::read_text(path, LONGEST)?, std::fs::metadata(path)?))
 }
 
 /// Whether everybody on this machine can read the file.

@@ -178,3 +178,17 @@ async fn policy_without_limits_is_no_panic() {
     let retry = quick().attempts(u32::MAX).attempt_timeout(Duration::MAX).deadline(Duration::MAX);
     assert_eq!(Caller::to(&server, retry).call(Safety::Repeatable).await.unwrap(), "done");
 }
+
+/// Whoever reads these has no time for anything else.
+#[tokio::test(flavor = "multi_thread")]
+async fn endless_interim_answers_end_with_the_deadline() {
+    let hint = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    let flood =
+        || Step::Flood { head: "HTTP/1.1 100 Continue\r\n\r\n", piece: hint.repeat(4096).into_bytes() };
+    let server = Server::start((0..9).map(|_| flood())).await;
+    let retry = quick().attempts(9).attempt_timeout(SECOND / 2).deadline(2 * SECOND);
+    let begin = Instant::now();
+    let error = Caller::to(&server, retry).call(Safety::Repeatable).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(begin.elapsed() < 4 * SECOND, "{:?}", begin.elapsed());
+}
