@@ -1,6 +1,6 @@
-//! Carrying out a plan: consent, progress, interruption, and what is said at the end.
+//! Carrying out a plan: progress, interruption, and what is said at the end.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,36 +14,6 @@ use crate::args::Format;
 use crate::args::fleet::ApplyingArguments;
 use crate::failure::Failure;
 use crate::{output, stop};
-
-/// Shows `plan` and gets leave to carry it out; `false` if that is refused. There is nothing to ask where it changes
-/// nothing.
-///
-/// With JSON stdout is for the report, and the plan is shown only to whom is asked.
-pub(crate) fn consent(plan: &Plan, applying: &ApplyingArguments, format: Format) -> Result<bool, Failure> {
-    let must_ask = plan.counts().changes() > 0 && !applying.yes;
-    match format {
-        Format::Text => output::print(format, plan, show::plan)?,
-        Format::Json if must_ask => write!(anstream::stderr(), "{}", show::plan(plan))?,
-        Format::Json => {}
-    }
-    if !must_ask {
-        return Ok(true);
-    }
-    if !io::stdin().is_terminal() {
-        let problem =
-            "nobody can be asked whether to apply these changes: stdin is not a terminal".to_owned();
-        let hint = "give `--yes` to apply them without being asked".to_owned();
-        return Err(Failure::Misused { problem, hint });
-    }
-    write!(io::stderr(), "Apply these changes? [y/N] ")?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    let agreed = ["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes));
-    if !agreed {
-        writeln!(io::stderr(), "Nothing was changed.")?;
-    }
-    Ok(agreed)
-}
 
 /// Carries out `plan`, showing how it goes. The first signal to stop lets it finish what is under way, the second ends
 /// the process.

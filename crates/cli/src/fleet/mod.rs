@@ -2,6 +2,7 @@
 
 pub(crate) mod applying;
 pub(crate) mod confirm;
+pub(crate) mod consent;
 pub(crate) mod key_files;
 pub(crate) mod progress;
 pub(crate) mod show;
@@ -13,8 +14,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use record_callback::fleet::{
-    Clouds, Keys, Manifest, ManifestFile, ManifestFormat, Name, Plan, PlanInput, Record, State, StateFile,
-    Targets, plan,
+    Clouds, Keys, Manifest, ManifestFile, ManifestFormat, Name, Plan, PlanInput, Record, SavedPlan, State,
+    StateFile, Targets, plan, plan_destruction,
 };
 use record_callback::http::OsEnv;
 use record_callback::{InvalidConfig, ManifestKeys, ProviderConfig, connect_all};
@@ -26,6 +27,24 @@ use crate::failure::Failure;
 const STATE: &str = "record-callback.state.json";
 /// The manifest whose state is called only that.
 const MANIFEST: &str = "fleet";
+
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// That the clouds are as declared.
+    Apply,
+    /// That nothing of ours is in the clouds.
+    Destroy,
+}
+
+impl Purpose {
+    fn plan(self, input: &PlanInput<'_>) -> Plan {
+        match self {
+            Self::Apply => plan(input),
+            Self::Destroy => plan_destruction(input),
+        }
+    }
+}
 
 /// A fleet as its manifest declares it, connected.
 #[derive(Debug)]
@@ -111,6 +130,55 @@ impl Fleet {
         let observed = &self.clouds.observe(PlanInput::slots(manifest, state, targets)).await;
         let keys = &self.keys;
         plan(&PlanInput { manifest, keys, observed, state, targets, drop_kept })
+    }
+
+    /// The plan of the fleet's own manifest.
+    pub(crate) async fn plan_for(&self, purpose: Purpose, state: &State, targets: &Targets) -> Plan {
+        self.with_input(state, targets, |input| purpose.plan(input)).await
+    }
+
+    /// The same, and what to save of it.
+    pub(crate) async fn plan_to_save(
+        &self,
+        purpose: Purpose,
+        state: &State,
+        targets: &Targets,
+    ) -> Result<(Plan, SavedPlan), Failure> {
+        let made = |input: &PlanInput<'_>| {
+            let plan = purpose.plan(input);
+            let saved = SavedPlan::new(&plan, input, &self.text, purpose == Purpose::Destroy)?;
+            Ok((plan, saved))
+        };
+        self.with_input(state, targets, made).await
+    }
+
+    /// The plan that was saved, if everything is as it was then.
+    pub(crate) async fn plan_again(&self, saved: &SavedPlan, state: &State) -> Result<Plan, Failure> {
+        let purpose = if saved.destroys() { Purpose::Destroy } else { Purpose::Apply };
+        let made = |input: &PlanInput<'_>| {
+            let plan = purpose.plan(input);
+            let changed = saved.outdated_by(&plan, input, &self.text)?;
+            Ok::<_, Failure>((plan, changed))
+        };
+        let (plan, changed) = self.with_input(state, &saved.targets(), made).await?;
+        if changed.is_empty() {
+            return Ok(plan);
+        }
+        Err(Failure::Refused {
+            problem: format!("since the plan was saved, {} changed: nothing was done", changed.join(", ")),
+            hint: "make the plan again with `plan --out`, and look at it".to_owned(),
+        })
+    }
+
+    async fn with_input<T>(
+        &self,
+        state: &State,
+        targets: &Targets,
+        make: impl FnOnce(&PlanInput<'_>) -> T,
+    ) -> T {
+        let Self { manifest, keys, clouds, .. } = self;
+        let observed = &clouds.observe(PlanInput::slots(manifest, state, targets)).await;
+        make(&PlanInput { manifest, keys, observed, state, targets, drop_kept: false })
     }
 
     /// Refuses names that are neither declared nor owned.
