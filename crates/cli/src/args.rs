@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use record_callback::{AppSelector, DomainName, EventKind, Fidelity};
 
 use self::fleet::{
-    ApplyArguments, DestroyArguments, DriftArguments, ImportArguments, PlanArguments, StatusArguments, SwitchArguments,
+    ApplyArguments, DestroyArguments, DriftArguments, ImportArguments, PlanArguments, StatusArguments,
+    SwitchArguments,
 };
 
 /// Recording callbacks of Aliyun Live and Huawei Cloud Live through one model

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::{StreamExt, stream};
 use record_callback_core::{
-    CallbackKey, Capabilities, DomainName, Error, ErrorKind, RecordCallbackProvider, StoredCallback, StoredKey,
-    Vendor,
+    CallbackKey, Capabilities, DomainName, Error, ErrorKind, RecordCallbackProvider, StoredCallback,
+    StoredKey, Vendor,
 };
 
 use crate::name::Name;

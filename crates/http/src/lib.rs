@@ -24,6 +24,7 @@ mod quota;
 mod retry;
 mod settle;
 mod transport;
+mod turns;
 
 pub use credential::{
     AccessKey, CredentialChain, CredentialFile, CredentialProvider, CredentialSource, EnvCredentials, Ini,
@@ -39,6 +40,7 @@ pub use quota::{Quota, Quotas};
 pub use retry::RetryPolicy;
 pub use settle::{Seen, confirm_dropped, create_settled, delete_settled, read_settled};
 pub use transport::{Answer, Failure, MAX_BODY, Secrets, Signed, sensitive};
+pub use turns::Turns;
 
 pub use bytes::Bytes as Body;
 pub use reqwest::{Method, Request, StatusCode, Url, header};

@@ -24,6 +24,7 @@ mod drift;
 mod import;
 mod manifest;
 mod plan;
+mod removal;
 mod status;
 mod switch;
 

@@ -34,7 +34,10 @@ pub(crate) async fn run(arguments: DestroyArguments) -> Result<ExitCode, Failure
     let declared = fleet.manifest.callbacks().keys().filter(|name| targets.contains(name)).count();
     if declared > 0 {
         let callbacks = show::callbacks(declared);
-        writeln!(io::stderr(), "note: the manifest still declares {callbacks}: `apply` would create them again")?;
+        writeln!(
+            io::stderr(),
+            "note: the manifest still declares {callbacks}: `apply` would create them again"
+        )?;
     }
     applying::conclude(&file, ledger, report, "run the same command again, it goes on from here", format)
 }

@@ -5,7 +5,12 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use record_callback::fleet::{ApplyOptions, Ledger, Outcome, Plan, Report, StateFile, Stop, Tally, apply};
+use async_trait::async_trait;
+use record_callback::fleet::{
+    ApplyOptions, Gate, Ledger, Outcome, Plan, Report, StateFile, Stop, Tally, Writing, apply,
+};
+use record_callback::http::Turns;
+use record_callback::{Applied, Error};
 use serde::Serialize;
 
 use super::progress::Shown;
@@ -31,21 +36,39 @@ pub(crate) async fn carry_out(
     }
     let (stopper, stop) = Stop::pair();
     options.stop = stop;
+    let turns = Arc::new(Turns::default());
+    options.gate = Some(Arc::new(QuotaGate(Arc::clone(&turns))));
     options.max_failures = applying.max_failures.map(NonZeroUsize::get);
     let counts = plan.counts();
     let shown = Arc::new(Shown::begin(counts.changes() + counts.blocked));
     let listening = tokio::spawn({
-        let shown = Arc::clone(&shown);
+        let (shown, turns) = (Arc::clone(&shown), Arc::clone(&turns));
         async move {
             signals.wait().await;
             shown.tell("Interrupted: what is under way will be finished; once more ends it at once.");
             stopper.stop();
+            turns.close();
         }
     });
-    let report = Box::pin(apply(plan, &fleet.clouds, ledger, &options, &*shown)).await;
+    let applied = Box::pin(apply(plan, &fleet.clouds, ledger, &options, &*shown));
+    let report = tokio::select! {
+        report = applied => report,
+        never = shown.tell_waiting(&turns) => match never {},
+    };
     listening.abort();
     shown.end();
     Ok(report)
+}
+
+/// Lets no write begin that still waits for its turn in a quota when it is to stop.
+#[derive(Debug)]
+struct QuotaGate(Arc<Turns>);
+
+#[async_trait]
+impl Gate for QuotaGate {
+    async fn pass(&self, write: Writing<'_>) -> Option<Result<Option<Applied>, Error>> {
+        self.0.admit(write).await
+    }
 }
 
 #[derive(Serialize)]

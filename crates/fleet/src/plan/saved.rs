@@ -84,7 +84,13 @@ impl SavedPlan {
         Self::salted(Salt::random()?, plan, input, text, destroys)
     }
 
-    fn salted(salt: Salt, plan: &Plan, input: &PlanInput<'_>, text: &str, destroys: bool) -> io::Result<Self> {
+    fn salted(
+        salt: Salt,
+        plan: &Plan,
+        input: &PlanInput<'_>,
+        text: &str,
+        destroys: bool,
+    ) -> io::Result<Self> {
         let mut slots: BTreeMap<Name, BTreeSet<Slot>> = BTreeMap::new();
         for slot in PlanInput::slots(input.manifest, input.state, input.targets) {
             slots.entry(slot.provider.clone()).or_default().insert(slot);
@@ -149,7 +155,11 @@ impl SavedPlan {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), SavedPlanError> {
-        self.try_write(path).map_err(|source| SavedPlanError::Io { path: path.to_owned(), what: "written", source })
+        self.try_write(path).map_err(|source| SavedPlanError::Io {
+            path: path.to_owned(),
+            what: "written",
+            source,
+        })
     }
 
     fn try_write(&self, path: &Path) -> io::Result<()> {
@@ -168,8 +178,11 @@ impl SavedPlan {
     /// # Errors
     /// When the file cannot be read, is of another version, or is no saved plan.
     pub fn read(path: &Path) -> Result<Self, SavedPlanError> {
-        let text = read(path)
-            .map_err(|source| SavedPlanError::Io { path: path.to_owned(), what: "read", source })?;
+        let text = read(path).map_err(|source| SavedPlanError::Io {
+            path: path.to_owned(),
+            what: "read",
+            source,
+        })?;
         let malformed = || SavedPlanError::Malformed { path: path.to_owned() };
         match serde_json::from_slice(&text) {
             Ok(Version { version }) if version != u64::from(VERSION) => {
