@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+use record_callback_mock::AliyunConfig;
 use record_callback_tests::{FleetClouds, PlacedConfig, shown};
 
 const SIGKILL: i32 = 9;
@@ -137,6 +138,66 @@ async fn apply_goes_on_wherever_it_died() {
         end,
     };
     println!("apply died at {} moments", scenario.dies_everywhere().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destruction_goes_on_wherever_it_died() {
+    let before = [
+        callback("one", "ali", "\"one.example.com\"", "http://cb.example.com/1"),
+        callback("two", "hw", "\"push.example.com\"", "http://cb.example.com/2"),
+        callback("three", "hw", "\"other.example.com\"", "http://cb.example.com/3"),
+    ]
+    .concat();
+    let scenario = Scenario {
+        before,
+        after: String::new(),
+        dies: &["destroy", "--yes", "--max-deletes", "9", "--parallel", "1"],
+        goes_on: &["destroy", "--yes", "--max-deletes", "9"],
+        always: Vec::new(),
+        end: Vec::new(),
+    };
+    println!("destroy died at {} moments", scenario.dies_everywhere().await);
+}
+
+/// Somebody writes their own URL into everything that Aliyun has; these are their configs.
+fn meddle(clouds: &FleetClouds) -> Vec<PlacedConfig> {
+    for config in clouds.aliyun.configs() {
+        let notify_url = format!("http://theirs.example.com/{}", config.domain_name);
+        clouds.aliyun.put_config(AliyunConfig { notify_url, ..config });
+    }
+    clouds.configs().into_iter().filter(|config| config.provider == "ali").collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_change_when_it_died_is_left_to_them() {
+    let moves =
+        |provider| callback("moves", provider, "\"moves.example.com\"", "http://cb.example.com/moves");
+    let gone = callback("gone", "ali", "\"gone.example.com\"", "http://cb.example.com/gone");
+    let apply = ["apply", "--yes", "--max-deletes", "9", "--parallel", "1"];
+    let (mut moments, mut left) = (0, 0);
+    for moment in 1..MOST {
+        let clouds = FleetClouds::start().await;
+        clouds.declare(&[gone.clone(), moves("ali")].concat());
+        clouds.done(&["apply", "--yes"]);
+        clouds.declare(&moves("hw"));
+        let died = clouds.run(&apply, &dies_at(moment));
+        let theirs = meddle(&clouds);
+        let output = clouds.run(&apply, &[]);
+        assert!(output.status.success(), "moment {moment}: {}", shown(&output));
+        let mut end = theirs.clone();
+        end.push(PlacedConfig::new("hw", "moves.example.com", "http://cb.example.com/moves"));
+        end.sort();
+        assert_eq!(clouds.configs(), end, "moment {moment}");
+        let plan = clouds.run(&["plan", "--detailed-exitcode"], &[]);
+        assert!(plan.status.success(), "moment {moment}: {}", shown(&plan));
+        left += theirs.len();
+        if died.status.signal() != Some(SIGKILL) {
+            moments = moment - 1;
+            break;
+        }
+    }
+    println!("apply died at {moments} moments, and {left} configs were left to others");
+    assert!(moments > 10 && left > 10, "{moments} {left}");
 }
 
 /// A callback with a domain on each cloud.

@@ -41,8 +41,12 @@ async fn ten_thousand_changes_take_the_quota_of_writes_and_no_call_is_throttled(
     let updated = time_to_apply(&mut fleet, &cloud).await;
     fleet.declare(manifest(0, Some("md5"), "none"));
     let deleted = time_to_apply(&mut fleet, &cloud).await;
+    // Each is read once more before it is deleted: two reads for each, of which the cloud takes 50 a second.
+    let limit_of_deletes = Duration::from_secs(1) * u32::try_from(CALLBACKS).expect("few") * 2 / 50;
+    let limit_of_deletes = limit_of_deletes.mul_f64(1.02) + ROUND_TRIP;
     println!("ideal {ideal:?}, created in {created:?}, updated in {updated:?}, deleted in {deleted:?}");
-    assert!(created <= limit && updated <= limit && deleted <= limit, "{created:?} {updated:?} {deleted:?}");
+    assert!(created <= limit && updated <= limit, "{created:?} {updated:?}");
+    assert!(deleted <= limit_of_deletes, "{deleted:?}");
     assert_eq!((cloud.calls().writes, cloud.calls().throttled), (3 * CALLBACKS, 0));
 }
 

@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use record_callback::{AppSelector, DomainName, EventKind, Fidelity};
 
 use self::fleet::{
-    ApplyArguments, DriftArguments, ImportArguments, PlanArguments, StatusArguments, SwitchArguments,
+    ApplyArguments, DestroyArguments, DriftArguments, ImportArguments, PlanArguments, StatusArguments,
+    SwitchArguments,
 };
 
 /// Recording callbacks of Aliyun Live and Huawei Cloud Live through one model
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Plan(PlanArguments),
     /// Do it: within quota, read back, safe to interrupt and to run again
     Apply(ApplyArguments),
+    /// Delete everything that is ours, whether it is declared or not
+    Destroy(DestroyArguments),
     /// Show what somebody else changed since it was applied; exits with 2 if anything was
     Drift(DriftArguments),
     /// Move callbacks to another provider: the new config is there before the old one goes

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use record_callback::fleet::{ManifestProblem, ManifestProblems, StateError, SwitchRefusal};
+use record_callback::fleet::{ManifestProblem, ManifestProblems, SavedPlanError, StateError, SwitchRefusal};
 use record_callback::receiver::{InboxError, SinkError};
 use record_callback::{Error, ErrorKind, InvalidConfig};
 
@@ -70,6 +70,12 @@ impl From<SinkError> for Failure {
 
 impl From<StateError> for Failure {
     fn from(error: StateError) -> Self {
+        Self::Store(Box::new(error))
+    }
+}
+
+impl From<SavedPlanError> for Failure {
+    fn from(error: SavedPlanError) -> Self {
         Self::Store(Box::new(error))
     }
 }

@@ -42,6 +42,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Delete(command) => commands::delete::run(command).await?,
         Command::Plan(command) => return commands::plan::run(command).await,
         Command::Apply(command) => return commands::apply::run(command).await,
+        Command::Destroy(command) => return commands::destroy::run(command).await,
         Command::Drift(command) => return commands::drift::run(command).await,
         Command::Switch(command) => return commands::switch::run(command).await,
         Command::Import(command) => commands::import::run(command).await?,

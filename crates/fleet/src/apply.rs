@@ -9,7 +9,8 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use record_callback_core::{Error, ErrorKind, Field, ReadBack};
+use futures_util::future::BoxFuture;
+use record_callback_core::{Applied, Error, ErrorKind, Field, ReadBack};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use tokio::sync::watch;
@@ -33,13 +34,32 @@ pub struct ApplyOptions {
     pub confirmation: Option<Arc<dyn Confirmation>>,
     /// Tells when to begin nothing more.
     pub stop: Stop,
+    /// Every write goes through it. Without one a write that waits for its turn in a quota counts as begun.
+    pub gate: Option<Arc<dyn Gate>>,
 }
 
 impl ApplyOptions {
     /// All defaults, waiting as `read_back` says.
     pub fn new(read_back: ReadBack) -> Self {
-        Self { read_back, max_failures: None, keep_source: false, confirmation: None, stop: Stop::never() }
+        Self {
+            read_back,
+            max_failures: None,
+            keep_source: false,
+            confirmation: None,
+            stop: Stop::never(),
+            gate: None,
+        }
     }
+}
+
+/// A write under way, and what it answers; nothing where it was a delete.
+pub type Writing<'a> = BoxFuture<'a, Result<Option<Applied>, Error>>;
+
+/// Lets writes begin, or not any more.
+#[async_trait]
+pub trait Gate: fmt::Debug + Send + Sync {
+    /// Carries `write` out; `None` if certainly nothing of it was.
+    async fn pass(&self, write: Writing<'_>) -> Option<Result<Option<Applied>, Error>>;
 }
 
 /// Says whether a callback works in its new place.

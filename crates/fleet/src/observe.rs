@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::{StreamExt, stream};
 use record_callback_core::{
-    CallbackKey, Capabilities, DomainName, Error, ErrorKind, RecordCallbackProvider, StoredCallback, Vendor,
+    CallbackKey, Capabilities, DomainName, Error, ErrorKind, RecordCallbackProvider, StoredCallback,
+    StoredKey, Vendor,
 };
 
 use crate::name::Name;
@@ -240,6 +241,25 @@ impl Observed {
             Ok(place) => view.found.get(place).map_or(Sight::Nothing, Sight::Config),
             Err(_) => Sight::Nothing,
         }
+    }
+
+    /// What is in `slot`, with its secrets, to be compared by a digest and never shown.
+    pub(crate) fn comparable(&self, slot: &Slot) -> String {
+        let shown = match self.sight(slot) {
+            Sight::Nothing => "nothing".to_owned(),
+            Sight::UnknownProvider => "unknown".to_owned(),
+            Sight::Unreadable(error) => format!("unreadable: {}", error.kind()),
+            Sight::Config(stored) => {
+                let key = match &stored.signing.key {
+                    StoredKey::Known(key) => key.expose(),
+                    StoredKey::Hidden => "hidden",
+                    StoredKey::NotSet => "none",
+                };
+                let StoredCallback { id, notify_url, on_demand_url, events, signing, .. } = stored;
+                format!("{id:?} {notify_url:?} {on_demand_url:?} {events} {:?} {key}", signing.scheme)
+            }
+        };
+        format!("{slot}: {shown}")
     }
 
     pub(crate) fn view(&self, provider: &Name) -> Option<&View> {

@@ -1,8 +1,10 @@
 //! What has to be done for the clouds to be as declared: a pure function of manifest, sight and state.
 
 mod decide;
+mod deletions;
 mod holders;
 mod retire;
+mod saved;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,6 +13,8 @@ use record_callback_core::{ConfigId, Deviation, Field, InvalidConfig, RecordCall
 use serde::Serialize;
 
 pub use decide::{PlanInput, plan, plan_destruction};
+pub use deletions::Deletions;
+pub use saved::{SavedPlan, SavedPlanError};
 
 use crate::manifest::Wanted;
 use crate::name::Name;

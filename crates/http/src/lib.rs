@@ -25,6 +25,7 @@ mod retry;
 mod settle;
 mod spellings;
 mod transport;
+mod turns;
 
 pub use credential::{
     AccessKey, CredentialChain, CredentialFile, CredentialProvider, CredentialSource, EnvCredentials, Ini,
@@ -41,6 +42,7 @@ pub use retry::RetryPolicy;
 pub use settle::{Seen, confirm_dropped, create_settled, delete_settled, read_settled};
 pub use spellings::Spellings;
 pub use transport::{Answer, Failure, MAX_BODY, Secrets, Signed, sensitive};
+pub use turns::Turns;
 
 pub use bytes::Bytes as Body;
 pub use reqwest::{Method, Request, StatusCode, Url, header};

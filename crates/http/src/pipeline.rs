@@ -15,6 +15,7 @@ use crate::network::Network;
 use crate::quota::Quotas;
 use crate::retry::{RetryPolicy, after, is_transient};
 use crate::transport::{self, Answer, Client, Secrets, Signed};
+use crate::turns;
 
 /// The headers vendors send the request id in, in success as in failure.
 const REQUEST_ID: [&str; 2] = ["x-acs-request-id", "x-request-id"];
@@ -206,6 +207,9 @@ impl Pipeline {
                 Err(failed) => failed,
             };
             maybe_applied |= error.maybe_applied();
+            if maybe_applied {
+                turns::commit(None);
+            }
             let error = error.with_maybe_applied_if(maybe_applied);
             let may_repeat = call.safety == Safety::Repeatable || !error.maybe_applied();
             if let Some(ahead) = ahead.filter(|_| self.trusts_dates && (call.time_refused)(&error)) {
@@ -262,8 +266,8 @@ impl Pipeline {
     {
         let late =
             |what: &str| Error::new(ErrorKind::Timeout, format!("the deadline was over before {what}"));
-        let turn = timeout_at(deadline, self.quotas.turn(call.quota)).await;
-        turn.map_err(|_| late("the call's turn in the quota"))?;
+        let turn = timeout_at(deadline, turns::wait(self.quotas.turn(call.quota))).await;
+        turn.map_err(|_| late("the call's turn in the quota"))??;
         let ahead = self.ahead.load(Ordering::Relaxed);
         // Getting a token is a call of its own.
         let signed = timeout_at(deadline, sign()).await;
@@ -277,6 +281,7 @@ impl Pipeline {
         deadline: Instant,
         classify: impl Fn(&Answer) -> Result<T>,
     ) -> Result<T, Failed> {
+        turns::commit(Some(request.request.method()));
         let sent = Instant::now();
         let until = deadline.min(self.retry.attempt_until());
         let answer = timeout_at(until, transport::exchange(&self.client, request)).await;

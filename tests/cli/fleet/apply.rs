@@ -10,7 +10,7 @@ use super::{Fleet, MATCHES, TRAINING, eventually};
 use crate::program::{PATIENCE, assert_has, wait};
 
 /// `count` callbacks on Huawei Cloud.
-fn many(count: usize) -> String {
+pub(super) fn many(count: usize) -> String {
     (0..count).fold(String::new(), |mut text, number| {
         writeln!(
             text,
@@ -151,7 +151,7 @@ fn only_one_process_applies_at_a_time() {
 impl Fleet {
     /// The callbacks of [`many`] that are noted, and each of them is there.
     #[track_caller]
-    fn noted_and_there(&self) -> Vec<String> {
+    pub(super) fn noted_and_there(&self) -> Vec<String> {
         let (_, state) = self.hold();
         let noted: Vec<String> = state.entries.keys().map(|name| name.as_str().to_owned()).collect();
         let there = self.clouds.configs();
@@ -228,11 +228,17 @@ fn the_second_signal_ends_it_at_once() {
 }
 
 /// What `script` shows of a run on a terminal of its own where somebody types `answer`.
-fn answered(fleet: &Fleet, answer: &str) -> (Option<i32>, String) {
-    let command = fleet.program.command(&["apply"]);
+pub(super) fn answered(fleet: &Fleet, arguments: &[&str], answer: &str) -> (Option<i32>, String) {
+    let command = fleet.program.command(arguments);
     let program = command.get_program().to_str().expect("UTF-8");
     let mut script = Command::new("script");
-    script.args(["--quiet", "--return", "--command", &format!("'{program}' apply"), "/dev/null"]);
+    script.args([
+        "--quiet",
+        "--return",
+        "--command",
+        &format!("'{program}' {}", arguments.join(" ")),
+        "/dev/null",
+    ]);
     script
         .env_clear()
         .env("TERM", "xterm")
@@ -251,14 +257,14 @@ fn answered(fleet: &Fleet, answer: &str) -> (Option<i32>, String) {
 fn somebody_at_a_terminal_is_asked() {
     let fleet = Fleet::of(MATCHES);
     for answer in ["n\n", "\n", "what?\n"] {
-        let (code, shown) = answered(&fleet, answer);
+        let (code, shown) = answered(&fleet, &["apply"], answer);
         assert_eq!(code, Some(1), "{shown}");
         assert_has(&shown, &["Apply these changes? [y/N] ", "Nothing was changed."]);
         // With colours.
         assert_has(&shown, &["\u{1b}[32m  + create \u{1b}[0m \u{1b}[1mmatches\u{1b}[0m"]);
         assert!(fleet.clouds.configs().is_empty());
     }
-    let (code, shown) = answered(&fleet, "Yes\n");
+    let (code, shown) = answered(&fleet, &["apply"], "Yes\n");
     assert_eq!(code, Some(0), "{shown}");
     assert_has(&shown, &["Applied: 1 created,"]);
     assert_eq!(fleet.clouds.configs().len(), 1);

@@ -25,6 +25,7 @@ mod drift;
 mod import;
 mod manifest;
 mod plan;
+mod removal;
 mod status;
 mod switch;
 

@@ -53,6 +53,12 @@ pub(crate) struct PlanArguments {
     /// Exit with 0 if nothing is to be done, 2 if something is, 1 on errors and blocked callbacks
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
+    /// Show what `destroy` would do
+    #[arg(long)]
+    pub(crate) destroy: bool,
+    /// Save the plan here, for `apply FILE` to carry out exactly this
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }
@@ -63,6 +69,10 @@ pub(crate) struct ApplyingArguments {
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Delete at most so many configs with nothing in their place. Without this, more than one and more than 10 % of
+    /// what is ours, or the last of a provider, is asked for on a terminal and refused elsewhere, also with --yes
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) max_deletes: Option<usize>,
     /// Begin nothing more after so many failures
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_failures: Option<NonZeroUsize>,
@@ -70,6 +80,21 @@ pub(crate) struct ApplyingArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArguments {
+    /// A plan that `plan --out` saved: it is done as it was shown, or refused if anything changed since
+    #[arg(value_name = "FILE", conflicts_with = "targets")]
+    pub(crate) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) fleet: FleetArguments,
+    #[command(flatten)]
+    pub(crate) targets: TargetArguments,
+    #[command(flatten)]
+    pub(crate) applying: ApplyingArguments,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DestroyArguments {
     #[command(flatten)]
     pub(crate) fleet: FleetArguments,
     #[command(flatten)]

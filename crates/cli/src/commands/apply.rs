@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use record_callback::ReadBack;
-use record_callback::fleet::{ApplyOptions, Fate, Ledger, Report};
+use record_callback::fleet::{ApplyOptions, Fate, Ledger, Report, SavedPlan};
 use record_callback::http::TokioTimer;
 
 use crate::args::fleet::ApplyArguments;
 use crate::failure::Failure;
-use crate::fleet::{Fleet, applying, show};
+use crate::fleet::consent::{Question, consent};
+use crate::fleet::{Fleet, Purpose, applying, show};
 
 /// More targets than these nobody wants to type.
 const MAX_TARGETS: usize = 5;
@@ -22,11 +23,15 @@ pub(crate) async fn run(arguments: ApplyArguments) -> Result<ExitCode, Failure> 
             hint: show::SWITCH_HINT.to_owned(),
         });
     }
-    let targets = arguments.targets.targets();
-    fleet.check_targets(&targets, &state)?;
-    let plan = fleet.plan(&fleet.manifest, &state, &targets, false).await?;
+    let (plan, question) = if let Some(path) = &arguments.plan {
+        (fleet.plan_again(&SavedPlan::read(path)?, &state).await?, Question::SeenBefore)
+    } else {
+        let targets = arguments.targets.targets();
+        fleet.check_targets(&targets, &state)?;
+        (fleet.plan_for(Purpose::Apply, &state, &targets).await?, Question::Apply)
+    };
     let format = arguments.output.output;
-    if !applying::consent(&plan, &arguments.applying, format)? {
+    if !consent(&plan, &state, question, &arguments.applying, format)? {
         return Ok(ExitCode::FAILURE);
     }
     let ledger = Ledger::new(state, &file);

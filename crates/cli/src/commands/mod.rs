@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod delete;
 pub(crate) mod demo;
+pub(crate) mod destroy;
 pub(crate) mod doctor;
 pub(crate) mod drift;
 pub(crate) mod events;

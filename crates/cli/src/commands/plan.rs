@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::args::fleet::PlanArguments;
 use crate::failure::Failure;
-use crate::fleet::{Fleet, show};
+use crate::fleet::{Fleet, Purpose, show};
 use crate::output;
 
 /// Something is to be done, where the exit code says so.
@@ -41,7 +41,14 @@ async fn show_plan(arguments: &PlanArguments) -> Result<Plan, Failure> {
     fleet.check_places(&state).await?;
     let targets = arguments.targets.targets();
     fleet.check_targets(&targets, &state)?;
-    let plan = fleet.plan(&fleet.manifest, &state, &targets, false).await?;
+    let purpose = if arguments.destroy { Purpose::Destroy } else { Purpose::Apply };
+    let plan = if let Some(path) = &arguments.out {
+        let (plan, saved) = fleet.plan_to_save(purpose, &state, &targets).await?;
+        saved.write(path)?;
+        plan
+    } else {
+        fleet.plan_for(purpose, &state, &targets).await?
+    };
     let line = PlanLine { plan: &plan, counts: plan.counts(), clean: plan.is_clean() };
     output::print(arguments.output.output, &line, |line| show::plan(line.plan))?;
     if let Some(switch) = &state.switch {

@@ -14,6 +14,7 @@ use record_callback::{InvalidConfig, ReadBack, RecordCallbackProvider};
 use crate::args::Format;
 use crate::args::fleet::SwitchArguments;
 use crate::failure::Failure;
+use crate::fleet::consent::{Question, consent};
 use crate::fleet::{Fleet, applying, confirm, show};
 use crate::output;
 
@@ -88,7 +89,7 @@ impl Switching<'_> {
             return self.refuse_blocked(&shown);
         }
         say(&prepared, &state, &targets, request.keep_source)?;
-        if !applying::consent(&shown, &self.arguments.applying, self.format())? {
+        if !consent(&shown, &state, Question::Apply, &self.arguments.applying, self.format())? {
             return Ok(ExitCode::FAILURE);
         }
         let ledger = Ledger::new(state, self.file);
@@ -117,7 +118,7 @@ impl Switching<'_> {
         let targets = Targets::Only(callbacks.clone());
         // What earlier switches kept is not of this one.
         let plan = fleet.plan(&fleet.manifest.edited(&edits), &state, &targets, false).await?;
-        if !applying::consent(&plan, &self.arguments.applying, self.format())? {
+        if !consent(&plan, &state, Question::Apply, &self.arguments.applying, self.format())? {
             return Ok(ExitCode::FAILURE);
         }
         let ledger = Ledger::new(state, self.file);

@@ -1,11 +1,16 @@
-//! Carrying out a plan: consent, progress, interruption, and what is said at the end.
+//! Carrying out a plan: progress, interruption, and what is said at the end.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use record_callback::fleet::{ApplyOptions, Ledger, Outcome, Plan, Report, StateFile, Stop, Tally, apply};
+use async_trait::async_trait;
+use record_callback::fleet::{
+    ApplyOptions, Gate, Ledger, Outcome, Plan, Report, StateFile, Stop, Tally, Writing, apply,
+};
+use record_callback::http::Turns;
+use record_callback::{Applied, Error};
 use serde::Serialize;
 
 use super::progress::Shown;
@@ -14,36 +19,6 @@ use crate::args::Format;
 use crate::args::fleet::ApplyingArguments;
 use crate::failure::Failure;
 use crate::{output, stop};
-
-/// Shows `plan` and gets leave to carry it out; `false` if that is refused. There is nothing to ask where it changes
-/// nothing.
-///
-/// With JSON stdout is for the report, and the plan is shown only to whom is asked.
-pub(crate) fn consent(plan: &Plan, applying: &ApplyingArguments, format: Format) -> Result<bool, Failure> {
-    let must_ask = plan.counts().changes() > 0 && !applying.yes;
-    match format {
-        Format::Text => output::print(format, plan, show::plan)?,
-        Format::Json if must_ask => write!(anstream::stderr(), "{}", show::plan(plan))?,
-        Format::Json => {}
-    }
-    if !must_ask {
-        return Ok(true);
-    }
-    if !io::stdin().is_terminal() {
-        let problem =
-            "nobody can be asked whether to apply these changes: stdin is not a terminal".to_owned();
-        let hint = "give `--yes` to apply them without being asked".to_owned();
-        return Err(Failure::Misused { problem, hint });
-    }
-    write!(io::stderr(), "Apply these changes? [y/N] ")?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    let agreed = ["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes));
-    if !agreed {
-        writeln!(io::stderr(), "Nothing was changed.")?;
-    }
-    Ok(agreed)
-}
 
 /// Carries out `plan`, showing how it goes. The first signal to stop lets it finish what is under way, the second ends
 /// the process.
@@ -61,21 +36,39 @@ pub(crate) async fn carry_out(
     }
     let (stopper, stop) = Stop::pair();
     options.stop = stop;
+    let turns = Arc::new(Turns::default());
+    options.gate = Some(Arc::new(QuotaGate(Arc::clone(&turns))));
     options.max_failures = applying.max_failures.map(NonZeroUsize::get);
     let counts = plan.counts();
     let shown = Arc::new(Shown::begin(counts.changes() + counts.blocked));
     let listening = tokio::spawn({
-        let shown = Arc::clone(&shown);
+        let (shown, turns) = (Arc::clone(&shown), Arc::clone(&turns));
         async move {
             signals.wait().await;
             shown.tell("Interrupted: what is under way will be finished; once more ends it at once.");
             stopper.stop();
+            turns.close();
         }
     });
-    let report = Box::pin(apply(plan, &fleet.clouds, ledger, &options, &*shown)).await;
+    let applied = Box::pin(apply(plan, &fleet.clouds, ledger, &options, &*shown));
+    let report = tokio::select! {
+        report = applied => report,
+        never = shown.tell_waiting(&turns) => match never {},
+    };
     listening.abort();
     shown.end();
     Ok(report)
+}
+
+/// Lets no write begin that still waits for its turn in a quota when it is to stop.
+#[derive(Debug)]
+struct QuotaGate(Arc<Turns>);
+
+#[async_trait]
+impl Gate for QuotaGate {
+    async fn pass(&self, write: Writing<'_>) -> Option<Result<Option<Applied>, Error>> {
+        self.0.admit(write).await
+    }
 }
 
 #[derive(Serialize)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod applying;
 pub(crate) mod confirm;
+pub(crate) mod consent;
 pub(crate) mod key_files;
 pub(crate) mod progress;
 pub(crate) mod show;
@@ -16,7 +17,7 @@ use std::sync::{Mutex, PoisonError};
 
 use record_callback::fleet::{
     Accounts, Clouds, Keys, Manifest, ManifestFile, ManifestFormat, Name, Observed, OtherAccount, Plan,
-    PlanInput, Record, State, StateError, StateFile, Targets, plan,
+    PlanInput, Record, SavedPlan, State, StateError, StateFile, Targets, plan, plan_destruction,
 };
 use record_callback::http::OsEnv;
 use record_callback::{ErrorKind, InvalidConfig, ManifestKeys, ProviderConfig, connect_all};
@@ -33,6 +34,24 @@ const STATE: &str = "record-callback.state.json";
 const LONGEST: u64 = 1024 * 1024 * 1024;
 /// The manifest whose state is called only that.
 const MANIFEST: &str = "fleet";
+
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// That the clouds are as declared.
+    Apply,
+    /// That nothing of ours is in the clouds.
+    Destroy,
+}
+
+impl Purpose {
+    fn plan(self, input: &PlanInput<'_>) -> Plan {
+        match self {
+            Self::Apply => plan(input),
+            Self::Destroy => plan_destruction(input),
+        }
+    }
+}
 
 /// A fleet as its manifest declares it, connected.
 #[derive(Debug)]
@@ -188,12 +207,79 @@ impl Fleet {
         targets: &Targets,
         drop_kept: bool,
     ) -> Result<Plan, Failure> {
+        let made = |input: &PlanInput<'_>| self.plan_of(input, plan);
+        self.with_input(manifest, state, targets, drop_kept, made).await
+    }
+
+    /// The plan of the fleet's own manifest.
+    pub(crate) async fn plan_for(
+        &self,
+        purpose: Purpose,
+        state: &State,
+        targets: &Targets,
+    ) -> Result<Plan, Failure> {
+        let made = |input: &PlanInput<'_>| self.plan_of(input, |input| purpose.plan(input));
+        self.with_input(&self.manifest, state, targets, false, made).await
+    }
+
+    /// The same, and what to save of it.
+    pub(crate) async fn plan_to_save(
+        &self,
+        purpose: Purpose,
+        state: &State,
+        targets: &Targets,
+    ) -> Result<(Plan, SavedPlan), Failure> {
+        let made = |input: &PlanInput<'_>| {
+            let plan = self.plan_of(input, |input| purpose.plan(input))?;
+            let saved = SavedPlan::new(&plan, input, &self.text, purpose == Purpose::Destroy)?;
+            Ok((plan, saved))
+        };
+        self.with_input(&self.manifest, state, targets, false, made).await
+    }
+
+    /// The plan that was saved, if everything is as it was then.
+    pub(crate) async fn plan_again(&self, saved: &SavedPlan, state: &State) -> Result<Plan, Failure> {
+        let purpose = if saved.destroys() { Purpose::Destroy } else { Purpose::Apply };
+        let made = |input: &PlanInput<'_>| {
+            let plan = self.plan_of(input, |input| purpose.plan(input))?;
+            let changed = saved.outdated_by(&plan, input, &self.text)?;
+            Ok::<_, Failure>((plan, changed))
+        };
+        let (plan, changed) = self.with_input(&self.manifest, state, &saved.targets(), false, made).await?;
+        if changed.is_empty() {
+            return Ok(plan);
+        }
+        Err(Failure::Refused {
+            problem: format!("since the plan was saved, {} changed: nothing was done", changed.join(", ")),
+            hint: "make the plan again with `plan --out`, and look at it".to_owned(),
+        })
+    }
+
+    /// The plan that `make` makes, without what would claim another fleet's config.
+    fn plan_of(
+        &self,
+        input: &PlanInput<'_>,
+        make: impl FnOnce(&PlanInput<'_>) -> Plan,
+    ) -> Result<Plan, Failure> {
+        let mut plan = make(input);
+        Siblings::block(self, input.state, &mut plan)?;
+        Ok(plan)
+    }
+
+    /// Observes what a plan needs, and keeps it for what is noted later.
+    async fn with_input<T>(
+        &self,
+        manifest: &Manifest,
+        state: &State,
+        targets: &Targets,
+        drop_kept: bool,
+        make: impl FnOnce(&PlanInput<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let observed = self.clouds.observe(PlanInput::slots(manifest, state, targets)).await;
         let keys = &self.keys;
-        let mut plan = plan(&PlanInput { manifest, keys, observed: &observed, state, targets, drop_kept });
+        let made = make(&PlanInput { manifest, keys, observed: &observed, state, targets, drop_kept })?;
         *self.observed.lock().unwrap_or_else(PoisonError::into_inner) = observed;
-        Siblings::block(self, state, &mut plan)?;
-        Ok(plan)
+        Ok(made)
     }
 
     /// Refuses names that are neither declared nor owned.

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{Either, join_all, select};
-use futures_util::{StreamExt, stream};
-use record_callback_core::{ConfigId, Error, ErrorKind, Fidelity, RecordCallbackProvider};
+use futures_util::{FutureExt, StreamExt, TryFutureExt, stream};
+use record_callback_core::{Applied, ConfigId, Error, ErrorKind, Fidelity, RecordCallbackProvider};
 
 use super::verify::{Expected, Verified};
-use super::{ApplyOptions, Failure, Fate, Outcome, Progress, Report, Stage};
+use super::{ApplyOptions, Failure, Fate, Outcome, Progress, Report, Stage, Writing};
 use crate::name::Name;
 use crate::observe::{Clouds, Observed, Sight};
 use crate::plan::{Action, Change, End, Left, Plan, Retirement, Write};
@@ -67,7 +67,18 @@ struct Task {
     wrote: Write,
 }
 
-type Step<T> = Result<T, Failure>;
+/// Why a task does not go on.
+enum Halt {
+    Failed(Failure),
+    /// It was to stop before anything of this stage was done.
+    Stopped,
+}
+
+type Step<T> = Result<T, Halt>;
+
+fn at(stage: Stage) -> impl Fn(Error) -> Halt {
+    move |error| Halt::Failed(Failure { stage, error })
+}
 
 impl Run<'_> {
     async fn all(&self, plan: Plan) {
@@ -178,7 +189,11 @@ impl Run<'_> {
     fn unless_failed(&self, task: Task, result: Step<()>) -> Option<Task> {
         match result {
             Ok(()) => Some(task),
-            Err(failure) => {
+            Err(Halt::Stopped) => {
+                self.end(task, Fate::Unfinished);
+                None
+            }
+            Err(Halt::Failed(failure)) => {
                 self.failures.fetch_add(1, Ordering::Relaxed);
                 self.end(task, Fate::Failed(failure));
                 None
@@ -189,13 +204,20 @@ impl Run<'_> {
     async fn write(&self, mut task: Task) -> (Task, Step<()>) {
         let result = match &task.change {
             None => Ok(()),
-            Some(change) => self.write_change(&task.name, change).await.map(|()| task.wrote = change.write),
+            Some(change) => match self.write_change(&task.name, change).await {
+                Ok(true) => {
+                    task.wrote = change.write;
+                    Ok(())
+                }
+                Ok(false) => Err(Halt::Stopped),
+                Err(error) => Err(at(Stage::Write)(error)),
+            },
         };
-        (task, result.map_err(|error| Failure { stage: Stage::Write, error }))
+        (task, result)
     }
 
-    /// Writes a config, noted before and after.
-    async fn write_change(&self, name: &Name, change: &Change) -> Result<(), Error> {
+    /// Writes a config, noted before and after; `false` if it was to stop before.
+    async fn write_change(&self, name: &Name, change: &Change) -> Result<bool, Error> {
         let provider = self.provider_of(&change.slot)?;
         let (config, fidelity) = (&change.wanted.config, change.wanted.fidelity);
         let holder = change.taken_from.as_ref().unwrap_or(name);
@@ -223,26 +245,37 @@ impl Run<'_> {
                     let current = OwnedConfig { ignored, ..owned(Standing::Current, id) };
                     self.note(name, change, current).await?;
                 }
-                return Ok(());
+                return Ok(true);
             }
             Write::Create => {
                 self.note(name, change, owned(Standing::Creating, None)).await?;
-                provider.create(config, fidelity).await
+                self.pass(provider.create(config, fidelity).map_ok(Some).boxed()).await
             }
             Write::Update => {
                 self.note(name, change, owned(Standing::Updating, None)).await?;
-                provider.update(config, fidelity).await
+                self.pass(provider.update(config, fidelity).map_ok(Some).boxed()).await
             }
         };
         match applied {
-            Ok(applied) => self.note(name, change, owned(Standing::Current, applied.id)).await,
-            Err(error) => {
+            None => self.unnote(name, change, before).await.map(|()| false),
+            Some(Ok(applied)) => {
+                let id = applied.and_then(|applied| applied.id);
+                self.note(name, change, owned(Standing::Current, id)).await.map(|()| true)
+            }
+            Some(Err(error)) => {
                 // What may have happened stays noted as begun; what certainly has not does not.
                 if !error.maybe_applied() {
                     self.unnote(name, change, before).await?;
                 }
                 Err(error)
             }
+        }
+    }
+
+    async fn pass(&self, write: Writing<'_>) -> Option<Result<Option<Applied>, Error>> {
+        match &self.options.gate {
+            Some(gate) => gate.pass(write).await,
+            None => Some(write.await),
         }
     }
 
@@ -270,7 +303,7 @@ impl Run<'_> {
                     }
                 }
             };
-            let result = result.map_err(|error| Failure { stage: Stage::Verify, error });
+            let result = result.map_err(at(Stage::Verify));
             through.extend(self.unless_failed(task, result));
         }
         through
@@ -278,7 +311,7 @@ impl Run<'_> {
 
     async fn confirm(&self, task: Task) -> (Task, Step<()>) {
         let result = self.confirm_move(&task).await;
-        (task, result.map_err(|error| Failure { stage: Stage::Confirm, error }))
+        (task, result.map_err(at(Stage::Confirm)))
     }
 
     async fn confirm_move(&self, task: &Task) -> Result<(), Error> {
@@ -309,7 +342,7 @@ impl Run<'_> {
                 break;
             }
         }
-        (task, result.map_err(|error| Failure { stage: Stage::Retire, error }))
+        (task, result)
     }
 
     /// Reads what is to be deleted once more: since the plan was made somebody may have changed or replaced it.
@@ -325,7 +358,7 @@ impl Run<'_> {
         let observed = self.clouds.observe(slots).await;
         let looked = tasks.into_iter().filter_map(|mut task| {
             let result = self.judge_again(&mut task, &observed);
-            self.unless_failed(task, result.map_err(|error| Failure { stage: Stage::Retire, error }))
+            self.unless_failed(task, result.map_err(at(Stage::Retire)))
         });
         looked.collect()
     }
@@ -357,17 +390,19 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn retire_one(&self, task: &Task, retirement: &Retirement) -> Result<(), Error> {
+    async fn retire_one(&self, task: &Task, retirement: &Retirement) -> Step<()> {
         let slot = &retirement.slot;
         if self.stays(task, retirement) {
-            return self.note_kept(&task.name, slot).await;
+            return self.note_kept(&task.name, slot).await.map_err(at(Stage::Retire));
         }
-        match retirement.end {
-            End::Forget => Ok(()),
-            End::Delete => match self.provider_of(slot)?.delete(&slot.key).await {
-                Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            },
+        if retirement.end == End::Forget {
+            return Ok(());
+        }
+        let provider = self.provider_of(slot).map_err(at(Stage::Retire))?;
+        match self.pass(provider.delete(&slot.key).map_ok(|()| None).boxed()).await {
+            None => Err(Halt::Stopped),
+            Some(Err(error)) if error.kind() != ErrorKind::NotFound => Err(at(Stage::Retire)(error)),
+            Some(_) => Ok(()),
         }
     }
 
@@ -394,7 +429,7 @@ impl Run<'_> {
                     Some(error) => Err(error),
                     None => self.forget(&task.name, slots).await,
                 };
-                let result = result.map_err(|error| Failure { stage: Stage::Retire, error });
+                let result = result.map_err(at(Stage::Retire));
                 if let Some(task) = self.unless_failed(task, result) {
                     self.end(task, Fate::Done);
                 }

@@ -56,6 +56,15 @@ impl Keys {
         keys
     }
 
+    /// All of them, to be compared by a digest and never shown.
+    pub(crate) fn comparable(&self) -> String {
+        let one = |(reference, key): (&KeyReference, &Result<SigningKey, InvalidConfig>)| match key {
+            Ok(key) => format!("{reference}\0{}\n", key.expose()),
+            Err(_) => format!("{reference}\n"),
+        };
+        self.0.iter().map(one).collect()
+    }
+
     /// The key, or why there is none.
     pub fn get(&self, reference: &KeyReference) -> Result<SigningKey, InvalidConfig> {
         let unknown = || InvalidConfig::new(Field::SigningKey, format!("{reference} was not asked for"), "");

@@ -22,17 +22,24 @@ impl Salt {
         Ok(Self(bytes))
     }
 
-    fn fingerprint(&self, field: Field, text: &str) -> Fingerprint {
+    /// A keyed digest of what `label` names.
+    pub(crate) fn digest(&self, label: &str, bytes: &[u8]) -> String {
+        hex::encode(self.mac(label, bytes))
+    }
+
+    fn mac(&self, label: &str, bytes: &[u8]) -> [u8; 32] {
         let mac = Hmac::<Sha256>::new_from_slice(&self.0).ok().map(|mut mac| {
-            mac.update(field.as_str().as_bytes());
+            mac.update(label.as_bytes());
             mac.update(&[0]);
-            mac.update(text.as_bytes());
-            mac.finalize().into_bytes()
+            mac.update(bytes);
+            mac.finalize().into_bytes().into()
         });
+        mac.unwrap_or_default()
+    }
+
+    fn fingerprint(&self, field: Field, text: &str) -> Fingerprint {
         let mut first = [0; 8];
-        if let Some(bytes) = mac {
-            first.copy_from_slice(&bytes[..8]);
-        }
+        first.copy_from_slice(&self.mac(field.as_str(), text.as_bytes())[..8]);
         Fingerprint(u64::from_be_bytes(first))
     }
 
