@@ -21,14 +21,15 @@ pub mod lenient;
 mod network;
 mod pipeline;
 mod quota;
+mod regular_file;
 mod retry;
 mod settle;
 mod transport;
 
 pub use credential::{
     AccessKey, CredentialChain, CredentialFile, CredentialProvider, CredentialSource, EnvCredentials, Ini,
-    IniSection, KeyVariables, Lease, Miss, Refusable, Renewed, SourceContext, SourceReport,
-    StaticCredentials, Used, kind_of_credentials, named_variable, of_credentials, replaces,
+    IniSection, KeyVariables, Lease, Miss, Refusable, Refusal, Renewed, SourceContext, SourceReport,
+    StaticCredentials, Used, is_first, kind_of_credentials, named_variable, of_credentials, replaces,
 };
 pub use effects::{Clock, Env, FixedEnv, Nonce, OsEnv, SystemClock, TokioTimer, UuidNonce};
 pub use encoding::{encode, hex};
@@ -36,6 +37,7 @@ pub use endpoint::Endpoint;
 pub use network::Network;
 pub use pipeline::{Call, Pipeline, Reached, Safety};
 pub use quota::{Quota, Quotas};
+pub use regular_file::read_regular_file;
 pub use retry::RetryPolicy;
 pub use settle::{Seen, confirm_dropped, create_settled, delete_settled, read_settled};
 pub use transport::{Answer, Failure, MAX_BODY, Secrets, Signed, sensitive};

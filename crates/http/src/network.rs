@@ -1,8 +1,6 @@
 mod no_proxy;
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use self::no_proxy::NoProxy;
 use crate::effects::Env;
 use crate::endpoint::Endpoint;
+use crate::regular_file::read_regular_file;
 
 const PROXY_RULE: &str =
     "http://host:port or https://host:port, with user:password@ before the host if need be";
@@ -75,7 +74,7 @@ impl Network {
     /// Trusts the certificates in the PEM file at `path` too, besides those the system trusts. An error names `field`.
     pub fn with_ca_bundle(self, field: &'static str, path: &Path) -> Result<Self> {
         let shown = path.display();
-        let pem = read(path).map_err(|error| {
+        let (pem, _) = read_regular_file(path, LARGEST_BUNDLE).map_err(|error| {
             Error::new(ErrorKind::InvalidConfig, format!("{field}: {shown} cannot be read"))
                 .with_source(error)
         })?;
@@ -159,16 +158,6 @@ impl Via<'_> {
     pub(crate) fn is_tls(self) -> bool {
         self.0.scheme() == "https"
     }
-}
-
-/// A whole file, of a size certificates can be.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST_BUNDLE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_BUNDLE {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "is larger than 16 MiB"));
-    }
-    Ok(bytes)
 }
 
 /// The address is never shown: it may hold a password.

@@ -1,12 +1,11 @@
 //! The YAML file in which the vendor's SDKs look for endpoints.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
-use record_callback_http::SourceContext;
+use record_callback_http::{SourceContext, read_regular_file};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
@@ -79,16 +78,8 @@ impl RegionsFile {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    // Looked at before it is opened: opening a pipe waits for who writes to it.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
-    }
-    let mut text = String::new();
-    File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "is larger than 1 MiB"));
-    }
-    Ok(text)
+    let (bytes, _) = read_regular_file(path, LONGEST)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "is no text in UTF-8"))
 }
 
 impl<'de> Deserialize<'de> for Regions {
@@ -126,7 +117,7 @@ mod tests {
     fn in_file(text: impl AsRef<[u8]>) -> Result<Option<String>, String> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("regions.yaml");
-        fs::write(&path, text).unwrap();
+        std::fs::write(&path, text).unwrap();
         RegionsFile { path, is_named: false }.endpoint("mars-1").map_err(|error| error.to_string())
     }
 

@@ -8,9 +8,10 @@ mod ini;
 mod renewed;
 mod used;
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use self::chain::{CredentialChain, CredentialSource, Miss, SourceReport};
 pub use self::context::SourceContext;
-pub use self::env::{EnvCredentials, KeyVariables, named_variable};
+pub use self::env::{EnvCredentials, KeyVariables, Refusal, named_variable};
 pub use self::file::CredentialFile;
 pub use self::ini::{Ini, IniSection};
 pub use self::renewed::{Lease, Refusable, Renewed};
@@ -199,6 +200,13 @@ pub fn of_credentials(error: Error) -> Error {
         Some(_) => Error::new(kind, error.to_string()),
         None => Error::new(kind, error.message()),
     }
+}
+
+/// Whether this warning is given for the first time in the life of this process: variables and files are read before every
+/// attempt, by every chain.
+pub fn is_first(warning: &str) -> bool {
+    static GIVEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned())
 }
 
 #[cfg(test)]
