@@ -136,9 +136,12 @@ pub fn credentials(
 ) -> Vec<Finding> {
     let found = reports.iter().any(|report| matches!(report.result, Some(Ok(_))));
     let one = |SourceReport { name, result }| match result {
-        None if !found => {
-            Finding::new(Check::Credentials, name, Verdict::Open, "was not asked: the source before it was chosen")
-        }
+        None if !found => Finding::new(
+            Check::Credentials,
+            name,
+            Verdict::Open,
+            "was not asked: the source before it was chosen",
+        ),
         None => {
             Finding::new(Check::Credentials, name, Verdict::Open, "was not asked: the key before it is used")
         }

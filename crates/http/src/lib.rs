@@ -29,7 +29,7 @@ mod transport;
 pub use credential::{
     AccessKey, CredentialChain, CredentialFile, CredentialProvider, CredentialSource, EnvCredentials, Ini,
     IniSection, KeyVariables, Lease, Miss, Refusable, Refusal, Renewed, SourceContext, SourceReport,
-    StaticCredentials, Used, is_first, kind_of_credentials, named_variable, of_credentials, replaces,
+    StaticCredentials, Used, kind_of_credentials, named_variable, of_credentials, replaces, warn_once,
 };
 pub use effects::{Clock, Env, FixedEnv, Nonce, OsEnv, SystemClock, TokioTimer, UuidNonce};
 pub use encoding::{encode, hex};

@@ -1,9 +1,11 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use record_callback_core::{Error, ErrorKind, Result};
-use record_callback_http::{AccessKey, CredentialProvider, Lease, Miss, SourceContext};
+use record_callback_http::{AccessKey, CredentialProvider, Lease, Miss, SourceContext, read_regular_file};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::issued::Issuer;
 use super::sts::Sts;
@@ -11,6 +13,9 @@ use crate::wire::credential::Session;
 
 const DEFAULT_SESSION: &str = "record-callback";
 const SESSION_NAME: &str = "ALIBABA_CLOUD_ROLE_SESSION_NAME";
+
+/// By the command line's names.
+pub(super) const EXTERNAL_ID: &[&str] = &["ALIBABA_CLOUD_EXTERNAL_ID", "ALIBABACLOUD_EXTERNAL_ID"];
 
 /// How long a session may last, in seconds; at most what the role allows.
 pub(super) const SECONDS: std::ops::RangeInclusive<u32> = 900..=43_200;
@@ -87,27 +92,51 @@ impl fmt::Debug for AssumeRole {
     }
 }
 
-/// Assumes a role with the token in a file, which is read each time: whoever puts it there renews it.
+/// A token of an OIDC provider.
+#[derive(Clone)]
+pub(super) enum OidcToken {
+    Given(SecretString),
+    /// In a file, which is read each time: whoever puts it there renews it.
+    In(PathBuf),
+}
+
+impl OidcToken {
+    /// No token is longer: 64 KiB.
+    const LONGEST: u64 = 64 * 1024;
+
+    async fn read(&self) -> Result<SecretString> {
+        let path = match self {
+            Self::Given(token) => return Ok(token.clone()),
+            Self::In(path) => path.clone(),
+        };
+        let shown = path.display().to_string();
+        let mistake = |what: &str| {
+            Error::new(ErrorKind::Unauthenticated, format!("the file of the OIDC token, {shown}, {what}"))
+        };
+        let read = tokio::task::spawn_blocking(move || read_regular_file(&path, Self::LONGEST)).await;
+        let read = read.map_err(|error| mistake("cannot be read").with_source(error))?;
+        let (bytes, _) = read.map_err(|error| mistake("cannot be read").with_source(error))?;
+        match std::str::from_utf8(&bytes).map(str::trim) {
+            Ok("") => Err(mistake("is empty")),
+            Ok(token) => Ok(token.into()),
+            Err(_) => Err(mistake("is no text")),
+        }
+    }
+}
+
+/// Assumes a role with a token of an OIDC provider.
 pub(super) struct AssumeRoleWithOidc {
     pub(super) sts: Sts,
     pub(super) role: Role,
     pub(super) provider_arn: String,
-    pub(super) token_file: String,
+    pub(super) token: OidcToken,
 }
 
 #[async_trait]
 impl Issuer for AssumeRoleWithOidc {
     async fn issue(&self) -> Result<Lease<AccessKey>, Miss> {
-        let path = &self.token_file;
-        let mistake = |what: &str| {
-            Error::new(ErrorKind::Unauthenticated, format!("the file of the OIDC token, {path}, {what}"))
-        };
-        let token = tokio::fs::read_to_string(path).await;
-        let token = token.map_err(|error| mistake("cannot be read").with_source(error))?;
-        let token = token.trim();
-        if token.is_empty() {
-            return Err(mistake("is empty").into());
-        }
+        let token = self.token.read().await?;
+        let token = token.expose_secret();
         let params = self.role.session().assume_role_with_oidc(&self.provider_arn, token);
         Ok(self.sts.assume_role_with_oidc(&params, token).await?)
     }
@@ -119,9 +148,6 @@ impl Issuer for AssumeRoleWithOidc {
 
 impl fmt::Debug for AssumeRoleWithOidc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AssumeRoleWithOidc")
-            .field("arn", &self.role.arn)
-            .field("token_file", &self.token_file)
-            .finish_non_exhaustive()
+        f.debug_struct("AssumeRoleWithOidc").field("arn", &self.role.arn).finish_non_exhaustive()
     }
 }

@@ -308,7 +308,10 @@ mod tests {
             (ErrorKind::Unauthenticated, "b: cannot be had (unauthenticated)")
         );
         let said = chain.examine().await;
-        assert!(matches!(said[1].result, Some(Err(Miss::Refused(_)))) && said[2].result.is_none(), "{said:?}");
+        assert!(
+            matches!(said[1].result, Some(Err(Miss::Refused(_)))) && said[2].result.is_none(),
+            "{said:?}"
+        );
         assert_eq!(sources[2].asked(), 0);
     }
 

@@ -3,9 +3,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use record_callback_core::{Error, ErrorKind, InvalidConfig, Result};
 use secrecy::SecretString;
-use tracing::warn;
 
-use super::{AccessKey, CredentialProvider, CredentialSource, Miss, is_first};
+use super::{AccessKey, CredentialProvider, CredentialSource, Miss, warn_once};
 use crate::effects::Env;
 
 /// The variables an access key is in.
@@ -84,11 +83,9 @@ impl<E: Env> EnvCredentials<E> {
             plain(name, text)
         };
         let key = AccessKey::new(required(set.id, set.secret)?, required(set.secret, set.id)?);
-        for other in self.sets.iter().filter(|other| value(other.id).is_some_and(|id| id.trim() != key.id())) {
-            let warning = format!("{} has another access key than {}, and is not used", other.id, set.id);
-            if is_first(&warning) {
-                warn!("{warning}");
-            }
+        for other in self.sets.iter().filter(|other| value(other.id).is_some_and(|id| id.trim() != key.id()))
+        {
+            warn_once(&format!("{} has another access key than {}, and is not used", other.id, set.id));
         }
         let mut key = key.from_origin(format!("environment variable {}", set.id));
         if let Some(token) = value(set.security_token) {
@@ -116,7 +113,8 @@ impl<E: Env> CredentialProvider for EnvCredentials<E> {
 fn plain(name: &str, text: String) -> Result<String, Miss> {
     let odd = |c: char| matches!(c, '"' | '\'' | '`') || !c.is_ascii_graphic();
     if text.trim().contains(odd) {
-        let problem = format!("{name} has quotes, blanks or other characters that no key has: take them away");
+        let problem =
+            format!("{name} has quotes, blanks or other characters that no key has: take them away");
         return Err(Miss::Refused(Error::new(ErrorKind::Unauthenticated, problem)));
     }
     Ok(text)

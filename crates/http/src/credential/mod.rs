@@ -204,9 +204,16 @@ pub fn of_credentials(error: Error) -> Error {
 
 /// Whether this warning is given for the first time in the life of this process: variables and files are read before every
 /// attempt, by every chain.
-pub fn is_first(warning: &str) -> bool {
+fn is_first(warning: &str) -> bool {
     static GIVEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned())
+}
+
+/// Logs a warning, once.
+pub fn warn_once(warning: &str) {
+    if is_first(warning) {
+        tracing::warn!("{warning}");
+    }
 }
 
 #[cfg(test)]
