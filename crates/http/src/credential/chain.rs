@@ -120,13 +120,16 @@ impl CredentialProvider for CredentialChain {
     async fn access_key(&self) -> Result<Arc<AccessKey>> {
         let Inner { sources, advice, last } = &*self.0;
         let before = last.load(Ordering::Relaxed);
-        let mut misses = Vec::new();
+        let (mut misses, mut lost) = (Vec::new(), None);
         if let Some(source) = sources.get(before) {
             match source.find().await {
                 Ok(key) => return Ok(key),
                 // The next one's key may be another account's: a moment's failure is no reason to become somebody else.
                 Err(Miss::Failed(error) | Miss::Refused(error)) => return Err(ended(&**source, &error)),
-                Err(miss) => misses.push((source.name(), miss)),
+                Err(miss) => {
+                    lost = Some(format!("{}: {miss}", source.name()));
+                    misses.push((source.name(), miss));
+                }
             }
         }
         for (at, source) in sources.iter().enumerate().filter(|(at, _)| *at != before) {
@@ -145,7 +148,7 @@ impl CredentialProvider for CredentialChain {
                 Err(miss) => misses.push((source.name(), miss)),
             }
         }
-        Err(none_found(&misses, *advice))
+        Err(none_found(&misses, *advice, lost.as_deref()))
     }
 
     async fn examine(&self) -> Vec<SourceReport> {
@@ -166,7 +169,9 @@ fn ended(source: &dyn CredentialSource, error: &Error) -> Error {
 
 /// One error of all; of the kind of the first failure, which may be gone the next time. Where something is set up and fails,
 /// why the others are not set up is left out.
-fn none_found(misses: &[(String, Miss)], advice: Option<&str>) -> Error {
+///
+/// Where none is set up and there is an `advice`, it is said instead, and what became of the one that had a key before.
+fn none_found(misses: &[(String, Miss)], advice: Option<&str>, lost: Option<&str>) -> Error {
     let (mut said, mut failure) = (Vec::new(), None);
     for (name, miss) in misses {
         if let Miss::Failed(error) | Miss::Refused(error) = miss {
@@ -180,7 +185,9 @@ fn none_found(misses: &[(String, Miss)], advice: Option<&str>) -> Error {
     });
     if failure.is_none() {
         if let Some(advice) = advice {
-            return Error::new(ErrorKind::Unauthenticated, format!("no credentials were found: {advice}"));
+            let lost = lost.map(|what| format!("{what}; ")).unwrap_or_default();
+            let message = format!("no credentials were found: {lost}{advice}");
+            return Error::new(ErrorKind::Unauthenticated, message);
         }
         said.extend(absent.map(|(name, what)| format!("{name}: {what}")));
     } else {

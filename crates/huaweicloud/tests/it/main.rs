@@ -6,6 +6,7 @@
 
 mod cloud;
 mod credential_chain;
+mod credential_choice;
 mod credential_failures;
 mod credential_lifetime;
 mod credential_sources;
