@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use record_callback_core::{Error, ErrorKind, Result};
 use record_callback_http::{
     AccessKey, CredentialFile, CredentialProvider, CredentialSource, Miss, SourceContext, SourceReport,
+    warn_once,
 };
 
 use super::agreed::agreed;
@@ -40,6 +41,25 @@ pub(super) fn chosen_profile(context: &SourceContext) -> Result<Option<(&'static
         return Ok(None);
     }
     agreed(context, PROFILE).map_err(Miss::Refused)
+}
+
+/// Refuses, or warns, where the environment names a profile beside what else it has, at `origin`.
+pub(super) fn check_profile(context: &SourceContext, origin: &str) -> Result<(), Miss> {
+    if ignores_profiles(context) {
+        return Ok(());
+    }
+    if context.var(PROFILE_OF_COMMAND_LINE).is_some() {
+        // Nobody else reads that name.
+        let problem = format!(
+            "{PROFILE_OF_COMMAND_LINE} chooses a profile, and {origin} gives a key: the vendor's command line goes by the \
+             profile, its SDKs and Terraform go by the key; unset one of them, or say in `credentials` which counts"
+        );
+        return Err(Miss::Refused(Error::new(ErrorKind::Unauthenticated, problem)));
+    }
+    if let Some(name) = PROFILE.iter().find(|name| context.var(name).is_some()) {
+        warn_once(&format!("{name} is not looked at, for {origin} gives a key, as in the vendor's SDKs"));
+    }
+    Ok(())
 }
 
 /// A profile of the vendor's command line, in `~/.aliyun/config.json`; see [`profile`](super::profile).
@@ -255,10 +275,10 @@ impl Profiles<'_> {
 
     /// Refuses to have a key from elsewhere where that is switched off.
     fn check_external(&self, place: &Place<'_>) -> Result<()> {
-        match external::is_disabled(self.context) {
-            true => Err(place.mistake(&format!("{} forbids it", external::DISABLED))),
-            false => Ok(()),
+        if external::is_disabled(self.context) {
+            return Err(place.mistake(&format!("{} forbids it", external::DISABLED)));
         }
+        Ok(())
     }
 
     /// The key a login left, which is never exchanged here.

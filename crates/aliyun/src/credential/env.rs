@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use record_callback_core::{Error, ErrorKind, Result};
+use record_callback_core::Result;
 use record_callback_http::{
     AccessKey, CredentialSource, Env, EnvCredentials, KeyVariables, Miss, Refusal, SourceContext, warn_once,
 };
 
 use super::assumed::ROLE;
-use super::cli_profile::{PROFILE, PROFILE_OF_COMMAND_LINE, ignores_profiles};
+use super::cli_profile::check_profile;
 use super::oidc::ROLE_ARN;
 
 pub(super) const fn variables(
@@ -71,28 +71,14 @@ impl Environment {
         Self { given: EnvCredentials::new(Arc::clone(&context.env), VARIABLES), context, is_alone }
     }
 
-    /// Refuses, or warns, where variables beside the key say that somebody else is to call.
+    /// Says where variables beside the key choose somebody else.
     fn check_choice(&self, key: &AccessKey) -> Result<(), Miss> {
         let origin = key.origin().unwrap_or_default();
-        let is_set = |name: &&&str| self.context.var(name).is_some();
-        if !self.is_alone && !ignores_profiles(&self.context) {
-            if self.context.var(PROFILE_OF_COMMAND_LINE).is_some() {
-                // Nobody else reads that name.
-                let problem = format!(
-                    "{PROFILE_OF_COMMAND_LINE} chooses a profile, and {origin} gives a key: the vendor's command line goes \
-                     by the profile, its SDKs and Terraform go by the key; unset one of them, or say in `credentials` \
-                     which counts"
-                );
-                return Err(Miss::Refused(Error::new(ErrorKind::Unauthenticated, problem)));
-            }
-            if let Some(name) = PROFILE.iter().find(is_set) {
-                warn_once(&format!(
-                    "{name} is not looked at, for {origin} gives a key, as in the vendor's SDKs"
-                ));
-            }
+        if !self.is_alone {
+            check_profile(&self.context, origin)?;
         }
         if self.context.var(ROLE).is_none()
-            && let Some(name) = ROLE_ARN.iter().find(is_set)
+            && let Some(name) = ROLE_ARN.iter().find(|name| self.context.var(name).is_some())
         {
             warn_once(&format!(
                 "the role in {name} is not assumed, for {origin} gives a key, as in the vendor's SDKs"

@@ -5,6 +5,7 @@ use record_callback_core::{Error, Result};
 use record_callback_http::{AccessKey, CredentialSource, Miss, SourceContext};
 
 use super::agreed::agreed;
+use super::cli_profile::check_profile;
 use super::derived::Derived;
 use super::issued::{Issued, of_credentials};
 use super::role::{AssumeRoleWithOidc, OidcToken, Role};
@@ -58,6 +59,7 @@ impl CredentialSource for OidcSource {
             let verb = if missing.len() == 1 { "is" } else { "are" };
             return Err(Miss::NotConfigured(format!("{} {verb} not set", missing.join(", "))));
         };
+        check_profile(&self.context, &format!("environment variable {token_name}"))?;
         let issued = self.derived.get::<Error>(&[role_arn, provider_arn, token_text], || {
             let context = &self.context;
             let origin = format!("environment variable {token_name}, role {}", role_arn.escape_debug());

@@ -100,7 +100,7 @@ pub(super) fn names_sdk_caller(context: &SourceContext) -> bool {
 /// `HW_PROJECT_ID`; else in `OS_ACCESS_KEY` and `OS_SECRET_KEY`.
 ///
 /// It fails where variables of Terraform choose another caller: an agency (`HW_ASSUME_ROLE_AGENCY_NAME`,
-/// `HW_ASSUME_ROLE_IDP_ID`, `OS_AGENCY_NAME`), a profile of KooCLI (`HW_PROFILE`, `HW_SHARED_CONFIG_FILE`), or a token
+/// `HW_ASSUME_ROLE_IDP_ID`, `OS_AGENCY_NAME`), a profile of the vendor's command line (`HW_PROFILE`, `HW_SHARED_CONFIG_FILE`), or a token
 /// (`HW_AUTH_TOKEN`), which [`HuaweicloudClientBuilder::environment`](crate::HuaweicloudClientBuilder::environment) sends.
 pub fn from_env<E: Env>(env: E) -> EnvCredentials<E> {
     EnvCredentials::new(env, VARIABLES).refusing(REFUSALS)

@@ -11,7 +11,7 @@ pub(super) const TOKEN: &str = "HW_AUTH_TOKEN";
 pub(super) const PASSWORD: &str = "HW_USER_PASSWORD";
 const USER: &str = "HW_USER_NAME";
 const ACCOUNT: &str = "HW_DOMAIN_NAME";
-/// Second names of the same. All programs for OpenStack clouds have the likes of them.
+/// Second names of the same. All programs for `OpenStack` clouds have the likes of them.
 const OPENSTACK_TOKEN: &str = "OS_AUTH_TOKEN";
 const OPENSTACK_PASSWORD: &str = "OS_PASSWORD";
 const OPENSTACK_USER: &str = "OS_USERNAME";

@@ -135,10 +135,10 @@ async fn a_file_that_a_variable_names_has_to_be_there_and_have_something_in_it()
     }
     let [oidc, idp, pod] = ["oidc", "idp", "pod"].map(|name| world.place(name));
     for (source, problem) in [
-        (OIDC, format!("{}: expected a token, and it is empty (HUAWEICLOUD_OIDC_TOKEN_FILE)", oidc)),
-        (ENVIRONMENT, format!("{}: expected a token, and it is empty (HUAWEICLOUD_SDK_ID_TOKEN_FILE)", idp)),
+        (OIDC, format!("{oidc}: expected a token, and it is empty (HUAWEICLOUD_OIDC_TOKEN_FILE)")),
+        (ENVIRONMENT, format!("{idp}: expected a token, and it is empty (HUAWEICLOUD_SDK_ID_TOKEN_FILE)")),
         (PROFILE, format!("HUAWEICLOUD_SDK_CREDENTIALS_FILE: {nowhere} is not there")),
-        (POD, format!("{pod}: expected a token, and it is empty (HC_CONTAINER_AUTHORIZATION_TOKEN_FILE)",)),
+        (POD, format!("{pod}: expected a token, and it is empty (HC_CONTAINER_AUTHORIZATION_TOKEN_FILE)")),
     ] {
         if source == POD {
             // A file that is named ends the search.

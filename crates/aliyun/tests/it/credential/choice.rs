@@ -88,6 +88,10 @@ async fn a_key_beside_the_command_lines_profile_is_refused() {
     machine.set("ALIBABACLOUD_PROFILE", "dev");
     let shown = refused(&machine).await;
     assert!(shown.contains("ALIBABACLOUD_PROFILE chooses a profile, and environment variable ALIBABA_CLOUD"));
+    let mut by_oidc = with_profiles().await;
+    by_oidc.with_oidc();
+    by_oidc.set("ALIBABACLOUD_PROFILE", "dev");
+    assert!(refused(&by_oidc).await.contains("and environment variable ALIBABA_CLOUD_OIDC_TOKEN_FILE gives"));
     // Nobody looks at profiles where the environment alone was asked for.
     machine.call(environment(&machine.context())).await.unwrap();
     // The SDKs and Terraform go by the key.
