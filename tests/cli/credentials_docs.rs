@@ -50,7 +50,7 @@ fn every_way_to_configure_credentials_can_be_read() {
 
 /// The variables that begin as those of the vendors and our own do, in the code that reads them.
 fn variables_in_code() -> BTreeSet<String> {
-    const PREFIXES: [&str; 8] = [
+    const PREFIXES: [&str; 9] = [
         "ALIBABA_CLOUD_",
         "ALIBABACLOUD_",
         "ALICLOUD_",
@@ -58,6 +58,7 @@ fn variables_in_code() -> BTreeSet<String> {
         "HUAWEICLOUD_",
         "HW_",
         "HC_",
+        "OS_",
         "RECORD_CALLBACK_",
     ];
     let mut found = BTreeSet::new();

@@ -95,6 +95,7 @@ pub struct AliyunClientBuilder {
 enum Auth {
     /// The vendor's chain.
     Chain,
+    Environment,
     Profile(String),
     Given(Arc<dyn CredentialProvider>),
 }
@@ -182,6 +183,12 @@ impl AliyunClientBuilder {
         self
     }
 
+    /// Takes the access key from the environment and nowhere else; see [`environment`](credential::environment).
+    pub fn environment(mut self) -> Self {
+        self.auth = Auth::Environment;
+        self
+    }
+
     /// Takes the access key from one profile of the vendor's command line, `~/.aliyun/config.json`.
     pub fn profile(mut self, name: impl Into<String>) -> Self {
         self.auth = Auth::Profile(name.into());
@@ -241,6 +248,7 @@ impl AliyunClientBuilder {
         };
         let credentials: Arc<dyn CredentialProvider> = match &self.auth {
             Auth::Chain => Arc::new(credential::default_chain(&context())),
+            Auth::Environment => Arc::new(credential::environment(&context())),
             Auth::Profile(name) => Arc::new(credential::profile(&context(), name)),
             Auth::Given(provider) => Arc::clone(provider),
         };

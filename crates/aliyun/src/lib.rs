@@ -47,7 +47,9 @@ pub const VENDOR: Vendor = Vendor::new("aliyun");
 pub use callback::AliyunCallbacks;
 pub use client::AliyunClient;
 pub use config::{AliyunClientBuilder, HttpMethod, Signature, default_quotas, quotas};
-pub use credential::{CliProfileCredentials, default_chain, from_env, looks_like_huaweicloud_key, profile};
+pub use credential::{
+    CliProfileCredentials, default_chain, environment, from_env, looks_like_huaweicloud_key, profile,
+};
 pub use policy::policy;
 pub use provider::AliyunProvider;
 pub use translate::CAPABILITIES;

@@ -8,7 +8,7 @@ pub(crate) const DEFAULT_ENDPOINT: &str = "https://live.aliyuncs.com";
 
 /// The variables of the vendor's SDKs, of its command line and of its Terraform provider. The command line's bare
 /// `REGION_ID` and `REGION` are anybody's: an error about them would be about something else.
-const VARIABLES: [&str; 4] =
+pub(crate) const VARIABLES: [&str; 4] =
     ["ALIBABA_CLOUD_REGION_ID", "ALIBABACLOUD_REGION_ID", "ALICLOUD_REGION_ID", "ALICLOUD_REGION"];
 
 struct Endpoints {

@@ -1,4 +1,4 @@
-use std::fs::{self, File, FileType};
+use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -11,9 +11,9 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// What the operating system refuses. `InvalidInput` for what is no regular file: a directory, a named pipe, a socket, a
 /// device; none of them is opened. `FileTooLarge` for a longer file.
 pub fn open(path: &Path, longest: u64) -> io::Result<File> {
-    // Looked at before it is opened: opening a pipe waits for who writes to it.
+    // Looked at before it is opened, for to open a device may do something.
     check(fs::metadata(path)?.file_type())?;
-    let file = File::open(path)?;
+    let file = open_at_once(path)?;
     let metadata = file.metadata()?;
     // Looked at again: somebody may have put another in its place.
     check(metadata.file_type())?;
@@ -25,9 +25,7 @@ pub fn open(path: &Path, longest: u64) -> io::Result<File> {
 /// # Errors
 /// Those of [`open`]. `FileTooLarge` also when the file grows while it is read.
 pub fn read(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open(path, longest)?.take(longest.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > longest { Err(too_large(longest)) } else { Ok(bytes) }
+    read_all(&open(path, longest)?, longest)
 }
 
 /// Reads the regular file at `path`, of at most `longest` bytes, as text. A byte order mark is left out.
@@ -35,7 +33,17 @@ pub fn read(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// Those of [`read`]. `InvalidData` for what is not UTF-8.
 pub fn read_text(path: &Path, longest: u64) -> io::Result<String> {
-    let bytes = read(path, longest)?;
+    Ok(read_text_and_metadata(path, longest)?.0)
+}
+
+/// Reads text as [`read_text`] does, and the metadata of the very file it is from.
+///
+/// # Errors
+/// Those of [`read_text`].
+pub fn read_text_and_metadata(path: &Path, longest: u64) -> io::Result<(String, Metadata)> {
+    let file = open(path, longest)?;
+    let metadata = file.metadata()?;
+    let bytes = read_all(&file, longest)?;
     let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     let mut text = String::from_utf8(bytes).map_err(|_| {
         let problem = if is_utf16 { "is UTF-16, not UTF-8" } else { "is no UTF-8 text" };
@@ -44,7 +52,28 @@ pub fn read_text(path: &Path, longest: u64) -> io::Result<String> {
     if text.starts_with(BYTE_ORDER_MARK) {
         text.drain(..BYTE_ORDER_MARK.len_utf8());
     }
-    Ok(text)
+    Ok((text, metadata))
+}
+
+/// Opens without waiting for who writes to a pipe that was put in the place of the file.
+#[cfg(unix)]
+fn open_at_once(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use rustix::fs::OFlags;
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+#[cfg(not(unix))]
+fn open_at_once(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).open(path)
+}
+
+fn read_all(file: &File, longest: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(longest.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > longest { Err(too_large(longest)) } else { Ok(bytes) }
 }
 
 fn check(kind: FileType) -> io::Result<()> {
@@ -132,5 +161,7 @@ mod tests {
             let error = read(&place(name), 1024).unwrap_err();
             assert_eq!(error.to_string(), format!("is {kind}, not a regular file"), "{name}");
         }
+        // As if it was put there between the two looks.
+        assert!(!open_at_once(&place("pipe")).unwrap().metadata().unwrap().is_file());
     }
 }

@@ -12,4 +12,4 @@
 
 mod bounded_read;
 
-pub use bounded_read::{open, read, read_text};
+pub use bounded_read::{open, read, read_text, read_text_and_metadata};

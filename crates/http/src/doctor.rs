@@ -138,6 +138,12 @@ pub fn credentials(
 ) -> Vec<Finding> {
     let found = reports.iter().any(|report| matches!(report.result, Some(Ok(_))));
     let one = |SourceReport { name, result }| match result {
+        None if !found => Finding::new(
+            Check::Credentials,
+            name,
+            Verdict::Open,
+            "was not asked: the source before it was chosen",
+        ),
         None => {
             Finding::new(Check::Credentials, name, Verdict::Open, "was not asked: the key before it is used")
         }
@@ -153,7 +159,9 @@ pub fn credentials(
             Finding::new(Check::Credentials, name, Verdict::Warning, error.to_string())
                 .advise("mend it or take it away: a later source is used, maybe of another account")
         }
-        Some(Err(Miss::Failed(error))) => Finding::failed(Check::Credentials, name, &error),
+        Some(Err(Miss::Failed(error) | Miss::Refused(error))) => {
+            Finding::failed(Check::Credentials, name, &error)
+        }
     };
     let mut findings: Vec<_> = reports.into_iter().map(one).collect();
     if !found {

@@ -12,7 +12,7 @@ use record_callback_http::{
 use secrecy::SecretString;
 
 use crate::client::HuaweicloudClient;
-use crate::credential::{self, Credentials, Login, LoginTokens, ProjectRef, Token};
+use crate::credential::{self, Credentials, Given, Login, LoginTokens, ProjectRef, Token};
 use crate::iam::Iam;
 use crate::region::{self, DEFAULT_IAM, Region};
 
@@ -52,9 +52,25 @@ pub struct HuaweicloudClientBuilder {
 enum Auth {
     /// The vendor's chain.
     Chain,
+    Environment,
     AccessKey(Arc<dyn CredentialProvider>),
     Token(SecretString),
     Login(Login),
+}
+
+impl Auth {
+    /// The same, or what the environment has instead of a key, with the project that goes with it.
+    fn with_given(self, context: &SourceContext) -> (Self, Option<String>) {
+        let given = match self {
+            Self::Chain | Self::Environment => credential::given(context),
+            _ => None,
+        };
+        match given {
+            Some(Given::Token { value, project_id }) => (Self::Token(value), project_id),
+            Some(Given::Login { login, project_id }) => (Self::Login(login), project_id),
+            None => (self, None),
+        }
+    }
 }
 
 impl Default for HuaweicloudClientBuilder {
@@ -117,9 +133,18 @@ impl HuaweicloudClientBuilder {
         self
     }
 
-    /// Signs requests with access keys. Default: [the vendor's chain](credential::default_chain).
+    /// Signs requests with access keys. Default: [the vendor's chain](credential::default_chain); but, as in the vendor's
+    /// Terraform provider, the token in `HW_AUTH_TOKEN` is sent instead, and where there is no key in the environment,
+    /// `HW_USER_NAME`, `HW_USER_PASSWORD` and `HW_DOMAIN_NAME` log in, unless there are variables of the SDKs.
     pub fn credentials(mut self, credentials: impl CredentialProvider) -> Self {
         self.auth = Auth::AccessKey(Arc::new(credentials));
+        self
+    }
+
+    /// Takes the caller from the environment and nowhere else: 2 of [the vendor's chain](credential::default_chain), or a
+    /// token or login as that chain has it.
+    pub fn environment(mut self) -> Self {
+        self.auth = Auth::Environment;
         self
     }
 
@@ -184,7 +209,7 @@ impl HuaweicloudClientBuilder {
         let context = self.context(network);
         let region = self.chosen_region(&context);
         let endpoint = self.live(&context, region.as_ref())?;
-        let project = self.project(region.as_ref())?;
+        let project = self.project(&context, region.as_ref())?;
         let iam_endpoint = self.iam(&context, region.as_ref())?;
         let pipeline_to = |endpoint: &Endpoint, quotas| {
             let (retry, clock) = (context.retry.clone(), Arc::clone(&context.clock));
@@ -200,20 +225,24 @@ impl HuaweicloudClientBuilder {
         let named_region = region.as_ref().map(|region| region.id.clone());
         let is_iam_named = self.iam_endpoint.is_some();
         let account = credential::Account::new(context.clone(), &endpoint, &iam, is_iam_named, named_region);
-        let credentials = match self.auth {
+        let (auth, project_id) = self.auth.with_given(&context);
+        let project = match (project, project_id) {
+            (Some(ProjectRef::Id(id)), _) => Some(ProjectRef::Id(id)),
+            (_, Some(id)) => credential::check_project_id(&id).map(|()| Some(ProjectRef::Id(id)))?,
+            (project, None) => project,
+        };
+        let credentials = match auth {
             Auth::Chain => {
                 Credentials::AccessKey(Arc::new(credential::default_chain(&context, &iam.endpoint)))
+            }
+            Auth::Environment => {
+                Credentials::AccessKey(Arc::new(credential::environment(&context, &iam.endpoint)))
             }
             Auth::AccessKey(provider) => Credentials::AccessKey(provider),
             Auth::Token(value) => Credentials::Token(Arc::new(Token::new(value))),
             Auth::Login(login) => {
-                let tokens = LoginTokens::new(
-                    iam.clone(),
-                    login,
-                    project.clone().ok_or_else(credential::no_project)?,
-                    self.clock,
-                );
-                Credentials::Login(Box::new(tokens))
+                let project = project.clone().ok_or_else(credential::no_project)?;
+                Credentials::Login(Box::new(LoginTokens::new(iam.clone(), login, project, context.clock)))
             }
         };
         Ok(HuaweicloudClient::new(pipeline, endpoint, iam, credentials, project, account))
@@ -259,12 +288,20 @@ impl HuaweicloudClientBuilder {
     }
 
     /// `None` where the source of the key has to say it.
-    fn project(&self, region: Option<&Region>) -> Result<Option<ProjectRef>, InvalidConfig> {
-        match (&self.project_id, region) {
-            (Some(id), _) => credential::check_project_id(id).map(|()| Some(ProjectRef::Id(id.clone()))),
-            (None, Some(region)) => Ok(Some(ProjectRef::Region(region.id.clone()))),
-            (None, None) if matches!(self.auth, Auth::Chain | Auth::AccessKey(_)) => Ok(None),
-            (None, None) => Err(credential::no_project()),
+    fn project(
+        &self,
+        context: &SourceContext,
+        region: Option<&Region>,
+    ) -> Result<Option<ProjectRef>, InvalidConfig> {
+        if let Some(id) = &self.project_id {
+            return credential::check_project_id(id).map(|()| Some(ProjectRef::Id(id.clone())));
+        }
+        let is_from_env = matches!(self.auth, Auth::Chain | Auth::Environment);
+        let name = if is_from_env { credential::project_name(context) } else { None };
+        match name.or_else(|| region.map(|region| region.id.clone())) {
+            Some(name) => Ok(Some(ProjectRef::Region(name))),
+            None if is_from_env || matches!(self.auth, Auth::AccessKey(_)) => Ok(None),
+            None => Err(credential::no_project()),
         }
     }
 }

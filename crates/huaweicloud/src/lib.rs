@@ -52,7 +52,7 @@ pub const VENDOR: Vendor = Vendor::new("huaweicloud");
 pub use callback::HuaweicloudCallbacks;
 pub use client::HuaweicloudClient;
 pub use config::{HuaweicloudClientBuilder, default_quotas, quotas};
-pub use credential::{Login, default_chain, from_env, looks_like_aliyun_key};
+pub use credential::{Login, default_chain, environment, from_env, looks_like_aliyun_key};
 pub use policy::policy;
 pub use provider::HuaweicloudProvider;
 pub use translate::CAPABILITIES;

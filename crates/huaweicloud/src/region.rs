@@ -3,6 +3,7 @@
 use record_callback_core::{InvalidConfig, Result};
 use record_callback_http::{Endpoint, SourceContext};
 
+use crate::credential::are_openstack_names_ours;
 use crate::regions_file::RegionsFile;
 
 /// Regions with a Live endpoint in the official SDK or the vendor's endpoint tables
@@ -41,8 +42,9 @@ const IAM: [&str; 27] = [
 ];
 pub(crate) const DEFAULT_IAM: &str = "https://iam.myhuaweicloud.com";
 
-/// The variable of the vendor's Terraform provider.
+/// The variables of the vendor's Terraform provider.
 const VARIABLE: &str = "HW_REGION_NAME";
+const SECOND_VARIABLE: &str = "OS_REGION_NAME";
 /// Begins the variables with the endpoints of a region.
 const ENDPOINT_VARIABLE: &str = "HUAWEICLOUD_SDK_REGION_LIVE_";
 
@@ -56,7 +58,11 @@ pub(crate) struct Region {
 impl Region {
     /// The region in the environment, if there is one.
     pub(crate) fn from_env(context: &SourceContext) -> Option<Self> {
-        Some(Self { id: context.var(VARIABLE)?, field: VARIABLE })
+        if let Some(id) = context.var(VARIABLE) {
+            return Some(Self { id, field: VARIABLE });
+        }
+        let id = if are_openstack_names_ours(context) { context.var(SECOND_VARIABLE) } else { None };
+        Some(Self { id: id?, field: SECOND_VARIABLE })
     }
 
     /// The endpoint of Live.

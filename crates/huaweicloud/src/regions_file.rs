@@ -107,14 +107,12 @@ impl<'de> Deserialize<'de> for Regions {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     fn in_file(text: impl AsRef<[u8]>) -> Result<Option<String>, String> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("regions.yaml");
-        fs::write(&path, text).unwrap();
+        std::fs::write(&path, text).unwrap();
         RegionsFile { path, is_named: false }.endpoint("mars-1").map_err(|error| error.to_string())
     }
 

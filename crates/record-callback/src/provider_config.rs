@@ -206,9 +206,8 @@ impl ProviderConfig {
 
 impl AliyunConfig {
     pub(crate) fn builder(&self, env: impl Env) -> Result<AliyunClientBuilder> {
-        let env: Arc<dyn Env> = Arc::new(env);
         let mut builder = AliyunClient::builder()
-            .env(Arc::clone(&env))
+            .env(env)
             .vpc(self.vpc)
             .allow_http(self.allow_http)
             .signature(self.signature);
@@ -223,7 +222,7 @@ impl AliyunConfig {
         }
         Ok(match &self.credentials {
             CredentialsConfig::Default {} => builder,
-            CredentialsConfig::Environment {} => builder.credentials(record_callback_aliyun::from_env(env)),
+            CredentialsConfig::Environment {} => builder.environment(),
             CredentialsConfig::AccessKey { id, secret, security_token } => {
                 builder.credentials(static_key(id, secret, security_token.as_ref()))
             }
@@ -239,8 +238,7 @@ impl AliyunConfig {
 
 impl HuaweicloudConfig {
     pub(crate) fn builder(&self, env: impl Env) -> Result<HuaweicloudClientBuilder> {
-        let env: Arc<dyn Env> = Arc::new(env);
-        let mut builder = HuaweicloudClient::builder().env(Arc::clone(&env)).allow_http(self.allow_http);
+        let mut builder = HuaweicloudClient::builder().env(env).allow_http(self.allow_http);
         if let Some(endpoint) = &self.endpoint {
             builder = builder.endpoint(endpoint);
         }
@@ -258,9 +256,7 @@ impl HuaweicloudConfig {
         }
         Ok(match &self.credentials {
             CredentialsConfig::Default {} => builder,
-            CredentialsConfig::Environment {} => {
-                builder.credentials(record_callback_huaweicloud::from_env(env))
-            }
+            CredentialsConfig::Environment {} => builder.environment(),
             CredentialsConfig::AccessKey { id, secret, security_token } => {
                 builder.credentials(static_key(id, secret, security_token.as_ref()))
             }

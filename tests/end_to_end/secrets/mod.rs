@@ -46,7 +46,7 @@ use self::servers::*;
 use self::sinks::{unused, webhook_secret};
 
 const VARIABLES: &[KeyVariables] =
-    &[KeyVariables { id: "ID", secret: "SECRET", security_token: "TOKEN", project_id: None }];
+    &[KeyVariables { id: "ID", secret: "SECRET", security_token: "TOKEN", project_ids: &[] }];
 
 const SECRET: &str = "dBk2SX2LCqOfMZojpXnnPnyg185QyVE";
 const TEMPORARY_SECRET: &str = "ZpJOaZLSUYJNWUa66APoAWOvLucxNI";

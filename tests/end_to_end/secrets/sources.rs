@@ -109,7 +109,7 @@ async fn ask(
         shown.debug(what, &report);
         if let Some(Err(miss)) = &report.result {
             shown.text(what, miss.to_string());
-            if let Miss::Failed(error) = miss {
+            if let Miss::Failed(error) | Miss::Refused(error) = miss {
                 shown.error(what, error);
             }
         }

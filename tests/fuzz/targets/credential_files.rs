@@ -45,6 +45,7 @@ const PUBLIC: &[&str] = &[
     "role_name",
     "role_session_name",
     "source_profile",
+    "sts_endpoint",
     "sts_region",
     "type",
 ];
@@ -159,7 +160,7 @@ impl Machine {
         let mut said = String::new();
         for report in self.runtime.block_on(chain.examine()) {
             said += &format!("{report:?}");
-            if let Some(Err(Miss::Failed(error))) = &report.result {
+            if let Some(Err(Miss::Failed(error) | Miss::Refused(error))) = &report.result {
                 said += &shown(error);
             }
         }

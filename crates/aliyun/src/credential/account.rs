@@ -7,7 +7,7 @@ use record_callback_http::{
     AccessKey, CredentialProvider, Endpoint, KnownAccount, SourceContext, account_retry, of_credentials,
 };
 
-use super::sts::{self, Sts};
+use super::sts::{self, Sts, StsChoice};
 
 /// What hosts of the vendor's services end in.
 const VENDOR_HOSTS: &str = ".aliyuncs.com";
@@ -33,8 +33,7 @@ impl Account {
         let key = source.access_key().await.map_err(of_credentials)?;
         let is_same = |known: &Arc<AccessKey>| known.is_same_identity(&key);
         let ask = async || {
-            let address = address(&self.context, live)?;
-            let sts = Sts::at(&self.context, &address)?;
+            let sts = Sts::new(&self.context, &choice(&self.context, live)?)?;
             sts.account_of(source).await
         };
         self.known.get(is_same, ask).await.map_err(of_credentials)
@@ -45,9 +44,9 @@ impl Account {
 ///
 /// A key is for the vendor, and for whom a user sends it to: with an endpoint that is not the vendor's, nobody knows which
 /// token service would be the one to ask.
-fn address(context: &SourceContext, live: &Endpoint) -> Result<String> {
-    if let Some(address) = context.var(sts::ENDPOINT) {
-        return Ok(address);
+fn choice(context: &SourceContext, live: &Endpoint) -> Result<StsChoice> {
+    if [sts::ENDPOINT, sts::HOST].iter().any(|variable| context.var(variable).is_some()) {
+        return Ok(StsChoice::default());
     }
     let host = live.url().host_str().and_then(|host| host.strip_suffix(VENDOR_HOSTS));
     let Some((service, region)) = host.map(|host| host.split_once('.').unwrap_or((host, ""))) else {
@@ -58,9 +57,10 @@ fn address(context: &SourceContext, live: &Endpoint) -> Result<String> {
         );
         return Err(Error::new(ErrorKind::Unavailable, problem));
     };
-    let region = (!region.is_empty()).then_some(region);
+    let region = (!region.is_empty()).then(|| region.to_owned());
     // Inside a VPC there may be no other way.
-    sts::address(context, region, (service == LIVE_IN_VPC).then_some(true))
+    let vpc = (service == LIVE_IN_VPC).then_some(true);
+    Ok(StsChoice { endpoint: None, region, vpc })
 }
 
 #[cfg(test)]
@@ -72,17 +72,18 @@ mod tests {
     fn asked(live: &str, variables: &[(&str, &str)]) -> Result<String> {
         let env = Arc::new(variables.iter().copied().collect::<FixedEnv>());
         let context = SourceContext { env, ..SourceContext::default() };
-        address(&context, &Endpoint::parse("endpoint", live, false).unwrap())
+        let choice = choice(&context, &Endpoint::parse("endpoint", live, false).unwrap())?;
+        Ok(Sts::new(&context, &choice)?.endpoint.authority().to_owned())
     }
 
     #[test]
     fn the_token_service_is_that_of_lives_endpoint() {
         let region = ("ALIBABA_CLOUD_STS_REGION", "cn-beijing");
         for (live, variables, expected) in [
-            ("live.aliyuncs.com", &[][..], "https://sts.aliyuncs.com"),
-            ("live.aliyuncs.com", &[region], "https://sts.cn-beijing.aliyuncs.com"),
-            ("live.ap-southeast-1.aliyuncs.com", &[region], "https://sts.ap-southeast-1.aliyuncs.com"),
-            ("live-vpc.cn-shanghai.aliyuncs.com", &[], "https://sts-vpc.cn-shanghai.aliyuncs.com"),
+            ("live.aliyuncs.com", &[][..], "sts.aliyuncs.com"),
+            ("live.aliyuncs.com", &[region], "sts.cn-beijing.aliyuncs.com"),
+            ("live.ap-southeast-1.aliyuncs.com", &[region], "sts.ap-southeast-1.aliyuncs.com"),
+            ("live-vpc.cn-shanghai.aliyuncs.com", &[], "sts-vpc.cn-shanghai.aliyuncs.com"),
             ("live.example.com", &[(sts::ENDPOINT, "sts.example.com")], "sts.example.com"),
         ] {
             assert_eq!(asked(live, variables).unwrap(), expected, "{live}");

@@ -6,9 +6,10 @@ use record_callback_http::{
     AccessKey, CredentialSource, Env, EnvCredentials, KeyVariables, Miss, SourceContext,
 };
 
+use super::env::{BARE_TOKEN, variables};
+
 /// The variables of the vendor's command line whose names are anybody's.
-const VARIABLES: &[KeyVariables] =
-    &[super::variables("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN")];
+const VARIABLES: &[KeyVariables] = &[variables("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", BARE_TOKEN)];
 
 /// A key in variables that may be another program's: asked last, and half of one is none.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ impl CredentialSource for BareEnvironment {
 
     async fn find(&self) -> Result<Arc<AccessKey>, Miss> {
         self.0.find().await.map_err(|miss| match miss {
-            Miss::Failed(error) => Miss::NotConfigured(error.message().to_owned()),
+            Miss::Failed(error) | Miss::Refused(error) => Miss::NotConfigured(error.message().to_owned()),
             absent @ Miss::NotConfigured(_) => absent,
         })
     }

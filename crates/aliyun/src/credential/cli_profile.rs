@@ -2,25 +2,65 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use record_callback_core::Result;
+use record_callback_core::{Error, ErrorKind, Result};
 use record_callback_http::{
     AccessKey, CredentialFile, CredentialProvider, CredentialSource, Miss, SourceContext, SourceReport,
+    warn_once,
 };
 
+use super::agreed::agreed;
+use super::cached::Cached;
 use super::derived::Derived;
-use super::external::External;
+use super::external::{self, External};
 use super::issued::demanded;
 use super::metadata::Metadata;
 use super::oidc::{PROVIDER_ARN, ROLE_ARN, TOKEN_FILE};
 use super::place::{Place, environment, listed};
-use super::role::{AssumeRole, AssumeRoleWithOidc, Role, SECONDS};
-use super::sts::Sts;
-use super::uri::CredentialsUri;
+use super::role::{AssumeRole, AssumeRoleWithOidc, EXTERNAL_ID, OidcToken, Role, SECONDS};
+use super::sts::{Sts, StsChoice};
+use super::uri::{CredentialsUri, URI};
 use crate::wire::credential::{CliConfig, CliProfile, mode};
 
 const FILE: &str = ".aliyun/config.json";
-const PROFILE: &str = "ALIBABA_CLOUD_PROFILE";
+/// Another path of it, by the vendor's SDK for Go and its Terraform provider.
+pub(super) const FILES: &[&str] = &["ALIBABA_CLOUD_CONFIG_FILE", "ALICLOUD_SHARED_CREDENTIALS_FILE"];
+/// By the SDKs' name first; the command line reads them all, its own name first, and Terraform all but that.
+pub(super) const PROFILE: &[&str] = &["ALIBABA_CLOUD_PROFILE", PROFILE_OF_COMMAND_LINE, "ALICLOUD_PROFILE"];
+pub(super) const PROFILE_OF_COMMAND_LINE: &str = "ALIBABACLOUD_PROFILE";
 const DISABLED: &str = "ALIBABA_CLOUD_CLI_PROFILE_DISABLED";
+const IGNORED: [&str; 2] = ["ALIBABA_CLOUD_IGNORE_PROFILE", "ALIBABACLOUD_IGNORE_PROFILE"];
+
+/// Whether the command line would not look at profiles: by these very letters, as it compares them.
+pub(super) fn ignores_profiles(context: &SourceContext) -> bool {
+    IGNORED.iter().any(|name| context.var(name).as_deref() == Some("TRUE"))
+}
+
+/// The profile that the environment names, with the variable that does.
+pub(super) fn chosen_profile(context: &SourceContext) -> Result<Option<(&'static str, String)>, Miss> {
+    if ignores_profiles(context) {
+        return Ok(None);
+    }
+    agreed(context, PROFILE).map_err(Miss::Refused)
+}
+
+/// Refuses, or warns, where the environment names a profile beside what else it has, at `origin`.
+pub(super) fn check_profile(context: &SourceContext, origin: &str) -> Result<(), Miss> {
+    if ignores_profiles(context) {
+        return Ok(());
+    }
+    if context.var(PROFILE_OF_COMMAND_LINE).is_some() {
+        // Nobody else reads that name.
+        let problem = format!(
+            "{PROFILE_OF_COMMAND_LINE} chooses a profile, and {origin} gives a key: the vendor's command line goes by the \
+             profile, its SDKs and Terraform go by the key; unset one of them, or say in `credentials` which counts"
+        );
+        return Err(Miss::Refused(Error::new(ErrorKind::Unauthenticated, problem)));
+    }
+    if let Some(name) = PROFILE.iter().find(|name| context.var(name).is_some()) {
+        warn_once(&format!("{name} is not looked at, for {origin} gives a key, as in the vendor's SDKs"));
+    }
+    Ok(())
+}
 
 /// A profile of the vendor's command line, in `~/.aliyun/config.json`; see [`profile`](super::profile).
 #[derive(Debug)]
@@ -40,10 +80,28 @@ impl CliProfileCredentials {
         Self { context, name: None, derived: Derived::default() }
     }
 
-    fn path(&self) -> Result<PathBuf, Miss> {
+    /// The file the environment names, else the one there is in the home directory.
+    async fn file(&self) -> Result<(CredentialFile, String), Miss> {
+        let read = async |path: PathBuf| {
+            let shown = path.display().to_string();
+            Ok::<_, Miss>((CredentialFile::read(path).await?, shown))
+        };
+        if let Some((name, path)) = agreed(&self.context, FILES).map_err(Miss::Refused)? {
+            return read(path.into()).await.map_err(|miss| refused(name, miss));
+        }
         let no_home =
             || Miss::NotConfigured("there is no home directory to look for ~/.aliyun in".to_owned());
-        self.context.in_home(FILE).ok_or_else(no_home)
+        read(self.context.in_home(FILE).ok_or_else(no_home)?).await
+    }
+}
+
+/// What a variable names has to be had: nobody stands in for it.
+pub(super) fn refused(variable: &str, miss: Miss) -> Miss {
+    match miss {
+        Miss::NotConfigured(what) => {
+            Miss::Refused(Error::new(ErrorKind::Unauthenticated, format!("{variable}: {what}")))
+        }
+        Miss::Failed(error) | Miss::Refused(error) => Miss::Refused(error),
     }
 }
 
@@ -57,18 +115,28 @@ impl CredentialSource for CliProfileCredentials {
     }
 
     async fn find(&self) -> Result<Arc<AccessKey>, Miss> {
-        if self.name.is_none() && self.context.is_true(DISABLED) {
-            return Err(Miss::NotConfigured(format!("{DISABLED} is true")));
+        let context = &self.context;
+        let chosen = match &self.name {
+            Some(name) => Some(("", name.clone())),
+            None if context.is_true(DISABLED) => {
+                return Err(Miss::NotConfigured(format!("{DISABLED} is true")));
+            }
+            None if ignores_profiles(context) => {
+                return Err(Miss::NotConfigured(format!("{} is TRUE", IGNORED.join(" or "))));
+            }
+            None => chosen_profile(context)?,
+        };
+        agreed(context, EXTERNAL_ID).map_err(Miss::Refused)?;
+        let (file, shown) = self.file().await?;
+        let profiles = Profiles { context, file: &file, path: &shown, config: file.json()? };
+        let profile = profiles.chosen(chosen.as_ref().map(|(_, name)| name.as_str()))?;
+        let settings = profiles.settings(profile);
+        let made = self.derived.get(&settings, || profiles.provider(profile, &mut Vec::new()));
+        let found = async { Ok::<_, Miss>(made?.access_key().await?) }.await;
+        match chosen {
+            Some((variable, _)) => found.map_err(|miss| refused(variable, miss)),
+            None => found,
         }
-        let path = self.path()?;
-        let shown = path.display().to_string();
-        let file = CredentialFile::read(path).await?;
-        let name = self.name.clone().or_else(|| self.context.var(PROFILE));
-        let profiles = Profiles { context: &self.context, file: &file, path: &shown, config: file.json()? };
-        let chosen = profiles.chosen(name.as_deref())?;
-        let settings = profiles.settings(chosen);
-        let provider = self.derived.get(&settings, || profiles.provider(chosen, &mut Vec::new()))?;
-        Ok(provider.access_key().await?)
     }
 }
 
@@ -98,7 +166,8 @@ type Profile<'a> = (&'a str, CliProfile<'a>);
 impl Profiles<'_> {
     fn chosen(&self, name: Option<&str>) -> Result<Profile<'_>, Miss> {
         let Some(name) = name.or(self.config.current()) else {
-            let what = format!("{} has no current profile, and {PROFILE} is not set", self.path);
+            let variable = PROFILE.first().copied().unwrap_or_default();
+            let what = format!("{} has no current profile, and {variable} is not set", self.path);
             return Err(Miss::NotConfigured(what));
         };
         self.find(name).ok_or_else(|| {
@@ -120,6 +189,8 @@ impl Profiles<'_> {
     fn settings(&self, chosen: Profile<'_>) -> Vec<String> {
         let mut names = Vec::new();
         let mut settings: Vec<_> = environment(self.context).collect();
+        // A program is no longer run once others may write the file.
+        settings.push(self.file.check_writers().is_ok().to_string());
         let mut next = Some(chosen);
         while let Some((name, profile)) = next
             && !names.contains(&name)
@@ -149,9 +220,14 @@ impl Profiles<'_> {
                 place.fixed(key(&place, profile)?.with_security_token(token))
             }
             mode::RAM_ROLE_ARN => {
-                let source = place.fixed(key(&place, profile)?);
-                place.issued(self.assume_role(&place, profile, source)?)
+                // As in the command line; the SDKs look at the key only.
+                let key = match place.optional(&profile.sts_token())? {
+                    Some(token) => key(&place, profile)?.with_security_token(token),
+                    None => key(&place, profile)?,
+                };
+                place.issued(self.assume_role(&place, profile, place.fixed(key))?)
             }
+            mode::CLOUD_SSO | mode::OAUTH => place.issued(self.cached(&place, name, profile)?),
             mode::CHAINABLE_RAM_ROLE_ARN => {
                 above.push(name);
                 let source = self.source(&place, profile, above)?;
@@ -162,19 +238,23 @@ impl Profiles<'_> {
                 let (role, sts) = self.role(&place, profile)?;
                 let provider_arn = place.required_or(&profile.oidc_provider_arn(), PROVIDER_ARN)?;
                 let token_file = place.required_or(&profile.oidc_token_file(), TOKEN_FILE)?;
-                place.issued(AssumeRoleWithOidc { sts, role, provider_arn, token_file })
+                let token = OidcToken::In(token_file.into());
+                place.issued(AssumeRoleWithOidc { sts, role, provider_arn, token })
             }
             mode::EXTERNAL => {
+                self.check_external(&place)?;
                 let command = place.required(&profile.process_command())?;
-                let external = External::new(Arc::clone(&self.context.clock), &command);
+                self.file.check_writers()?;
+                let external = External::new(self.context, &command);
                 place.issued(external.ok_or_else(|| {
                     let field = profile.process_command().name;
                     place.mistake(&format!("{field} has an open quote, or no program in it"))
                 })?)
             }
             mode::CREDENTIALS_URI => {
+                self.check_external(&place)?;
                 let field = profile.credentials_uri();
-                let uri = CredentialsUri::new(self.context, &place.required(&field)?);
+                let uri = CredentialsUri::new(self.context, &place.required_or(&field, URI)?);
                 place.issued(
                     uri.map_err(|error| place.mistake(&format!("{} {}", field.name, error.message())))?,
                 )
@@ -191,6 +271,26 @@ impl Profiles<'_> {
 
     fn place(&self, name: String) -> Place<'_> {
         Place { context: self.context, file: self.file, path: self.path, line: None, name }
+    }
+
+    /// Refuses to have a key from elsewhere where that is switched off.
+    fn check_external(&self, place: &Place<'_>) -> Result<()> {
+        if external::is_disabled(self.context) {
+            return Err(place.mistake(&format!("{} forbids it", external::DISABLED)));
+        }
+        Ok(())
+    }
+
+    /// The key a login left, which is never exchanged here.
+    fn cached(&self, place: &Place<'_>, name: &str, profile: CliProfile<'_>) -> Result<Cached> {
+        let login = format!("aliyun configure --profile {}", name.escape_debug());
+        let expires_at = profile.sts_expiration().map_err(|expected| place.mistake(&expected))?;
+        let token = place.optional(&profile.sts_token())?;
+        let (Some(expires_at), Some(token)) = (expires_at, token) else {
+            return Err(place.mistake(&format!("there is no key of a login yet: run `{login}`")));
+        };
+        let key = key(place, profile)?.with_security_token(token);
+        Ok(Cached { key, expires_at, clock: Arc::clone(&self.context.clock), login })
     }
 
     /// What gives the keys a role is assumed with.
@@ -221,7 +321,8 @@ impl Profiles<'_> {
         source: Arc<dyn CredentialProvider>,
     ) -> Result<AssumeRole> {
         let (role, sts) = self.role(place, profile)?;
-        Ok(AssumeRole { sts, role, external_id: place.optional(&profile.external_id())?, source })
+        let external_id = place.optional_or(&profile.external_id(), EXTERNAL_ID)?;
+        Ok(AssumeRole { sts, role, external_id, source })
     }
 
     fn role(&self, place: &Place<'_>, profile: CliProfile<'_>) -> Result<(Role, Sts)> {
@@ -240,9 +341,12 @@ impl Profiles<'_> {
             .session_name(session_name)
             .seconds(seconds)
             .policy(place.optional(&profile.policy())?);
-        let region = place.optional(&profile.sts_region())?;
-        let vpc = profile.enable_vpc().map_err(|expected| place.mistake(&expected))?;
-        let sts = Sts::new(self.context, region.as_deref(), vpc);
+        let sts = StsChoice {
+            endpoint: place.optional(&profile.sts_endpoint())?,
+            region: place.optional(&profile.sts_region())?,
+            vpc: profile.enable_vpc().map_err(|expected| place.mistake(&expected))?,
+        };
+        let sts = Sts::new(self.context, &sts);
         Ok((role, sts.map_err(|error| place.failed(error))?))
     }
 }

@@ -6,13 +6,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use record_callback_core::{Error, ErrorKind, Result};
-use record_callback_http::{AccessKey, Clock, Lease, Miss};
+use record_callback_http::{AccessKey, Clock, Lease, Miss, SourceContext};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use super::cli_profile::{FILES, PROFILE};
+use super::env::VARIABLES;
 use super::issued::Issuer;
+use super::oidc::{PROVIDER_ARN, ROLE_ARN, TOKEN_FILE};
+use super::role::EXTERNAL_ID;
+use super::sts::HOST;
+use crate::region::VARIABLES as REGIONS;
 use crate::wire::credential::{PrintedKey, mode};
 
 /// How long a program may take, as in the vendor's SDKs.
@@ -22,20 +28,86 @@ const LONGEST: u64 = 64 * 1024;
 /// How long a key without an end is kept. Such keys are renewed after two thirds of it, after five minutes.
 const KEPT: SignedDuration = SignedDuration::from_secs(7 * 60 + 30);
 
+/// Switches off, in the vendor's command line, what gives keys from elsewhere: programs and addresses of profiles.
+pub(super) const DISABLED: &str = "ALIBABA_CLOUD_DISABLE_EXTERNAL_PROCESS";
+
+/// Whether it says so, by the command line's rule.
+pub(super) fn is_disabled(context: &SourceContext) -> bool {
+    context.is_true(DISABLED) || context.var(DISABLED).as_deref() == Some("1")
+}
+
+/// What programs are found, find files, put files, speak a language and reach others by. All else of the environment is
+/// none of theirs: there may be other clouds' keys in it.
+const OF_THE_SYSTEM: [&str; 36] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TMPDIR",
+    "TZ",
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LC_MESSAGES",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    // Elsewhere than on Unix.
+    "SYSTEMROOT",
+    "COMSPEC",
+    "PATHEXT",
+    "USERPROFILE",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
+    "TEMP",
+    "TMP",
+];
+
+/// The variables a program gets, with their values: the system's, and those of the vendor that say who calls and where.
+fn environment(context: &SourceContext) -> Vec<(&'static str, SecretString)> {
+    let keys = VARIABLES.iter().flat_map(|set| [set.id, set.secret, set.security_token]);
+    let several = [PROFILE, FILES, ROLE_ARN, PROVIDER_ARN, TOKEN_FILE, EXTERNAL_ID];
+    let vendors = several.into_iter().flatten().copied().chain([HOST]).chain(REGIONS).chain(keys);
+    let names = OF_THE_SYSTEM.into_iter().chain(vendors);
+    names.filter_map(|name| Some((name, context.env.var(name)?.into()))).collect()
+}
+
 /// Keys a program prints. Neither its arguments nor what it prints is ever shown: secrets may be among it.
 pub(super) struct External {
     program: String,
     arguments: Vec<SecretString>,
+    environment: Vec<(&'static str, SecretString)>,
     clock: Arc<dyn Clock>,
 }
 
 impl External {
     /// `command` is split as a shell does, and no shell runs it: `$`, `|` and `>` mean nothing. `None` if a quote is
     /// open, or if there is nothing in it.
-    pub(super) fn new(clock: Arc<dyn Clock>, command: &str) -> Option<Self> {
+    pub(super) fn new(context: &SourceContext, command: &str) -> Option<Self> {
         let mut words = shlex::split(command)?.into_iter();
         let program = words.next()?;
-        Some(Self { program, arguments: words.map(SecretString::from).collect(), clock })
+        let arguments = words.map(SecretString::from).collect();
+        Some(Self {
+            program,
+            arguments,
+            environment: environment(context),
+            clock: Arc::clone(&context.clock),
+        })
     }
 
     async fn run(&self) -> Result<Vec<u8>> {
@@ -43,6 +115,8 @@ impl External {
         let unavailable = |what: &str| failed(ErrorKind::Unavailable, what);
         let mut child = Command::new(&self.program)
             .args(self.arguments.iter().map(ExposeSecret::expose_secret))
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value.expose_secret())))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -2,23 +2,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use record_callback_core::{Error, ErrorKind, Result};
+use record_callback_core::{Error, Result};
 use record_callback_http::{
     AccessKey, CredentialFile, CredentialProvider, CredentialSource, Ini, IniSection, Miss, SourceContext,
 };
 
+use super::cli_profile::{self, chosen_profile, refused};
 use super::derived::Derived;
 use super::metadata::Metadata;
 use super::oidc::{PROVIDER_ARN, ROLE_ARN, TOKEN_FILE};
 use super::place::{Place, environment, listed};
-use super::role::{AssumeRole, AssumeRoleWithOidc, Role};
-use super::sts::Sts;
+use super::role::{AssumeRole, AssumeRoleWithOidc, OidcToken, Role};
+use super::sts::{Sts, StsChoice};
 use crate::wire::credential::ini;
 
 const FILE: &str = "ALIBABA_CLOUD_CREDENTIALS_FILE";
 /// What the vendor's SDKs for Python and for Go read.
 const FILES: [&str; 2] = [".alibabacloud/credentials.ini", ".alibabacloud/credentials"];
-const PROFILE: &str = "ALIBABA_CLOUD_PROFILE";
 const DEFAULT_PROFILE: &str = "default";
 
 /// A section of the vendor's INI file.
@@ -40,12 +40,16 @@ impl IniProfile {
             Ok::<_, Miss>((CredentialFile::read(path).await?, shown))
         };
         if let Some(path) = self.context.var(FILE) {
-            return read(PathBuf::from(path)).await.map_err(|miss| match miss {
-                Miss::NotConfigured(what) => {
-                    Error::new(ErrorKind::Unauthenticated, format!("{FILE}: {what}")).into()
-                }
-                failed @ Miss::Failed(_) => failed,
-            });
+            let (file, path) = read(PathBuf::from(path)).await.map_err(|miss| refused(FILE, miss))?;
+            if file.looks_like_json() {
+                let problem = format!(
+                    "{FILE} names a file for INI, as the SDKs have it, and it is JSON, as Terraform has it: name it by {} \
+                     instead",
+                    cli_profile::FILES.join(" or ")
+                );
+                return Err(Miss::Refused(file.mistake(Some(1), &problem)));
+            }
+            return Ok((file, path));
         }
         for path in FILES.into_iter().filter_map(|path| self.context.in_home(path)) {
             match read(path).await {
@@ -68,7 +72,7 @@ impl IniProfile {
         let place = Place { context: &self.context, file, path, line: Some(section.line), name };
         let field = |name| ini::field(section, name);
         let required = |name| place.required(&field(name));
-        let required_or = |name, variable| place.required_or(&field(name), variable);
+        let required_or = |name, variables| place.required_or(&field(name), variables);
         let key = || {
             Ok::<_, Error>(AccessKey::new(required(ini::ACCESS_KEY_ID)?, required(ini::ACCESS_KEY_SECRET)?))
         };
@@ -76,7 +80,7 @@ impl IniProfile {
             let role = Role::new(&self.context, required_or(ini::ROLE_ARN, ROLE_ARN)?)
                 .session_name(place.optional(&field(ini::ROLE_SESSION_NAME))?)
                 .policy(place.optional(&field(ini::POLICY))?);
-            let sts = Sts::new(&self.context, None, None).map_err(|error| place.failed(error))?;
+            let sts = Sts::new(&self.context, &StsChoice::default()).map_err(|error| place.failed(error))?;
             Ok::<_, Error>((role, sts))
         };
         Ok(match given {
@@ -90,7 +94,8 @@ impl IniProfile {
                 let (role, sts) = role()?;
                 let provider_arn = required_or(ini::OIDC_PROVIDER_ARN, PROVIDER_ARN)?;
                 let token_file = required_or(ini::OIDC_TOKEN_FILE, TOKEN_FILE)?;
-                place.issued(AssumeRoleWithOidc { sts, role, provider_arn, token_file })
+                let token = OidcToken::In(token_file.into());
+                place.issued(AssumeRoleWithOidc { sts, role, provider_arn, token })
             }
             ini::ECS_RAM_ROLE => place.issued(Metadata::of_profile(&place, &field(ini::ROLE_NAME))?),
             _ => {
@@ -127,10 +132,31 @@ impl CredentialSource for IniProfile {
     }
 
     async fn find(&self) -> Result<Arc<AccessKey>, Miss> {
+        let chosen = chosen_profile(&self.context)?;
+        let found = self.find_section(chosen.as_ref().map(|(_, name)| name.as_str())).await;
+        match chosen {
+            // The file before this one has no such profile either, or is not there.
+            Some((variable, name)) => found.map_err(|miss| match miss {
+                Miss::NotConfigured(what) => {
+                    let what = format!("there is no profile {} ({what})", name.escape_debug());
+                    refused(variable, Miss::NotConfigured(what))
+                }
+                miss => refused(variable, miss),
+            }),
+            None if self.context.var(FILE).is_some() => found.map_err(|miss| refused(FILE, miss)),
+            None => found,
+        }
+    }
+}
+
+impl IniProfile {
+    async fn find_section(&self, chosen: Option<&str>) -> Result<Arc<AccessKey>, Miss> {
         let (file, path) = self.file().await?;
-        let chosen = self.context.var(PROFILE);
         let ini = file.ini()?;
-        let section = section(&ini, &file, &path, chosen.as_deref())?;
+        let section = section(&ini, &file, &path, chosen)?;
+        if let Some((line, problem)) = ini::ambiguity(section) {
+            return Err(Miss::Refused(file.mistake(Some(line), &problem)));
+        }
         // Of the section only: who edits another one loses no session.
         let said = ini::FIELDS.map(|name| ini::text(section, name).to_owned());
         let settings: Vec<_> = [path.clone(), section.name.clone()]

@@ -50,7 +50,7 @@ impl Issued {
                 Ok(Lease { value, expires_at, issued_at })
             }
             Err(Miss::NotConfigured(what)) => Err(Error::new(NOT_CONFIGURED, what)),
-            Err(Miss::Failed(error)) => Err(match self.issuer.complaint() {
+            Err(Miss::Failed(error) | Miss::Refused(error)) => Err(match self.issuer.complaint() {
                 Some(complaint) => of_credentials(&format!("{}: {complaint}", self.origin), error),
                 None => of_credentials(&self.origin, error),
             }),
@@ -72,7 +72,7 @@ impl CredentialProvider for Issued {
 pub(super) fn demanded(origin: &str, miss: Miss) -> Error {
     match miss {
         Miss::NotConfigured(what) => Error::new(ErrorKind::Unauthenticated, format!("{origin}: {what}")),
-        Miss::Failed(error) => error,
+        Miss::Failed(error) | Miss::Refused(error) => error,
     }
 }
 

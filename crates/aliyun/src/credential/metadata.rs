@@ -11,6 +11,7 @@ use record_callback_http::{
     Secrets, Signed, SourceContext, encode, sensitive,
 };
 
+use super::agreed::agreed;
 use super::derived::Derived;
 use super::issued::{Issued, Issuer, of_credentials};
 use super::place::Place;
@@ -20,7 +21,7 @@ use crate::wire::credential::{Field, metadata as wire};
 
 const ENDPOINT: &str = "RECORD_CALLBACK_ALIYUN_METADATA_ENDPOINT";
 const DEFAULT_ENDPOINT: &str = "http://100.100.100.200";
-pub(super) const ROLE: &str = "ALIBABA_CLOUD_ECS_METADATA";
+pub(super) const ROLE: &[&str] = &["ALIBABA_CLOUD_ECS_METADATA", "ALICLOUD_ECS_ROLE_NAME"];
 pub(super) const DISABLED: &str = "ALIBABA_CLOUD_ECS_METADATA_DISABLED";
 const V1_DISABLED: &str = "ALIBABA_CLOUD_IMDSV1_DISABLED";
 
@@ -58,7 +59,7 @@ impl Metadata {
         if place.context.is_true(DISABLED) {
             return Err(place.mistake(&format!("{DISABLED} is true")));
         }
-        let role = place.optional(field)?.or_else(|| place.context.var(ROLE));
+        let role = place.optional_or(field, ROLE)?;
         Self::new(place.context, role).map_err(|error| place.failed(error))
     }
 
@@ -198,7 +199,7 @@ impl CredentialSource for MetadataSource {
         if self.context.is_true(DISABLED) {
             return Err(Miss::NotConfigured(format!("{DISABLED} is true")));
         }
-        let role = self.context.var(ROLE);
+        let role = agreed(&self.context, ROLE).map_err(Miss::Refused)?.map(|(_, role)| role);
         let origin = match &role {
             Some(role) => format!("ECS metadata, role {}", role.escape_debug()),
             None => "ECS metadata".to_owned(),

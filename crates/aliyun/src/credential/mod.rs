@@ -3,9 +3,13 @@
 //! Each source reads its settings whenever it is asked and keeps what it was issued until shortly before the end.
 
 mod account;
+mod agreed;
+mod assumed;
 mod bare;
+mod cached;
 mod cli_profile;
 mod derived;
+mod env;
 mod external;
 mod ini_profile;
 mod issued;
@@ -17,53 +21,33 @@ mod role;
 mod sts;
 mod uri;
 
-use std::sync::Arc;
-
-use record_callback_http::{CredentialChain, Env, EnvCredentials, KeyVariables, SourceContext};
+use record_callback_http::{CredentialChain, SourceContext};
 
 pub(crate) use self::account::Account;
 pub use self::cli_profile::CliProfileCredentials;
+pub use self::env::from_env;
 pub use self::recognise::looks_like_huaweicloud_key;
 
+use self::assumed::Assumed;
 use self::bare::BareEnvironment;
+use self::env::Environment;
 use self::ini_profile::IniProfile;
 use self::metadata::MetadataSource;
 use self::oidc::OidcSource;
 use self::uri::UriSource;
 
-const fn variables(id: &'static str, secret: &'static str, security_token: &'static str) -> KeyVariables {
-    KeyVariables { id, secret, security_token, project_id: None }
-}
-
-/// The variables of the vendor's SDKs, then those of its older SDKs, its command line and its Terraform provider.
-/// `ALIYUN_SECURITY_TOKEN` is by analogy: the old SDK has no variable for it (UNVERIFIED).
-const VARIABLES: &[KeyVariables] = &[
-    variables(
-        "ALIBABA_CLOUD_ACCESS_KEY_ID",
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
-        "ALIBABA_CLOUD_SECURITY_TOKEN",
-    ),
-    variables("ALIYUN_ACCESS_KEY_ID", "ALIYUN_ACCESS_KEY_SECRET", "ALIYUN_SECURITY_TOKEN"),
-    variables("ALIBABACLOUD_ACCESS_KEY_ID", "ALIBABACLOUD_ACCESS_KEY_SECRET", "ALIBABACLOUD_SECURITY_TOKEN"),
-    variables("ALICLOUD_ACCESS_KEY_ID", "ALICLOUD_ACCESS_KEY_SECRET", "ALICLOUD_SECURITY_TOKEN"),
-    variables("ALICLOUD_ACCESS_KEY", "ALICLOUD_SECRET_KEY", "ALICLOUD_SECURITY_TOKEN"),
-];
-
-/// The access key in the environment: `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET` and, for
-/// temporary keys, `ALIBABA_CLOUD_SECURITY_TOKEN`.
-///
-/// Where neither id nor secret is set, the same with `ALIYUN_`, `ALIBABACLOUD_` and `ALICLOUD_` in place of
-/// `ALIBABA_CLOUD_`, and `ALICLOUD_ACCESS_KEY` with `ALICLOUD_SECRET_KEY`. No key is put together from two of these sets.
-/// The command line's bare `ACCESS_KEY_ID` is not read: its name is anybody's. [`default_chain`] looks at it last.
-pub fn from_env<E: Env>(env: E) -> EnvCredentials<E> {
-    EnvCredentials::new(env, VARIABLES)
-}
+/// What to do first where nothing is set up.
+const ADVICE: &str = "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or run `aliyun configure`; `record-callback doctor` shows every place that is looked at";
 
 /// The vendor's default chain, in the order of its SDKs.
 ///
-/// 1. The environment; see [`from_env`].
-/// 2. A role by OIDC: `ALIBABA_CLOUD_ROLE_ARN`, `ALIBABA_CLOUD_OIDC_PROVIDER_ARN`, `ALIBABA_CLOUD_OIDC_TOKEN_FILE`.
-/// 3. The command line's `~/.aliyun/config.json`, unless `ALIBABA_CLOUD_CLI_PROFILE_DISABLED` is `true`: the profile
+/// 1. The environment; see [`from_env`]. A key whose id begins with `STS.` and has no token in its own variables has that of
+///    `SECURITY_TOKEN`, as the vendor's `acs-sso` writes them. With `ALIBABACLOUD_PROFILE`, which only the command line reads
+///    and goes by, a key beside it is refused.
+/// 2. A role by OIDC: `ALIBABA_CLOUD_ROLE_ARN`, `ALIBABA_CLOUD_OIDC_PROVIDER_ARN`, and `ALIBABA_CLOUD_OIDC_TOKEN_FILE` or the
+///    token itself in `ALIBABA_CLOUD_OIDC_TOKEN`.
+/// 3. The command line's `~/.aliyun/config.json`, or the file `ALIBABA_CLOUD_CONFIG_FILE` names, unless
+///    `ALIBABA_CLOUD_CLI_PROFILE_DISABLED` is `true` or `ALIBABA_CLOUD_IGNORE_PROFILE` is `TRUE`: the profile
 ///    `ALIBABA_CLOUD_PROFILE` names, else the current one; see [`profile`].
 /// 4. The INI file `ALIBABA_CLOUD_CREDENTIALS_FILE` names, else `~/.alibabacloud/credentials.ini`, else
 ///    `~/.alibabacloud/credentials`: the section `ALIBABA_CLOUD_PROFILE` names, else `default`.
@@ -73,26 +57,48 @@ pub fn from_env<E: Env>(env: E) -> EnvCredentials<E> {
 /// 7. The command line's `ACCESS_KEY_ID`, `ACCESS_KEY_SECRET` and `SECURITY_TOKEN`. They may be another program's, so they
 ///    come last, and half a key there counts as none.
 ///
-/// Roles are assumed at the token service of `ALIBABA_CLOUD_STS_REGION` (inside a VPC with
-/// `ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED=true`), by default `sts.aliyuncs.com`, as sessions of an hour named
+/// Other tools of the vendor have the same variables with `ALIBABACLOUD_` or `ALICLOUD_` in front (`ALICLOUD_ECS_ROLE_NAME`,
+/// `ALICLOUD_SHARED_CREDENTIALS_FILE` for the command line's file). Where two of one meaning differ, the search ends in an
+/// error that names them; so it does where a profile or a file that a variable names cannot be used.
+///
+/// With `ALICLOUD_ASSUME_ROLE_ARN` (`ALICLOUD_ASSUME_ROLE_SESSION_NAME`, `ALICLOUD_ASSUME_ROLE_SESSION_EXPIRATION`), the key
+/// that is found assumes that role, as in the vendor's Terraform provider.
+///
+/// Roles are assumed at the token service `ALIBABA_CLOUD_STS_ENDPOINT` names, else of `ALIBABA_CLOUD_STS_REGION` (inside a VPC
+/// with `ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED=true`), by default `sts.aliyuncs.com`, as sessions of an hour named
 /// `ALIBABA_CLOUD_ROLE_SESSION_NAME` or `record-callback`, renewed a quarter of an hour before their end. What a profile of
 /// either file does not say of its role is taken from the variables of 2 and 5.
 pub fn default_chain(context: &SourceContext) -> CredentialChain {
-    CredentialChain::new(vec![
-        Box::new(from_env(Arc::clone(&context.env))),
-        Box::new(OidcSource::new(context.clone())),
-        Box::new(CliProfileCredentials::chosen_by_environment(context.clone())),
-        Box::new(IniProfile::new(context.clone())),
-        Box::new(MetadataSource::new(context.clone())),
-        Box::new(UriSource::new(context.clone())),
-        Box::new(BareEnvironment::new(context)),
-    ])
+    CredentialChain::advising(
+        vec![
+            Box::new(Assumed::new(context, Environment::new(context.clone(), false))),
+            Box::new(Assumed::new(context, OidcSource::new(context.clone()))),
+            Box::new(Assumed::new(context, CliProfileCredentials::chosen_by_environment(context.clone()))),
+            Box::new(Assumed::new(context, IniProfile::new(context.clone()))),
+            Box::new(Assumed::new(context, MetadataSource::new(context.clone()))),
+            Box::new(Assumed::new(context, UriSource::new(context.clone()))),
+            Box::new(Assumed::new(context, BareEnvironment::new(context))),
+        ],
+        ADVICE,
+    )
+}
+
+/// The access key in the environment and nothing else: see [`from_env`], and 1 of [`default_chain`]. With
+/// `ALICLOUD_ASSUME_ROLE_ARN`, the role it assumes; profiles do not matter.
+pub fn environment(context: &SourceContext) -> CredentialChain {
+    CredentialChain::new(vec![Box::new(Assumed::new(context, Environment::new(context.clone(), true)))])
 }
 
 /// The profile `name` of the command line's `~/.aliyun/config.json`, whatever the environment says about profiles.
 ///
-/// Modes: `AK`, `StsToken`, `RamRoleArn`, `ChainableRamRoleArn`, `EcsRamRole`, `OIDC`, `External`, `CredentialsURI`. The
-/// file is read anew each time, so that a change of the profile counts at once. Other profiles may be as they like.
+/// Modes: `AK`, `StsToken`, `RamRoleArn`, `ChainableRamRoleArn`, `EcsRamRole`, `OIDC`, `External`, `CredentialsURI`; of
+/// `CloudSSO` and `OAuth` the keys a login left there, until they end. The file is read anew each time, so that a change of
+/// the profile counts at once. Other profiles may be as they like.
+///
+/// The program of `External` is run only if nobody but this user and root may write the file or put another in its place. It
+/// has a minute, no standard input, and of the environment the vendor's variables, those of proxies, and what programs are
+/// found, put files and speak a language by. With `ALIBABA_CLOUD_DISABLE_EXTERNAL_PROCESS` neither it nor a credentials URI of
+/// a profile is asked.
 ///
 /// As in the vendor's Python SDK, what the profile does not say is taken from `ALIBABA_CLOUD_ROLE_ARN`,
 /// `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and `ALIBABA_CLOUD_OIDC_TOKEN_FILE`, and in mode `EcsRamRole` the role from

@@ -3,9 +3,14 @@ use std::sync::Arc;
 use record_callback_core::{Error, Result};
 use record_callback_http::{AccessKey, CredentialFile, CredentialProvider, SourceContext, StaticCredentials};
 
+use super::agreed::agreed;
+use super::external::DISABLED as EXTERNAL_DISABLED;
 use super::issued::{Issued, Issuer, of_credentials};
-use super::metadata::{DISABLED, ROLE};
+use super::metadata::{DISABLED as METADATA_DISABLED, ROLE};
 use super::oidc::{PROVIDER_ARN, ROLE_ARN, TOKEN_FILE};
+use super::role::EXTERNAL_ID;
+use super::sts::HOST as STS_HOST;
+use super::uri::URI;
 use crate::wire::credential::Field;
 
 /// One profile in a file of credentials: for errors, and for what is made of it.
@@ -32,11 +37,19 @@ impl Place<'_> {
         self.optional(field)?.ok_or_else(missing)
     }
 
-    /// The text of a field, else of the environment's `variable`, as the vendor's SDKs have it.
-    pub(super) fn required_or(&self, field: &Field<'_>, variable: &str) -> Result<String> {
-        let missing = || format!("{} is missing or empty, and {variable} is not set", field.name);
-        let text = self.optional(field)?.or_else(|| self.context.var(variable));
-        text.ok_or_else(|| self.mistake(&missing()))
+    /// The text of a field, else of the environment's variables of these `names`, as the vendor's tools have it.
+    pub(super) fn optional_or(&self, field: &Field<'_>, names: &[&'static str]) -> Result<Option<String>> {
+        match self.optional(field)? {
+            Some(text) => Ok(Some(text)),
+            None => Ok(agreed(self.context, names)?.map(|(_, text)| text)),
+        }
+    }
+
+    /// The same of a text that has to be in one of both.
+    pub(super) fn required_or(&self, field: &Field<'_>, names: &[&'static str]) -> Result<String> {
+        let name = names.first().copied().unwrap_or_default();
+        let missing = || format!("{} is missing or empty, and {name} is not set", field.name);
+        self.optional_or(field, names)?.ok_or_else(|| self.mistake(&missing()))
     }
 
     /// The error for a mistake in the profile, which must not show a secret.
@@ -66,8 +79,9 @@ impl Place<'_> {
 
 /// What the environment says of profiles that do not say it themselves.
 pub(super) fn environment(context: &SourceContext) -> impl Iterator<Item = String> {
-    let variables = [ROLE_ARN, PROVIDER_ARN, TOKEN_FILE, ROLE, DISABLED];
-    variables.into_iter().map(|name| context.var(name).unwrap_or_default())
+    let several = [ROLE_ARN, PROVIDER_ARN, TOKEN_FILE, ROLE, EXTERNAL_ID, URI].into_iter().flatten().copied();
+    let variables = several.chain([METADATA_DISABLED, STS_HOST, EXTERNAL_DISABLED]);
+    variables.map(|name| context.var(name).unwrap_or_default())
 }
 
 /// Names as a message lists them.

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use record_callback_core::{Error, ErrorKind, Result};
 use record_callback_http::{AccessKey, CredentialProvider, Lease, Miss, SourceContext};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::issued::Issuer;
 use super::sts::Sts;
 use crate::wire::credential::Session;
 
-/// No token is longer: 1 MiB.
-const LONGEST_TOKEN: u64 = 1024 * 1024;
-
 const DEFAULT_SESSION: &str = "record-callback";
 const SESSION_NAME: &str = "ALIBABA_CLOUD_ROLE_SESSION_NAME";
+
+/// By the command line's names.
+pub(super) const EXTERNAL_ID: &[&str] = &["ALIBABA_CLOUD_EXTERNAL_ID", "ALIBABACLOUD_EXTERNAL_ID"];
 
 /// How long a session may last, in seconds; at most what the role allows.
 pub(super) const SECONDS: std::ops::RangeInclusive<u32> = 900..=43_200;
@@ -91,30 +92,51 @@ impl fmt::Debug for AssumeRole {
     }
 }
 
-/// Assumes a role with the token in a file, which is read each time: whoever puts it there renews it.
+/// A token of an OIDC provider.
+#[derive(Clone)]
+pub(super) enum OidcToken {
+    Given(SecretString),
+    /// In a file, which is read each time: whoever puts it there renews it.
+    In(PathBuf),
+}
+
+impl OidcToken {
+    /// No token is longer: 64 KiB.
+    const LONGEST: u64 = 64 * 1024;
+
+    async fn read(&self) -> Result<SecretString> {
+        let path = match self {
+            Self::Given(token) => return Ok(token.clone()),
+            Self::In(path) => path.clone(),
+        };
+        let shown = path.display().to_string();
+        let mistake = |what: &str| {
+            Error::new(ErrorKind::Unauthenticated, format!("the file of the OIDC token, {shown}, {what}"))
+        };
+        let read =
+            tokio::task::spawn_blocking(move || record_callback_durable::read_text(&path, Self::LONGEST));
+        let text = read.await.map_err(|_| mistake("was not read to its end"))?;
+        let text = text.map_err(|error| mistake("cannot be read").with_source(error))?;
+        match text.trim() {
+            "" => Err(mistake("is empty")),
+            token => Ok(token.into()),
+        }
+    }
+}
+
+/// Assumes a role with a token of an OIDC provider.
 pub(super) struct AssumeRoleWithOidc {
     pub(super) sts: Sts,
     pub(super) role: Role,
     pub(super) provider_arn: String,
-    pub(super) token_file: String,
+    pub(super) token: OidcToken,
 }
 
 #[async_trait]
 impl Issuer for AssumeRoleWithOidc {
     async fn issue(&self) -> Result<Lease<AccessKey>, Miss> {
-        let path = &self.token_file;
-        let mistake = |what: &str| {
-            Error::new(ErrorKind::Unauthenticated, format!("the file of the OIDC token, {path}, {what}"))
-        };
-        let reading = PathBuf::from(path);
-        let read =
-            tokio::task::spawn_blocking(move || record_callback_durable::read_text(&reading, LONGEST_TOKEN));
-        let token = read.await.map_err(|_| mistake("was not read to its end"))?;
-        let token = token.map_err(|error| mistake("cannot be read").with_source(error))?;
-        let token = token.trim();
-        if token.is_empty() {
-            return Err(mistake("is empty").into());
-        }
+        let token = self.token.read().await?;
+        let token = token.expose_secret();
         let params = self.role.session().assume_role_with_oidc(&self.provider_arn, token);
         Ok(self.sts.assume_role_with_oidc(&params, token).await?)
     }
@@ -126,9 +148,6 @@ impl Issuer for AssumeRoleWithOidc {
 
 impl fmt::Debug for AssumeRoleWithOidc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AssumeRoleWithOidc")
-            .field("arn", &self.role.arn)
-            .field("token_file", &self.token_file)
-            .finish_non_exhaustive()
+        f.debug_struct("AssumeRoleWithOidc").field("arn", &self.role.arn).finish_non_exhaustive()
     }
 }

@@ -20,23 +20,39 @@ use crate::wire::{Params, rpc_params, seconds};
 pub(crate) const ENDPOINT: &str = "RECORD_CALLBACK_ALIYUN_STS_ENDPOINT";
 const REGION: &str = "ALIBABA_CLOUD_STS_REGION";
 const VPC: &str = "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED";
+/// The variable of the vendor's command line, for every region.
+pub(super) const HOST: &str = "ALIBABA_CLOUD_STS_ENDPOINT";
+
+/// What a profile says of the service to be asked.
+#[derive(Debug, Default)]
+pub(super) struct StsChoice {
+    /// Its host, or address.
+    pub(super) endpoint: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) vpc: Option<bool>,
+}
 
 /// The vendor's token service.
 #[derive(Debug)]
 pub(crate) struct Sts {
     pipeline: Pipeline,
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
 }
 
 impl Sts {
-    /// The service of `region`, else of the environment's, else the one for all.
-    pub(super) fn new(context: &SourceContext, region: Option<&str>, vpc: Option<bool>) -> Result<Self> {
-        Self::at(context, &address(context, region, vpc)?)
-    }
-
-    /// The service at `address`, unless the environment names another.
-    pub(super) fn at(context: &SourceContext, address: &str) -> Result<Self> {
-        let endpoint = context.endpoint(ENDPOINT, address)?;
+    /// The service that is chosen by its host, else by its region; by the profile, else by the environment; else the one for
+    /// all. A host in the environment wins over a profile's region, as in the vendor's command line.
+    pub(super) fn new(context: &SourceContext, choice: &StsChoice) -> Result<Self> {
+        let host = match &choice.endpoint {
+            Some(host) => Some(("sts_endpoint", host.clone())),
+            None => context.var(HOST).map(|host| (HOST, host)),
+        };
+        let endpoint = match (context.var(ENDPOINT), host) {
+            (Some(address), _) => Endpoint::parse(ENDPOINT, &address, false)?,
+            (None, Some((field, host))) if host.contains("://") => Endpoint::parse(field, &host, false)?,
+            (None, Some((field, host))) => Endpoint::parse(field, &format!("https://{host}"), false)?,
+            (None, None) => Endpoint::parse("sts_region", &address(context, choice)?, false)?,
+        };
         let pipeline = context.pipeline(&endpoint)?;
         Ok(Self { pipeline, endpoint })
     }
@@ -130,19 +146,18 @@ impl Sts {
     }
 }
 
-/// The service's address, of the region of the environment; see `help.aliyun.com/document_detail/371859`.
-pub(super) fn address(context: &SourceContext, region: Option<&str>, vpc: Option<bool>) -> Result<String> {
-    let from_env = context.var(REGION);
-    let Some(region) = region.or(from_env.as_deref()) else {
+/// The service's address; see `help.aliyun.com/document_detail/371859`.
+fn address(context: &SourceContext, choice: &StsChoice) -> Result<String> {
+    let Some(region) = choice.region.clone().or_else(|| context.var(REGION)) else {
         return Ok("https://sts.aliyuncs.com".to_owned());
     };
     let is_name = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if !is_name(region) {
+    if !is_name(&region) {
         let problem = format!("`{}` is not a region", region.escape_debug());
         let rule = "a region such as cn-hangzhou: letters, digits and `-`";
         return Err(InvalidConfig::new("sts_region", problem, rule).into());
     }
-    let service = if vpc.unwrap_or_else(|| context.is_true(VPC)) { "sts-vpc" } else { "sts" };
+    let service = if choice.vpc.unwrap_or_else(|| context.is_true(VPC)) { "sts-vpc" } else { "sts" };
     Ok(format!("https://{service}.{region}.aliyuncs.com"))
 }
 
@@ -194,18 +209,44 @@ mod tests {
             (&vpc, None, Some(false), "sts.cn-beijing.aliyuncs.com"),
             (&[(ENDPOINT, "http://127.0.0.1:1")], Some("eu-central-1"), None, "127.0.0.1:1"),
         ] {
-            let sts = Sts::new(&context(variables), region, vpc).unwrap();
+            let choice = StsChoice { endpoint: None, region: region.map(str::to_owned), vpc };
+            let sts = Sts::new(&context(variables), &choice).unwrap();
             assert_eq!(sts.endpoint.authority(), expected, "{variables:?} {region:?} {vpc:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_of_the_profile_or_the_environment_wins_over_regions() {
+        let in_env = [(HOST, "sts.example.com/"), (REGION, "cn-beijing")];
+        for (variables, host, expected) in [
+            (&in_env[..], None, Ok("sts.example.com")),
+            (&in_env, Some("https://sts.other.example.com"), Ok("sts.other.example.com")),
+            (&in_env[1..], Some("http://127.0.0.1:1"), Ok("127.0.0.1:1")),
+            (&[(HOST, "http://sts.example.com")], None, Err("ALIBABA_CLOUD_STS_ENDPOINT: is plain http")),
+            (&[], Some("http://sts.example.com"), Err("sts_endpoint: is plain http")),
+        ] {
+            let region = Some("eu-central-1".to_owned());
+            let choice = StsChoice { endpoint: host.map(str::to_owned), region, vpc: None };
+            let found = Sts::new(&context(variables), &choice);
+            match expected {
+                Ok(host) => assert_eq!(found.unwrap().endpoint.authority(), host),
+                Err(said) => {
+                    let error = found.unwrap_err().to_string();
+                    assert!(error.starts_with(said), "{error}");
+                }
+            }
         }
     }
 
     #[test]
     fn what_is_no_region_or_no_endpoint_is_refused_by_name() {
         for region in ["evil.example.com/", "a@b", "a#", "\u{1b}[2J"] {
-            let error = Sts::new(&context(&[]), Some(region), None).unwrap_err().to_string();
+            let choice = StsChoice { region: Some(region.to_owned()), ..StsChoice::default() };
+            let error = Sts::new(&context(&[]), &choice).unwrap_err().to_string();
             assert!(error.starts_with("sts_region: `") && !error.contains('\u{1b}'), "{error}");
         }
-        let error = Sts::new(&context(&[(ENDPOINT, "http://sts.example.com")]), None, None).unwrap_err();
+        let refused = context(&[(ENDPOINT, "http://sts.example.com")]);
+        let error = Sts::new(&refused, &StsChoice::default()).unwrap_err();
         assert!(
             error.to_string().starts_with("RECORD_CALLBACK_ALIYUN_STS_ENDPOINT: is plain http"),
             "{error}"

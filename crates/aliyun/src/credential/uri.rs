@@ -10,13 +10,15 @@ use record_callback_http::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
+use super::agreed::agreed;
 use super::derived::Derived;
 use super::issued::{Issued, Issuer, of_credentials};
 use crate::VENDOR;
 use crate::error;
 use crate::wire::credential::{IssuedKey, Outcome};
 
-const URI: &str = "ALIBABA_CLOUD_CREDENTIALS_URI";
+pub(super) const URI: &[&str] = &[VARIABLE, "ALICLOUD_CREDENTIALS_URI"];
+const VARIABLE: &str = "ALIBABA_CLOUD_CREDENTIALS_URI";
 
 /// For an address in plain HTTP: how long the vendor's SDKs wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,7 +45,7 @@ impl CredentialsUri {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(mistake("is not HTTP"));
         }
-        let endpoint = Endpoint::parse(URI, &url.origin().ascii_serialization(), true)?;
+        let endpoint = Endpoint::parse(VARIABLE, &url.origin().ascii_serialization(), true)?;
         let authority = endpoint.authority().to_owned();
         let pipeline = match url.scheme() {
             "http" => context.nearby(&endpoint, PATIENCE)?,
@@ -120,13 +122,13 @@ impl CredentialSource for UriSource {
     }
 
     async fn find(&self) -> Result<Arc<AccessKey>, Miss> {
-        let Some(uri) = self.context.var(URI) else {
-            return Err(Miss::NotConfigured(format!("{URI} is not set")));
+        let Some((name, uri)) = agreed(&self.context, URI).map_err(Miss::Refused)? else {
+            return Err(Miss::NotConfigured(format!("{VARIABLE} is not set")));
         };
-        let origin = format!("environment variable {URI}");
+        let origin = format!("environment variable {name}");
         let issued = self.derived.get::<Error>(&[&uri], || {
             let source =
-                CredentialsUri::new(&self.context, &uri).map_err(|error| of_credentials(URI, error))?;
+                CredentialsUri::new(&self.context, &uri).map_err(|error| of_credentials(name, error))?;
             Ok(Arc::new(Issued::new(Arc::clone(&self.context.clock), origin, source)))
         })?;
         issued.find().await

@@ -176,8 +176,20 @@ pub(crate) mod mode {
     pub(crate) const OIDC: &str = "OIDC";
     pub(crate) const EXTERNAL: &str = "External";
     pub(crate) const CREDENTIALS_URI: &str = "CredentialsURI";
-    pub(crate) const ALL: [&str; 8] =
-        [AK, STS_TOKEN, RAM_ROLE_ARN, CHAINABLE_RAM_ROLE_ARN, ECS_RAM_ROLE, OIDC, EXTERNAL, CREDENTIALS_URI];
+    pub(crate) const CLOUD_SSO: &str = "CloudSSO";
+    pub(crate) const OAUTH: &str = "OAuth";
+    pub(crate) const ALL: [&str; 10] = [
+        AK,
+        STS_TOKEN,
+        RAM_ROLE_ARN,
+        CHAINABLE_RAM_ROLE_ARN,
+        ECS_RAM_ROLE,
+        OIDC,
+        EXTERNAL,
+        CREDENTIALS_URI,
+        CLOUD_SSO,
+        OAUTH,
+    ];
 }
 
 /// The types of sections in the INI file that are supported, and the names in them.
@@ -215,9 +227,25 @@ pub(crate) mod ini {
         ROLE_NAME,
     ];
 
-    /// A value without the comment behind it, which begins with `#` wherever that stands; empty if it is not there.
+    /// A value without the comment behind it; empty if it is not there. All of the vendor's tools agree on a comment that
+    /// begins with `#` behind a blank.
     pub(crate) fn text<'a>(section: &'a IniSection, name: &str) -> &'a str {
-        section.get(name).and_then(|value| value.split('#').next()).map(str::trim).unwrap_or_default()
+        let value = section.get(name).unwrap_or_default();
+        let begins =
+            |(at, _): &(usize, &str)| value[..*at].chars().next_back().is_none_or(char::is_whitespace);
+        let comment = value.match_indices('#').find(begins);
+        comment.map_or(value, |(at, _)| &value[..at]).trim()
+    }
+
+    /// The line of a field that the vendor's tools read differently, and what to do about it.
+    pub(crate) fn ambiguity(section: &IniSection) -> Option<(usize, String)> {
+        FIELDS.into_iter().find_map(|name| {
+            let (line, what) = section.ambiguity(name, text(section, name), name == POLICY)?;
+            Some((
+                line,
+                format!("{name} has {what}, which the vendor's tools read differently: write it without"),
+            ))
+        })
     }
 
     pub(crate) fn field<'a>(section: &'a IniSection, name: &'static str) -> Field<'a> {

@@ -1,6 +1,8 @@
 //! Where access keys come from, against the mock cloud: every source gives a key the cloud takes.
 
 mod chain;
+mod choice;
+mod logins;
 mod messages;
 mod metadata;
 mod profiles;
@@ -17,10 +19,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use record_callback_aliyun::{AliyunClient, default_chain, profile};
+use record_callback_aliyun::{AliyunClient, default_chain, environment, from_env, profile};
 use record_callback_core::{Error, Result};
 use record_callback_http::{
-    AccessKey, Clock, CredentialProvider, FixedEnv, RetryPolicy, SourceContext, StaticCredentials,
+    AccessKey, Clock, CredentialProvider, FixedEnv, Miss, RetryPolicy, SourceContext, SourceReport,
+    StaticCredentials,
 };
 use record_callback_mock::{
     AliyunConfig, Clock as MockClock, MockAliyun, MockAliyunBuilder, ReceivedRequest,
@@ -148,6 +151,24 @@ impl Machine {
         // Files are named without the directory they happen to be in.
         let home = format!("{}{}", self.home.path().display(), std::path::MAIN_SEPARATOR);
         Ok(key.origin().unwrap().replace(&home, "~/"))
+    }
+
+    /// What each source of the chain says, none of which has a key.
+    async fn said(&self) -> String {
+        let mut said = Vec::new();
+        let chain = default_chain(&self.context());
+        assert!(chain.access_key().await.is_err());
+        for SourceReport { name, result } in chain.examine().await {
+            match result {
+                Some(Err(Miss::Failed(error) | Miss::Refused(error))) => {
+                    said.push(format!("{name}: {}", self.shown(&error)));
+                }
+                Some(Err(miss)) => said.push(format!("{name}: {miss}")),
+                Some(Ok(_)) | None => {}
+            }
+        }
+        let home = format!("{}{}", self.home.path().display(), std::path::MAIN_SEPARATOR);
+        said.join("; ").replace(&home, "~/") + ";"
     }
 
     /// What is said of the profile `name`, which does not work.

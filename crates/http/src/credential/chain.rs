@@ -25,6 +25,8 @@ pub enum Miss {
     NotConfigured(String),
     /// It is set up and does not work.
     Failed(Error),
+    /// It was chosen by name, or is what the vendor's tools would go by, and cannot be used: nobody else is to call instead.
+    Refused(Error),
 }
 
 impl From<Error> for Miss {
@@ -37,7 +39,7 @@ impl fmt::Display for Miss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotConfigured(what) => f.write_str(what),
-            Self::Failed(error) => error.fmt(f),
+            Self::Failed(error) | Self::Refused(error) => error.fmt(f),
         }
     }
 }
@@ -47,14 +49,15 @@ impl fmt::Display for Miss {
 pub struct SourceReport {
     /// The source's name.
     pub name: String,
-    /// Its key, or why it has none; `None` when an earlier one had a key.
+    /// Its key, or why it has none; `None` when an earlier one had a key, or was [refused](Miss::Refused).
     pub result: Option<Result<Arc<AccessKey>, Miss>>,
 }
 
 /// Sources asked one after the other until one has a key, which is asked first from then on.
 ///
-/// A source that fails hides none behind it; that it failed is logged. When none has a key, the error says why. Once a source
-/// had a key, its failures are failures: only when it is no longer set up are the others asked.
+/// A source that fails hides none behind it; that it failed is logged. One that is [refused](Miss::Refused) ends the search.
+/// When none has a key, the error says why. Once a source had a key, its failures are failures: only when it is no longer set
+/// up are the others asked.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -90,6 +93,8 @@ pub struct CredentialChain(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     sources: Vec<Box<dyn CredentialSource>>,
+    /// What to do where none is set up.
+    advice: Option<&'static str>,
     /// The one that had a key last.
     last: AtomicUsize,
 }
@@ -97,24 +102,34 @@ struct Inner {
 impl CredentialChain {
     /// A chain of `sources`, in their order.
     pub fn new(sources: Vec<Box<dyn CredentialSource>>) -> Self {
-        Self(Arc::new(Inner { sources, last: AtomicUsize::new(usize::MAX) }))
+        Self::with(sources, None)
+    }
+
+    /// The same, whose error where none of them is set up is what to do first, and not what each of them lacks.
+    pub fn advising(sources: Vec<Box<dyn CredentialSource>>, advice: &'static str) -> Self {
+        Self::with(sources, Some(advice))
+    }
+
+    fn with(sources: Vec<Box<dyn CredentialSource>>, advice: Option<&'static str>) -> Self {
+        Self(Arc::new(Inner { sources, advice, last: AtomicUsize::new(usize::MAX) }))
     }
 }
 
 #[async_trait]
 impl CredentialProvider for CredentialChain {
     async fn access_key(&self) -> Result<Arc<AccessKey>> {
-        let Inner { sources, last } = &*self.0;
+        let Inner { sources, advice, last } = &*self.0;
         let before = last.load(Ordering::Relaxed);
-        let mut misses = Vec::new();
+        let (mut misses, mut lost) = (Vec::new(), None);
         if let Some(source) = sources.get(before) {
             match source.find().await {
                 Ok(key) => return Ok(key),
                 // The next one's key may be another account's: a moment's failure is no reason to become somebody else.
-                Err(Miss::Failed(error)) => {
-                    return Err(Error::new(error.kind(), format!("{}: {error}", source.name())));
+                Err(Miss::Failed(error) | Miss::Refused(error)) => return Err(ended(&**source, &error)),
+                Err(miss) => {
+                    lost = Some(format!("{}: {miss}", source.name()));
+                    misses.push((source.name(), miss));
                 }
-                Err(miss) => misses.push((source.name(), miss)),
             }
         }
         for (at, source) in sources.iter().enumerate().filter(|(at, _)| *at != before) {
@@ -129,29 +144,37 @@ impl CredentialProvider for CredentialChain {
                     info!(source = source.name(), origin = key.origin(), "found credentials");
                     return Ok(key);
                 }
+                Err(Miss::Refused(error)) => return Err(ended(&**source, &error)),
                 Err(miss) => misses.push((source.name(), miss)),
             }
         }
-        Err(none_found(&misses))
+        Err(none_found(&misses, *advice, lost.as_deref()))
     }
 
     async fn examine(&self) -> Vec<SourceReport> {
         let mut reports: Vec<SourceReport> = Vec::new();
         for source in &self.0.sources {
-            let found = reports.iter().any(|report| matches!(report.result, Some(Ok(_))));
-            let result = if found { None } else { Some(source.find().await) };
+            let ends = |report: &SourceReport| matches!(report.result, Some(Ok(_) | Err(Miss::Refused(_))));
+            let result = if reports.iter().any(ends) { None } else { Some(source.find().await) };
             reports.push(SourceReport { name: source.name(), result });
         }
         reports
     }
 }
 
+/// The error of a source that nobody stands in for.
+fn ended(source: &dyn CredentialSource, error: &Error) -> Error {
+    Error::new(error.kind(), format!("{}: {error}", source.name()))
+}
+
 /// One error of all; of the kind of the first failure, which may be gone the next time. Where something is set up and fails,
 /// why the others are not set up is left out.
-fn none_found(misses: &[(String, Miss)]) -> Error {
+///
+/// Where none is set up and there is an `advice`, it is said instead, and what became of the one that had a key before.
+fn none_found(misses: &[(String, Miss)], advice: Option<&str>, lost: Option<&str>) -> Error {
     let (mut said, mut failure) = (Vec::new(), None);
     for (name, miss) in misses {
-        if let Miss::Failed(error) = miss {
+        if let Miss::Failed(error) | Miss::Refused(error) = miss {
             said.push(format!("{name}: {error}"));
             failure.get_or_insert(match error.kind() {
                 ErrorKind::Protocol => kind_of_credentials(error),
@@ -161,9 +184,14 @@ fn none_found(misses: &[(String, Miss)]) -> Error {
     }
     let absent = misses.iter().filter_map(|(name, miss)| match miss {
         Miss::NotConfigured(what) => Some((name.as_str(), what)),
-        Miss::Failed(_) => None,
+        Miss::Failed(_) | Miss::Refused(_) => None,
     });
     if failure.is_none() {
+        if let Some(advice) = advice {
+            let lost = lost.map(|what| format!("{what}; ")).unwrap_or_default();
+            let message = format!("no credentials were found: {lost}{advice}");
+            return Error::new(ErrorKind::Unauthenticated, message);
+        }
         said.extend(absent.map(|(name, what)| format!("{name}: {what}")));
     } else {
         let names: Vec<_> = absent.map(|(name, _)| name).collect();
@@ -188,6 +216,7 @@ mod tests {
         Key,
         Nothing,
         Failure(ErrorKind),
+        Refusal,
     }
 
     impl Told {
@@ -217,6 +246,9 @@ mod tests {
                 Saying::Key => Ok(Arc::new(AccessKey::new(self.0, "s3cr3t"))),
                 Saying::Nothing => Err(Miss::NotConfigured("is not there".into())),
                 Saying::Failure(kind) => Err(Error::new(kind, "is broken").into()),
+                Saying::Refusal => {
+                    Err(Miss::Refused(Error::new(ErrorKind::Unauthenticated, "cannot be had")))
+                }
             }
         }
     }
@@ -267,6 +299,30 @@ mod tests {
         let error = chain(&sources[..2]).access_key().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unauthenticated);
         assert_eq!(error.message(), "no credentials were found (a: is not there; b: is not there)");
+        let all = || sources[..2].iter().map(|source| Box::new(source.clone()) as _).collect();
+        let error = CredentialChain::advising(all(), "set KEY").access_key().await.unwrap_err();
+        assert_eq!(error.message(), "no credentials were found: set KEY");
+        sources[0].say(Saying::Failure(ErrorKind::Timeout));
+        let error = CredentialChain::advising(all(), "set KEY").access_key().await.unwrap_err();
+        assert_eq!(error.message(), "no credentials were found (a: is broken (timed out); not set up: b)");
+    }
+
+    #[tokio::test]
+    async fn who_was_chosen_and_is_refused_is_replaced_by_nobody() {
+        let sources =
+            [Told::new("a", Saying::Nothing), Told::new("b", Saying::Refusal), Told::new("c", Saying::Key)];
+        let chain = chain(&sources);
+        let error = chain.access_key().await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.message()),
+            (ErrorKind::Unauthenticated, "b: cannot be had (unauthenticated)")
+        );
+        let said = chain.examine().await;
+        assert!(
+            matches!(said[1].result, Some(Err(Miss::Refused(_)))) && said[2].result.is_none(),
+            "{said:?}"
+        );
+        assert_eq!(sources[2].asked(), 0);
     }
 
     #[tokio::test]

@@ -1,14 +1,12 @@
-use std::collections::BTreeSet;
 use std::fs::Metadata;
 use std::io::ErrorKind as IoErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use record_callback_core::{Error, ErrorKind, Result};
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
-use super::{Ini, Miss};
+use super::{Ini, Miss, is_first};
 
 /// Nobody's credentials are longer: 1 MiB.
 const LONGEST: u64 = 1024 * 1024;
@@ -17,6 +15,8 @@ const LONGEST: u64 = 1024 * 1024;
 pub struct CredentialFile {
     path: PathBuf,
     text: String,
+    /// Who else than its user and root may have written it.
+    foreign_writer: Option<String>,
 }
 
 impl CredentialFile {
@@ -28,11 +28,11 @@ impl CredentialFile {
         let failed =
             |what: &str| Error::new(ErrorKind::Unauthenticated, format!("{}: {what}", path.display()));
         match read {
-            Ok(Ok((text, metadata))) => {
-                if is_open_to_all(&metadata) {
-                    warn_once(&path);
+            Ok(Ok((file, metadata))) => {
+                if is_open_to_all(&metadata) && is_first(&path.display().to_string()) {
+                    warn!(path = %path.display(), "everybody on this machine can read this file of credentials: chmod 600 it");
                 }
-                Ok(Self { path, text })
+                Ok(file)
             }
             Ok(Err(error)) if error.kind() == IoErrorKind::NotFound => {
                 Err(Miss::NotConfigured(format!("{} is not there", path.display())))
@@ -47,8 +47,25 @@ impl CredentialFile {
         &self.text
     }
 
+    /// Refuses to run what the file says if somebody else than its user and root may have written it, or may put another
+    /// one in its place. Elsewhere than on Unix, nothing is known of that.
+    pub fn check_writers(&self) -> Result<()> {
+        match &self.foreign_writer {
+            Some(problem) => Err(self.mistake(None, problem)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it is JSON where INI is read, or the other way round: the vendors' tools have one variable for both.
+    pub fn looks_like_json(&self) -> bool {
+        self.text.trim_start_matches('\u{feff}').trim_start().starts_with('{')
+    }
+
     /// The file as INI.
     pub fn ini(&self) -> Result<Ini> {
+        if self.looks_like_json() {
+            return Err(self.mistake(Some(1), "expected INI, with a `[section]` first, and found JSON"));
+        }
         Ini::parse(&self.text).map_err(|(line, expected)| self.mistake(Some(line), &expected))
     }
 
@@ -88,8 +105,49 @@ fn expectation(error: &serde_json::Error) -> String {
     }
 }
 
-fn read(path: &Path) -> std::io::Result<(String, Metadata)> {
-    Ok((record_callback_durable::read_text(path, LONGEST)?, std::fs::metadata(path)?))
+fn read(path: &Path) -> std::io::Result<(CredentialFile, Metadata)> {
+    let (text, metadata) = record_callback_durable::read_text_and_metadata(path, LONGEST)?;
+    let foreign_writer = foreign_writer(path, &metadata);
+    Ok((CredentialFile { path: path.to_owned(), text, foreign_writer }, metadata))
+}
+
+/// What lets somebody else than this user and root write the file, and what to do about it.
+#[cfg(unix)]
+fn foreign_writer(path: &Path, metadata: &Metadata) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    const OTHERS: u32 = 0o022;
+    const STICKY: u32 = 0o1000;
+    let me = rustix::process::geteuid().as_raw();
+    let is_foreign = |metadata: &Metadata| metadata.uid() != 0 && metadata.uid() != me;
+    if is_foreign(metadata) {
+        return Some("it belongs to another user".to_owned());
+    }
+    if metadata.mode() & OTHERS != 0 {
+        return Some("others may write it: chmod 600 it".to_owned());
+    }
+    // Of a link, both: where it stands, and where it leads.
+    let led_to = std::fs::canonicalize(path).ok();
+    for directory in [Some(path), led_to.as_deref()].into_iter().flatten().filter_map(Path::parent) {
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        let shown = directory.display();
+        match std::fs::metadata(directory) {
+            Ok(metadata) if is_foreign(&metadata) => {
+                return Some(format!("its directory {shown} belongs to another user"));
+            }
+            Ok(metadata) if metadata.mode() & OTHERS != 0 && metadata.mode() & STICKY == 0 => {
+                return Some(format!("others may write its directory {shown}: chmod 700 it"));
+            }
+            Ok(_) => {}
+            Err(error) => return Some(format!("its directory {shown} cannot be looked at ({error})")),
+        }
+    }
+    None
+}
+
+/// Who may write is not said in a mode there.
+#[cfg(not(unix))]
+fn foreign_writer(_: &Path, _: &Metadata) -> Option<String> {
+    None
 }
 
 /// Whether everybody on this machine can read the file.
@@ -103,14 +161,6 @@ fn is_open_to_all(metadata: &Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_open_to_all(_: &Metadata) -> bool {
     false
-}
-
-/// Warns of each file once in the life of this process: files are read before every attempt, by every chain.
-fn warn_once(path: &Path) {
-    static WARNED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-    if WARNED.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned()) {
-        warn!(path = %path.display(), "everybody on this machine can read this file of credentials: chmod 600 it");
-    }
 }
 
 #[cfg(test)]
@@ -129,7 +179,7 @@ mod tests {
     }
 
     fn file(text: &str) -> CredentialFile {
-        CredentialFile { path: "/home/u/config.json".into(), text: text.into() }
+        CredentialFile { path: "/home/u/config.json".into(), text: text.into(), foreign_writer: None }
     }
 
     #[test]
@@ -155,7 +205,7 @@ mod tests {
     async fn a_file_everybody_can_read_is_warned_of_once() {
         use std::io::Write;
         use std::os::unix::fs::PermissionsExt;
-        use std::sync::Arc;
+        use std::sync::{Arc, Mutex};
 
         #[derive(Clone, Default)]
         struct Log(Arc<Mutex<Vec<u8>>>);
@@ -188,6 +238,39 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_file_others_may_write_or_replace_is_refused_by_those_who_ask() {
+        use std::fs::{Permissions, set_permissions};
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "{}").unwrap();
+        let link = tempfile::tempdir().unwrap();
+        let linked = link.path().join("link");
+        std::os::unix::fs::symlink(&path, &linked).unwrap();
+        for (file, parent, problem) in [
+            (0o600, 0o700, None),
+            (0o640, 0o755, None),
+            (0o620, 0o700, Some("others may write it")),
+            (0o602, 0o700, Some("others may write it")),
+            (0o600, 0o770, Some("others may write its directory")),
+            (0o600, 0o707, Some("others may write its directory")),
+            (0o600, 0o1777, None),
+        ] {
+            set_permissions(&path, Permissions::from_mode(file)).unwrap();
+            set_permissions(directory.path(), Permissions::from_mode(parent)).unwrap();
+            for path in [&path, &linked] {
+                let read = CredentialFile::read(path.clone()).await.unwrap();
+                let said = read.check_writers().err().map(|error| error.message().to_owned());
+                let expected = problem.is_none_or(|problem| said.as_ref().unwrap().contains(problem));
+                assert!(expected && said.is_some() == problem.is_some(), "{file:o} {parent:o}: {said:?}");
+            }
+        }
+        set_permissions(link.path(), Permissions::from_mode(0o777)).unwrap();
+        assert!(CredentialFile::read(linked).await.unwrap().check_writers().is_err());
+    }
+
     #[tokio::test]
     async fn what_is_not_there_is_not_configured_and_what_cannot_be_read_fails() {
         let directory = tempfile::tempdir().unwrap();
@@ -205,5 +288,7 @@ mod tests {
     fn broken_ini_is_named_by_file_and_line() {
         let error = file("[default]\ns3cr3t").ini().unwrap_err();
         assert_eq!(error.message(), "/home/u/config.json line 2: expected `[section]` or `name = value`");
+        let error = file("\u{feff}\n{\"current\":\"s3cr3t\"}").ini().unwrap_err();
+        assert!(error.message().ends_with("line 1: expected INI, with a `[section]` first, and found JSON"));
     }
 }

@@ -3,7 +3,7 @@
 /// Comments are lines that begin with `#` or `;`. `:` separates as `=` does. A line further in than the name above it
 /// goes on with its value. What `[DEFAULT]` says holds in every section that does not say otherwise. A section or name
 /// given again is a mistake, and so are lines that are none of these, and `"` in a section's name. Values are not
-/// interpreted.
+/// interpreted: see [`IniSection::ambiguity`].
 #[derive(Debug)]
 pub struct Ini {
     sections: Vec<IniSection>,
@@ -15,7 +15,14 @@ pub struct IniSection {
     pub name: String,
     /// The line it begins at, from 1.
     pub line: usize,
-    values: Vec<(String, String)>,
+    values: Vec<Value>,
+}
+
+#[derive(Clone)]
+struct Value {
+    name: String,
+    text: String,
+    line: usize,
 }
 
 /// What holds in every section.
@@ -36,10 +43,10 @@ impl Ini {
             if let Some(value) = sections.last_mut().and_then(|section| section.values.last_mut())
                 && indent.is_some_and(|indent| own_indent > indent)
             {
-                if !value.1.is_empty() {
-                    value.1.push('\n');
+                if !value.text.is_empty() {
+                    value.text.push('\n');
                 }
-                value.1.push_str(content);
+                value.text.push_str(content);
                 continue;
             }
             if let Some(rest) = content.strip_prefix('[') {
@@ -58,19 +65,19 @@ impl Ini {
             }
             let expected = || (line, "expected `[section]` or `name = value`".to_owned());
             let at = content.find(['=', ':']).filter(|at| *at > 0).ok_or_else(expected)?;
-            let (name, value) = (content[..at].trim_end().to_lowercase(), content[at + 1..].trim());
+            let (name, text) = (content[..at].trim_end().to_lowercase(), content[at + 1..].trim());
             let section = sections.last_mut().ok_or((line, "expected a `[section]` first".to_owned()))?;
             if section.get(&name).is_some() {
                 return Err((line, "expected each name once in a section".to_owned()));
             }
-            section.values.push((name, value.to_owned()));
+            section.values.push(Value { name, text: text.to_owned(), line });
             indent = Some(own_indent);
         }
         let defaults = sections.iter().find(|section| section.name == DEFAULT);
         let defaults = defaults.map(|section| section.values.clone()).unwrap_or_default();
         for section in &mut sections {
             let missing: Vec<_> =
-                defaults.iter().filter(|(name, _)| section.get(name).is_none()).cloned().collect();
+                defaults.iter().filter(|value| section.get(&value.name).is_none()).cloned().collect();
             section.values.extend(missing);
         }
         Ok(Self { sections })
@@ -90,13 +97,35 @@ impl Ini {
 impl IniSection {
     /// The value of `name`, which is lower case.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.values.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.value(name).map(|value| value.text.as_str())
+    }
+
+    /// The line of a value that the vendors' tools read differently, and what of it.
+    ///
+    /// `read` is the value as it is to be taken. Some tools cut a pair of quotes, or what stands behind `#` or `;`, some
+    /// replace what stands behind `%`, some join a line that ends with `\` with the next; others keep all of it. No key has
+    /// such characters. A `free` text may have quotes, though none around it, and several lines.
+    pub fn ambiguity(&self, name: &str, read: &str, free: bool) -> Option<(usize, &'static str)> {
+        const QUOTES: [char; 3] = ['"', '\'', '`'];
+        let what = match read {
+            text if text.starts_with(QUOTES) || (!free && text.contains(QUOTES)) => "quotes",
+            text if text.contains(['#', ';']) => "`#` or `;`",
+            text if text.contains('%') => "`%`",
+            text if text.ends_with('\\') => "a `\\` at its end",
+            text if !free && text.contains('\n') => "more than one line",
+            _ => return None,
+        };
+        self.value(name).map(|value| (value.line, what))
+    }
+
+    fn value(&self, name: &str) -> Option<&Value> {
+        self.values.iter().find(|value| value.name == name)
     }
 }
 
 impl std::fmt::Debug for IniSection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<_> = self.values.iter().map(|(name, _)| name).collect();
+        let names: Vec<_> = self.values.iter().map(|value| &value.name).collect();
         f.debug_struct("IniSection").field("name", &self.name).field("values", &names).finish_non_exhaustive()
     }
 }
@@ -144,6 +173,30 @@ mod tests {
         ] {
             assert_eq!(Ini::parse(text).unwrap_err(), (line, expected.to_owned()), "{text}");
         }
+    }
+
+    #[test]
+    fn what_the_vendors_tools_read_differently_is_found_by_line() {
+        let text = "[DEFAULT]\nregion = 'x'\n[a]\nplain = Ab0+/==\nquoted = \"s3cr3t\"\ncomment = s3cr3t # mine\n\
+            semicolon = s3cr3t;x\npercent = 10%\nslash = x\\\nlines = a\n b\npolicy = {\"a\": [\n  1]}\n";
+        let ini = Ini::parse(text).unwrap();
+        let section = ini.section("a").unwrap();
+        let said = |name, free| section.ambiguity(name, section.get(name).unwrap_or_default(), free);
+        for (name, expected) in [
+            ("plain", None),
+            ("absent", None),
+            ("region", Some((2, "quotes"))),
+            ("quoted", Some((5, "quotes"))),
+            ("comment", Some((6, "`#` or `;`"))),
+            ("semicolon", Some((7, "`#` or `;`"))),
+            ("percent", Some((8, "`%`"))),
+            ("slash", Some((9, "a `\\` at its end"))),
+            ("lines", Some((10, "more than one line"))),
+            ("policy", Some((12, "quotes"))),
+        ] {
+            assert_eq!(said(name, false), expected, "{name}");
+        }
+        assert_eq!((said("policy", true), said("quoted", true)), (None, Some((5, "quotes"))));
     }
 
     #[test]

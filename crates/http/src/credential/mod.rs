@@ -9,9 +9,10 @@ mod ini;
 mod renewed;
 mod used;
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -21,7 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub use self::account::{KnownAccount, account_retry};
 pub use self::chain::{CredentialChain, CredentialSource, Miss, SourceReport};
 pub use self::context::SourceContext;
-pub use self::env::{EnvCredentials, KeyVariables, named_variable};
+pub use self::env::{EnvCredentials, KeyVariables, Refusal, named_variable};
 pub use self::file::CredentialFile;
 pub use self::ini::{Ini, IniSection};
 pub use self::renewed::{Lease, Refusable, Renewed};
@@ -211,6 +212,20 @@ pub fn of_credentials(error: Error) -> Error {
         // The same in words, with what the cloud said of it.
         Some(_) => Error::new(kind, error.to_string()),
         None => Error::new(kind, error.message()),
+    }
+}
+
+/// Whether this warning is given for the first time in the life of this process: variables and files are read before every
+/// attempt, by every chain.
+fn is_first(warning: &str) -> bool {
+    static GIVEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned())
+}
+
+/// Logs a warning, once.
+pub fn warn_once(warning: &str) {
+    if is_first(warning) {
+        tracing::warn!("{warning}");
     }
 }
 

@@ -5,37 +5,105 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use record_callback_core::{Error, ErrorKind, Result};
 use record_callback_http::{
-    AccessKey, CredentialSource, Endpoint, Env, EnvCredentials, KeyVariables, Miss, Renewed, SourceContext,
+    AccessKey, CredentialSource, Endpoint, Env, EnvCredentials, KeyVariables, Miss, Refusal, Renewed,
+    SourceContext,
 };
 
 use super::federated::Federated;
+use super::given::{PASSWORD, TOKEN};
 use super::temporary::Label;
 use super::token_file::TokenFile;
 use super::{PROJECT_ID, RENEW_BEFORE};
 
-/// The variables of the vendor's SDKs, then those of its Terraform provider, which its command line tools read too.
-const VARIABLES: &[KeyVariables] = &[
+/// By the names of the vendor's Terraform provider.
+pub(super) const PROJECT_IDS: &[&str] = &["HW_PROJECT_ID", "OS_PROJECT_ID", "OS_TENANT_ID"];
+
+/// The variables of the vendor's SDKs, then those of its Terraform provider, which its command line tools read too, and their
+/// second names, of which there is none for the token.
+pub(super) const VARIABLES: &[KeyVariables] = &[
     KeyVariables {
         id: "HUAWEICLOUD_SDK_AK",
         secret: "HUAWEICLOUD_SDK_SK",
         security_token: "HUAWEICLOUD_SDK_SECURITY_TOKEN",
-        project_id: Some(PROJECT_ID),
+        project_ids: &[PROJECT_ID],
     },
     KeyVariables {
         id: "HW_ACCESS_KEY",
         secret: "HW_SECRET_KEY",
         security_token: "HW_SECURITY_TOKEN",
-        project_id: Some("HW_PROJECT_ID"),
+        project_ids: PROJECT_IDS,
+    },
+    KeyVariables {
+        id: "OS_ACCESS_KEY",
+        secret: "OS_SECRET_KEY",
+        security_token: "HW_SECURITY_TOKEN",
+        project_ids: PROJECT_IDS,
     },
 ];
 const IDP_ID: &str = "HUAWEICLOUD_SDK_IDP_ID";
 const ID_TOKEN_FILE: &str = "HUAWEICLOUD_SDK_ID_TOKEN_FILE";
 
+/// The variables by which Terraform takes another caller than the key beside them.
+pub(super) const CHOICES: &[Refusal] = &[
+    Refusal {
+        variables: &["HW_ASSUME_ROLE_AGENCY_NAME", "HW_ASSUME_ROLE_DOMAIN_NAME", "HW_ASSUME_ROLE_DOMAIN_ID"],
+        advice: "Terraform assumes an agency of another account by it, which is not done here; unset it, and give a key \
+                 of that account, or an agency by HUAWEICLOUD_OIDC_AGENCY_URN",
+    },
+    Refusal {
+        variables: &["HW_ASSUME_ROLE_IDP_ID"],
+        advice: "Terraform assumes an agency by it, which is not done here; unset it, and name provider, agency and token \
+                 by HUAWEICLOUD_OIDC_PROVIDER_URN, HUAWEICLOUD_OIDC_AGENCY_URN and HUAWEICLOUD_OIDC_TOKEN_FILE",
+    },
+    Refusal {
+        variables: &["OS_AGENCY_NAME", "OS_AGENCY_DOMAIN_NAME"],
+        advice: "Terraform assumes an agency of another account by it, which is not done here; unset it, and give a key \
+                 of that account",
+    },
+    Refusal {
+        variables: &["HW_PROFILE", "HW_SHARED_CONFIG_FILE"],
+        advice: "Terraform takes the caller from the file of KooCLI by it, which is not read here; unset it, and give the \
+                 key of that profile in HW_ACCESS_KEY and HW_SECRET_KEY",
+    },
+];
+/// The same, and what is no key.
+const REFUSALS: &[Refusal] = &[
+    CHOICES[0],
+    CHOICES[1],
+    CHOICES[2],
+    CHOICES[3],
+    Refusal {
+        variables: &[TOKEN],
+        advice: "Terraform sends this token whatever keys there are, and the SDKs do not know it; unset it, or the \
+                 variables of the SDKs (HUAWEICLOUD_SDK_, HUAWEICLOUD_OIDC_)",
+    },
+];
+/// Where there is no key.
+const LOGIN: &[Refusal] = &[Refusal {
+    variables: &[PASSWORD],
+    advice: "it is for a login by password, which needs HW_USER_NAME and HW_DOMAIN_NAME besides",
+}];
+
+/// Refuses where the environment has a choice of caller that no source can follow.
+pub(super) fn check_choice(context: &SourceContext) -> Result<(), Miss> {
+    Refusal::check(&context.env, REFUSALS)
+}
+
+/// Whether there are variables that only the SDKs read.
+pub(super) fn names_sdk_caller(context: &SourceContext) -> bool {
+    let names = VARIABLES.iter().take(1).flat_map(|set| [set.id, set.secret]);
+    names.chain([IDP_ID, ID_TOKEN_FILE]).chain(super::oidc::NAMES).any(|name| context.var(name).is_some())
+}
+
 /// The access key in `HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK`, for temporary keys `HUAWEICLOUD_SDK_SECURITY_TOKEN`, and
 /// its project in `HUAWEICLOUD_SDK_PROJECT_ID`; else the one in `HW_ACCESS_KEY`, `HW_SECRET_KEY`, `HW_SECURITY_TOKEN` and
-/// `HW_PROJECT_ID`.
+/// `HW_PROJECT_ID`; else in `OS_ACCESS_KEY` and `OS_SECRET_KEY`.
+///
+/// It fails where variables of Terraform choose another caller: an agency (`HW_ASSUME_ROLE_AGENCY_NAME`,
+/// `HW_ASSUME_ROLE_IDP_ID`, `OS_AGENCY_NAME`), a profile of the vendor's command line (`HW_PROFILE`, `HW_SHARED_CONFIG_FILE`), or a token
+/// (`HW_AUTH_TOKEN`), which [`HuaweicloudClientBuilder::environment`](crate::HuaweicloudClientBuilder::environment) sends.
 pub fn from_env<E: Env>(env: E) -> EnvCredentials<E> {
-    EnvCredentials::new(env, VARIABLES)
+    EnvCredentials::new(env, VARIABLES).refusing(REFUSALS)
 }
 
 /// The environment as a source of the chain.
@@ -63,6 +131,7 @@ impl CredentialSource for Environment {
 
     /// An identity provider wins over a key.
     async fn find(&self) -> Result<Arc<AccessKey>, Miss> {
+        check_choice(&self.context)?;
         let (set, missing) = match (self.context.var(IDP_ID), self.context.var(ID_TOKEN_FILE)) {
             (Some(idp_id), Some(path)) => {
                 let user = Federated {
@@ -76,7 +145,13 @@ impl CredentialSource for Environment {
                 };
                 return Ok(self.exchanged.get(|| user.fetch(&self.context)).await?);
             }
-            (None, None) => return self.given.find().await,
+            (None, None) => {
+                let found = self.given.find().await;
+                if let Err(Miss::NotConfigured(_)) = found {
+                    Refusal::check(&self.context.env, LOGIN)?;
+                }
+                return found;
+            }
             (Some(_), None) => (IDP_ID, ID_TOKEN_FILE),
             (None, Some(_)) => (ID_TOKEN_FILE, IDP_ID),
         };

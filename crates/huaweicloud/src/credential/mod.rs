@@ -3,6 +3,7 @@
 mod account;
 mod env;
 mod federated;
+mod given;
 mod login;
 mod metadata;
 mod oidc;
@@ -31,6 +32,7 @@ use crate::error;
 
 pub(crate) use self::account::Account;
 pub use self::env::from_env;
+pub(crate) use self::given::{Given, are_openstack_names_ours, given};
 pub use self::login::Login;
 pub(crate) use self::login::LoginTokens;
 pub use self::recognise::looks_like_aliyun_key;
@@ -43,6 +45,12 @@ const PROJECT_ID: &str = "HUAWEICLOUD_SDK_PROJECT_ID";
 
 /// How long before their end tokens and temporary keys are renewed, as the vendor's SDKs do.
 const RENEW_BEFORE: SignedDuration = SignedDuration::from_mins(40);
+
+/// The project by name, which is the region's where none is said.
+const PROJECT_NAMES: [&str; 2] = ["HW_PROJECT_NAME", "OS_PROJECT_NAME"];
+
+/// What to do first where nothing is set up.
+const ADVICE: &str = "set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or write `ak` and `sk` into section [basic] of ~/.huaweicloud/credentials; `record-callback doctor` shows every place that is looked at";
 
 /// The vendor's default chain; `iam` is where tokens of identity providers are exchanged for keys.
 ///
@@ -58,19 +66,37 @@ const RENEW_BEFORE: SignedDuration = SignedDuration::from_mins(40);
 /// 4. the agency of the ECS instance this runs on, from its metadata;
 /// 5. pod identity: `HC_CONTAINER_CREDENTIALS_FULL_URI` and `HC_CONTAINER_AUTHORIZATION_TOKEN_FILE`.
 ///
+/// Variables by which the vendor's Terraform provider takes another caller than the key beside them end the search by name:
+/// see [`from_env`]. So do a file that `HUAWEICLOUD_SDK_CREDENTIALS_FILE` names and that cannot be used, and a value of a file
+/// that the vendor's tools read differently (quotes, `#`, `;`, `%`).
+///
 /// A source that fails hides none behind it: in the vendor's SDKs, metadata that cannot be reached hide pod identity.
 ///
 /// `HUAWEICLOUD_SDK_PROJECT_ID` goes with keys from 1, 2, 4 and 5; the SDKs read it for 1 and 2 only and ask IAM
 /// otherwise. Keys from a file go with the file's `project_id` only, as in the SDKs: another variable's project may be
 /// another account's. A file's `iam_endpoint` is where its token is exchanged; projects are asked from `iam`.
 pub fn default_chain(context: &SourceContext, iam: &Endpoint) -> CredentialChain {
-    CredentialChain::new(vec![
-        Box::new(Oidc::new(context.clone())),
-        Box::new(Environment::new(context.clone(), iam.clone())),
-        Box::new(Profile::new(context.clone(), iam.clone())),
-        Box::new(Metadata::new(context.clone())),
-        Box::new(Pod::new(context.clone())),
-    ])
+    CredentialChain::advising(
+        vec![
+            Box::new(Oidc::new(context.clone())),
+            Box::new(Environment::new(context.clone(), iam.clone())),
+            Box::new(Profile::new(context.clone(), iam.clone())),
+            Box::new(Metadata::new(context.clone())),
+            Box::new(Pod::new(context.clone())),
+        ],
+        ADVICE,
+    )
+}
+
+/// 2 of the [`default_chain`] and nothing else.
+pub fn environment(context: &SourceContext, iam: &Endpoint) -> CredentialChain {
+    CredentialChain::new(vec![Box::new(Environment::new(context.clone(), iam.clone()))])
+}
+
+/// The name of the project that the environment chooses.
+pub(crate) fn project_name(context: &SourceContext) -> Option<String> {
+    let [name, second] = PROJECT_NAMES;
+    context.var(name).or_else(|| are_openstack_names_ours(context).then(|| context.var(second)).flatten())
 }
 
 /// What one request is authorised with.

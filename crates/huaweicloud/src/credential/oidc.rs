@@ -9,6 +9,7 @@ use record_callback_http::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
+use super::env::check_choice;
 use super::temporary::{Label, issued};
 use super::token_file::TokenFile;
 use super::{PROJECT_ID, RENEW_BEFORE};
@@ -20,6 +21,8 @@ const PROVIDER_URN: &str = "HUAWEICLOUD_OIDC_PROVIDER_URN";
 const AGENCY_URN: &str = "HUAWEICLOUD_OIDC_AGENCY_URN";
 const ID_TOKEN: &str = "HUAWEICLOUD_OIDC_ID_TOKEN";
 const TOKEN_FILE: &str = "HUAWEICLOUD_OIDC_TOKEN_FILE";
+/// Those without which there is no agency.
+pub(super) const NAMES: [&str; 4] = [PROVIDER_URN, AGENCY_URN, ID_TOKEN, TOKEN_FILE];
 const SESSION_NAME: &str = "HUAWEICLOUD_OIDC_SESSION_NAME";
 const DURATION_SECONDS: &str = "HUAWEICLOUD_OIDC_DURATION_SECONDS";
 const POLICY: &str = "HUAWEICLOUD_OIDC_POLICY";
@@ -157,6 +160,7 @@ impl CredentialSource for Oidc {
 
     async fn find(&self) -> Result<Arc<AccessKey>, Miss> {
         let assumption = self.assumption()?;
+        check_choice(&self.context)?;
         Ok(self.key.get(|| assumption.fetch(&self.context)).await?)
     }
 }

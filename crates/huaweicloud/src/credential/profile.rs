@@ -20,6 +20,10 @@ const BASIC: &str = "basic";
 /// For services without regions.
 const GLOBAL: &str = "global";
 
+/// Everything that is looked for in a section.
+const FIELDS: [&str; 7] =
+    ["ak", "sk", "security_token", "project_id", "iam_endpoint", "idp_id", "id_token_file"];
+
 /// Section `[basic]` of a file, which is read each time.
 #[derive(Debug)]
 pub(super) struct Profile {
@@ -48,14 +52,14 @@ impl Profile {
 
     async fn file(&self) -> Result<CredentialFile, Miss> {
         if let Some(path) = self.context.var(FILE) {
-            return Ok(read_named(path.into(), FILE).await?);
+            return read_named(path.into(), FILE).await.map_err(Miss::Refused);
         }
         let path = self.context.in_home(FILE_IN_HOME);
         let homeless = || Miss::NotConfigured(format!("{FILE} is not set, and there is no home directory"));
         CredentialFile::read(path.ok_or_else(homeless)?).await
     }
 
-    fn read(&self, file: &CredentialFile) -> Result<Said> {
+    fn read(&self, file: &CredentialFile) -> Result<Said, Miss> {
         let ini = file.ini()?;
         let Some(section) = ini.section(BASIC) else {
             let expected = match ini.section(GLOBAL) {
@@ -64,9 +68,19 @@ impl Profile {
                 }
                 None => "expected a section [basic]",
             };
-            return Err(file.mistake(None, expected));
+            return Err(file.mistake(None, expected).into());
         };
+        for name in FIELDS {
+            let read = section.get(name).unwrap_or_default();
+            if let Some((line, what)) = section.ambiguity(name, read, false) {
+                let problem = format!(
+                    "`{name}` has {what}, which the vendor's SDKs read differently: write it without"
+                );
+                return Err(Miss::Refused(file.mistake(Some(line), &problem)));
+            }
+        }
         let mistake = |what: &str| file.mistake(Some(section.line), &format!("[{BASIC}] {what}"));
+        let lacks = |what: &str| Err(mistake(what).into());
         let field = |name| section.get(name).filter(|value| !value.is_empty());
         let place = file.mistake(Some(section.line), &format!("[{BASIC}]")).message().to_owned();
         let project_id = field("project_id").map(ToOwned::to_owned);
@@ -94,12 +108,12 @@ impl Profile {
                     None => key,
                 }))
             }
-            (Some(_), None, ..) => Err(mistake("has `ak`, expected `sk` too")),
-            (None, Some(_), ..) => Err(mistake("has `sk`, expected `ak` too")),
-            (None, None, Some(_), None) => Err(mistake("has `idp_id`, expected `id_token_file` too")),
-            (None, None, None, Some(_)) => Err(mistake("has `id_token_file`, expected `idp_id` too")),
+            (Some(_), None, ..) => lacks("has `ak`, expected `sk` too"),
+            (None, Some(_), ..) => lacks("has `sk`, expected `ak` too"),
+            (None, None, Some(_), None) => lacks("has `idp_id`, expected `id_token_file` too"),
+            (None, None, None, Some(_)) => lacks("has `id_token_file`, expected `idp_id` too"),
             (None, None, None, None) => {
-                Err(mistake("has no key, expected `ak` and `sk`, or `idp_id` and `id_token_file`"))
+                lacks("has no key, expected `ak` and `sk`, or `idp_id` and `id_token_file`")
             }
         }
     }
@@ -125,13 +139,20 @@ impl CredentialSource for Profile {
 
     async fn find(&self) -> Result<Arc<AccessKey>, Miss> {
         let file = self.file().await?;
-        match self.read(&file)? {
-            Said::Key(key) => Ok(Arc::new(key)),
-            Said::User(user) => {
-                let exchanged = self.exchanged(user);
-                let Exchanged { user, key } = &*exchanged;
-                Ok(key.get(|| user.fetch(&self.context)).await?)
+        let found = async {
+            match self.read(&file)? {
+                Said::Key(key) => Ok(Arc::new(key)),
+                Said::User(user) => {
+                    let exchanged = self.exchanged(user);
+                    let Exchanged { user, key } = &*exchanged;
+                    Ok(key.get(|| user.fetch(&self.context)).await?)
+                }
             }
-        }
+        };
+        found.await.map_err(|miss| match miss {
+            // What is named has to be had: nobody stands in for it.
+            Miss::Failed(error) if self.context.var(FILE).is_some() => Miss::Refused(error),
+            miss => miss,
+        })
     }
 }

@@ -29,6 +29,6 @@ impl TokenFile {
 pub(super) async fn read_named(path: PathBuf, named_by: &str) -> Result<CredentialFile> {
     CredentialFile::read(path).await.map_err(|miss| match miss {
         Miss::NotConfigured(what) => Error::new(ErrorKind::Unauthenticated, format!("{named_by}: {what}")),
-        Miss::Failed(error) => error,
+        Miss::Failed(error) | Miss::Refused(error) => error,
     })
 }

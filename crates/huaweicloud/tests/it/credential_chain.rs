@@ -1,7 +1,7 @@
 //! The vendor's chain: its order, and that nothing hides what is behind it.
 
 use record_callback_core::ErrorKind;
-use record_callback_http::{CredentialProvider, Miss};
+use record_callback_http::{CredentialProvider, Miss, SourceReport};
 use record_callback_mock::MockHuaweicloud;
 
 use crate::credential_world::{METADATA, PROJECT, STS, World, list, nobody};
@@ -43,14 +43,22 @@ async fn the_first_that_is_set_up_in_the_vendors_order_is_used() {
     assert!(said.iter().all(|report| matches!(report.result, Some(Err(Miss::NotConfigured(_))))), "{said:?}");
     let error = world.key().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthenticated);
+    let shown = error.message();
+    assert!(shown.starts_with("no credentials were found: set HUAWEICLOUD_SDK_AK and "), "{shown}");
+    assert!(shown.contains("`record-callback doctor`") && shown.len() < 300, "{shown}");
+    let said = said.iter().map(|SourceReport { name, result }| match result {
+        Some(Err(miss)) => format!("{name}: {miss}"),
+        other => panic!("{other:?}"),
+    });
+    let said = said.collect::<Vec<_>>().join("; ");
     for problem in [
         "OIDC agency: HUAWEICLOUD_OIDC_PROVIDER_URN is not set",
-        "environment: none of HUAWEICLOUD_SDK_AK, HW_ACCESS_KEY is set",
+        "environment: none of HUAWEICLOUD_SDK_AK, HW_ACCESS_KEY, OS_ACCESS_KEY is set",
         "credentials file: HUAWEICLOUD_SDK_CREDENTIALS_FILE is not set, and there is no home directory",
         "ECS metadata: no metadata service answers at 127.0.0.1:",
         "pod identity: HC_CONTAINER_CREDENTIALS_FULL_URI is not set",
     ] {
-        assert!(error.message().contains(problem), "{problem}: {error}");
+        assert!(said.contains(problem), "{problem}: {said}");
     }
 }
 

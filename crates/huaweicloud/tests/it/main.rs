@@ -7,6 +7,7 @@
 mod answers;
 mod cloud;
 mod credential_chain;
+mod credential_choice;
 mod credential_failures;
 mod credential_lifetime;
 mod credential_sources;

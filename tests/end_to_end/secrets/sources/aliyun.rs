@@ -63,6 +63,8 @@ pub(super) fn ways(services: &Services, directory: &Path) -> Vec<Way> {
         ("AK", key.to_vec()),
         ("StsToken", temporary.to_vec()),
         ("RamRoleArn", [key, role].concat()),
+        ("CloudSSO", temporary.to_vec()),
+        ("OAuth", [&temporary[..], &[("oauth_refresh_token", ARGUMENT)]].concat()),
         ("ChainableRamRoleArn", [&role[..], &[("source_profile", "StsToken")]].concat()),
         ("EcsRamRole", vec![("ram_role_name", "")]),
         ("OIDC", [role, oidc].concat()),
@@ -76,6 +78,8 @@ pub(super) fn ways(services: &Services, directory: &Path) -> Vec<Way> {
             let mut profile: serde_json::Map<_, _> =
                 fields.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
             profile.extend([("name".to_owned(), json!(mode)), ("mode".to_owned(), json!(mode))]);
+            // Of the keys of logins; the others have no end there.
+            profile.insert("sts_expiration".to_owned(), json!(4_102_444_800_u64));
             profile
         })
         .collect();
@@ -115,8 +119,12 @@ pub(super) fn ways(services: &Services, directory: &Path) -> Vec<Way> {
         ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", provider_arn.clone()),
         ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", id_token_file),
     ];
+    let assumed = [&environment[..], &[("ALICLOUD_ASSUME_ROLE_ARN", role_arn.clone())]].concat();
+    let given = [&oidc[..2], &[("ALIBABA_CLOUD_OIDC_TOKEN", id_token.clone())]].concat();
     let mut ways = vec![
         way("environment", &environment),
+        way("role of Terraform", &assumed),
+        way("OIDC role with a token", &given),
         way("temporary key in the environment", &temporary),
         way("OIDC role", &oidc),
         Way::new("ECS metadata", base(nobody)),

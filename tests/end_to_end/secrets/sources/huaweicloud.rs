@@ -84,6 +84,7 @@ pub(super) fn ways(services: &Services, directory: &Path) -> Vec<Way> {
     vec![
         way("environment", &[(id, ID), (secret, SECRET)]),
         way("environment of Terraform", &[("HW_ACCESS_KEY", ID), ("HW_SECRET_KEY", SECRET)]),
+        way("environment of OpenStack", &[("OS_ACCESS_KEY", ID), ("OS_SECRET_KEY", SECRET)]),
         way(
             "temporary key in the environment",
             &[
@@ -109,6 +110,24 @@ pub(super) fn ways(services: &Services, directory: &Path) -> Vec<Way> {
                 ("HC_CONTAINER_AUTHORIZATION_TOKEN_FILE", &pod_token_file),
             ],
         ),
+    ]
+}
+
+/// A token and a login that only a client can use; the chain refuses them.
+fn without_key() -> [Way; 2] {
+    let base = || {
+        let nobody = ["HUAWEICLOUD_SDK_IAM_ENDPOINT", "RECORD_CALLBACK_HUAWEICLOUD_METADATA_ENDPOINT"];
+        same(nobody, "http://127.0.0.1:1").to_vec()
+    };
+    let token = [("HW_AUTH_TOKEN", GIVEN_TOKEN.to_owned())];
+    let login = [
+        ("HW_USER_NAME", "user".to_owned()),
+        ("HW_USER_PASSWORD", PASSWORD.to_owned()),
+        ("HW_DOMAIN_NAME", "account".to_owned()),
+    ];
+    [
+        Way::new("token of Terraform", [base(), token.to_vec()].concat()),
+        Way::new("login of Terraform", [base(), login.to_vec()].concat()),
     ]
 }
 
@@ -223,7 +242,7 @@ fn nothing_is_shown_when_huaweicloud_refuses_the_proofs() {
         let mock = builder(NOT_OURS, NOT_OURS).without_agency().start().await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         let services = Services::of(&mock, ID_TOKEN.into(), POD_TOKEN.into());
-        for way in ways(&services, directory.path()) {
+        for way in ways(&services, directory.path()).into_iter().chain(without_key()) {
             use_way("refused", &way, endpoints(&mock), shown, secrets).await;
         }
         for requests in [mock.iam_requests(), mock.metadata_requests()] {

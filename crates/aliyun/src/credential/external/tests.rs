@@ -1,11 +1,11 @@
-use record_callback_http::SystemClock;
+use record_callback_http::FixedEnv;
 
 use super::*;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn external(command: &str) -> External {
-    External::new(Arc::new(SystemClock), command).unwrap()
+    External::new(&SourceContext::default(), command).unwrap()
 }
 
 fn shown(miss: &Miss) -> String {
@@ -52,7 +52,7 @@ fn a_command_is_split_as_a_shell_does_and_shown_by_nobody() {
     assert_eq!((split.program.as_str(), arguments), ("prog", vec!["s3cr3t $HOME", "a b"]));
     assert!(!format!("{split:?}").contains("s3cr3t"));
     for command in ["prog 's3cr3t", "", "  "] {
-        assert!(External::new(Arc::new(SystemClock), command).is_none(), "{command}");
+        assert!(External::new(&SourceContext::default(), command).is_none(), "{command}");
     }
 }
 
@@ -111,4 +111,35 @@ async fn a_program_that_does_not_end_is_killed_after_a_minute() {
     let miss = running.await.unwrap().unwrap_err();
     assert_eq!(miss.to_string(), "the program did not end within 60 s (timed out)");
     ended(fifo).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_program_gets_the_variables_it_needs_and_no_others() {
+    let env = FixedEnv::from_iter([
+        ("PATH", "/usr/bin:/bin"),
+        ("LANG", "C"),
+        ("ALIBABACLOUD_PROFILE", "p"),
+        ("ALICLOUD_REGION", "r"),
+        ("HW_SECRET_KEY", "s3cr3t"),
+        ("RECORD_CALLBACK_KEY", "s3cr3t"),
+        ("LD_PRELOAD", "s3cr3t"),
+    ]);
+    let context = SourceContext { env: Arc::new(env), ..SourceContext::default() };
+    let command = r#"sh -c 'printf "{\"access_key_id\":\"%s\",\"access_key_secret\":\"x\"}" "$(env | sort | tr "\n" " ")"'"#;
+    let lease = External::new(&context, command).unwrap().issue().await.unwrap();
+    let given =
+        lease.value.id().split(' ').filter(|variable| {
+            !["PWD", "SHLVL", "_", "OLDPWD"].contains(&variable.split('=').next().unwrap())
+        });
+    let given: Vec<_> = given.collect();
+    assert_eq!(given, ["ALIBABACLOUD_PROFILE=p", "ALICLOUD_REGION=r", "LANG=C", "PATH=/usr/bin:/bin"]);
+}
+
+#[test]
+fn programs_are_switched_off_by_the_command_lines_words() {
+    for (value, expected) in [("1", true), ("true", true), ("TRUE", true), ("0", false), ("yes", false)] {
+        let env = Arc::new(FixedEnv::from_iter([(DISABLED, value)]));
+        assert_eq!(is_disabled(&SourceContext { env, ..SourceContext::default() }), expected, "{value}");
+    }
 }

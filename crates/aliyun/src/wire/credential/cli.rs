@@ -1,5 +1,6 @@
 //! The file of the vendor's command line.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -89,6 +90,21 @@ impl<'a> CliProfile<'a> {
     }
 
     pub(crate) const SECONDS: &'static str = "expired_seconds";
+
+    /// When the key of a login ends, in seconds since 1970. The command line writes 0 where there is none. An error is what
+    /// was expected where.
+    pub(crate) fn sts_expiration(self) -> Result<Option<Timestamp>, String> {
+        const NAME: &str = "sts_expiration";
+        match self.value(NAME).map(|value| value.as_i64().and_then(|time| Timestamp::from_second(time).ok()))
+        {
+            Some(None) => Err(format!("{NAME}: expected a time in seconds since 1970")),
+            found => Ok(found.flatten().filter(|time| *time > Timestamp::UNIX_EPOCH)),
+        }
+    }
+
+    pub(crate) fn sts_endpoint(self) -> Field<'a> {
+        self.field("sts_endpoint")
+    }
 
     pub(crate) fn sts_region(self) -> Field<'a> {
         self.field("sts_region")

@@ -1,6 +1,6 @@
 use super::*;
 
-const EXPECTED: &str = "expected one of AK, StsToken, RamRoleArn, ChainableRamRoleArn, EcsRamRole, OIDC, External, CredentialsURI (unauthenticated)";
+const EXPECTED: &str = "expected one of AK, StsToken, RamRoleArn, ChainableRamRoleArn, EcsRamRole, OIDC, External, CredentialsURI, CloudSSO, OAuth (unauthenticated)";
 
 #[tokio::test]
 async fn a_broken_profile_is_named_by_file_profile_and_field() {
@@ -61,15 +61,7 @@ async fn a_broken_profile_is_named_by_file_profile_and_field() {
 #[tokio::test]
 async fn what_is_not_supported_is_refused_by_name() {
     let machine = Machine::new().await;
-    for mode in [
-        "CloudSSO",
-        "OAuth",
-        "RsaKeyPair",
-        "RamRoleArnWithRoleName",
-        "BearerToken",
-        "Anonymous",
-        "Brand\\nNew",
-    ] {
+    for mode in ["RsaKeyPair", "RamRoleArnWithRoleName", "BearerToken", "Anonymous", "Brand\\nNew"] {
         machine.write_profiles(&[("p", &format!(r#""mode":"{mode}",{}"#, own_key()))]);
         assert_eq!(
             machine.refusal("p").await,
@@ -118,7 +110,7 @@ async fn a_profile_that_is_not_there_is_told_with_those_that_are() {
         "~/.aliyun/config.json: there is no profile p; the profiles are: a, b\\u{1b} (unauthenticated)"
     );
     machine.write(CLI_FILE, "{}");
-    let said = machine.shown(&machine.origin().await.unwrap_err());
+    let said = machine.said().await;
     assert!(
         said.contains(
             "CLI profile: ~/.aliyun/config.json has no current profile, and ALIBABA_CLOUD_PROFILE is not set;"
@@ -214,7 +206,7 @@ async fn a_broken_section_is_named_by_file_line_and_name() {
     }
     machine.unset("ALIBABA_CLOUD_PROFILE");
     machine.write(INI_FILE, "[a]");
-    let shown = machine.shown(&machine.origin().await.unwrap_err());
+    let shown = machine.said().await;
     let said = format!("credentials file: ~/{INI_FILE} has no section [default]; the sections are: a;");
     assert!(shown.contains(&said), "{shown}");
     machine.set("ALIBABA_CLOUD_CREDENTIALS_FILE", "/nonexistent");

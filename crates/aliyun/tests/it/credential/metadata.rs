@@ -55,7 +55,7 @@ async fn where_nobody_answers_or_there_is_no_role_nothing_was_set_up() {
         if let Some(role) = role {
             machine.set(ROLE, role);
         }
-        let shown = machine.shown(&machine.origin().await.unwrap_err());
+        let shown = machine.said().await;
         let said = match role {
             None => "ECS metadata: no ECS metadata service answers at 127.0.0.1:",
             Some(_) => "ECS metadata: ECS metadata, role a-role: aliyun metadata ",
@@ -63,7 +63,7 @@ async fn where_nobody_answers_or_there_is_no_role_nothing_was_set_up() {
         assert!(shown.contains(said), "{shown}");
     }
     let machine = Machine::with(MockAliyunBuilder::without_ecs_role).await;
-    let shown = machine.shown(&machine.origin().await.unwrap_err());
+    let shown = machine.said().await;
     assert!(shown.contains("knows no role of this instance"), "{shown}");
 }
 
@@ -118,8 +118,7 @@ async fn a_service_that_stays_silent_is_given_a_second_a_try() {
     let chain = default_chain(&machine.context());
     tokio::time::pause();
     let before = tokio::time::Instant::now();
-    let shown = machine.shown(&chain.access_key().await.unwrap_err());
-    assert!(shown.contains("no ECS metadata service answers at"), "{shown}");
+    chain.access_key().await.unwrap_err();
     // One for the token, one for the role.
     assert_eq!(before.elapsed().as_secs(), 2);
 }

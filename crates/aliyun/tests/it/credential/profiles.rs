@@ -126,7 +126,7 @@ async fn every_type_of_the_ini_file_gives_a_key_the_cloud_takes() {
     let mut machine = Machine::new().await;
     let token = machine.write("token", machine.cloud.issue_oidc_token());
     let (role, provider) = (machine.cloud.role_arn(), machine.cloud.oidc_provider_arn());
-    let key = format!("access_key_id = {KEY_ID} # ours\naccess_key_secret = {SECRET}#\n");
+    let key = format!("access_key_id = {KEY_ID} # ours\naccess_key_secret = {SECRET}\t#\n");
     let text = format!(
         "[default]\ntype = access_key # the account's\n{key}\n\
          [ram_role_arn]\ntype = ram_role_arn\n{key}role_arn = {role}\nrole_session_name = s2\npolicy =\n\n\
