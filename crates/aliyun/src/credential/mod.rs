@@ -37,7 +37,8 @@ use self::oidc::OidcSource;
 use self::uri::UriSource;
 
 /// What to do first where nothing is set up.
-const ADVICE: &str = "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or run `aliyun configure`; `record-callback doctor` shows every place that is looked at";
+const ADVICE: &str =
+    "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or run `aliyun configure`";
 
 /// The vendor's default chain, in the order of its SDKs.
 ///

@@ -164,7 +164,13 @@ impl CredentialProvider for CredentialChain {
 
 /// The error of a source that nobody stands in for.
 fn ended(source: &dyn CredentialSource, error: &Error) -> Error {
-    Error::new(error.kind(), format!("{}: {error}", source.name()))
+    let name = source.name();
+    // What the cloud said has a code and a request id behind its message.
+    let message = match error.vendor() {
+        Some(_) => format!("{name}: {error}"),
+        None => format!("{name}: {}", error.message()),
+    };
+    Error::new(error.kind(), message)
 }
 
 /// One error of all; of the kind of the first failure, which may be gone the next time. Where something is set up and fails,
@@ -272,7 +278,7 @@ mod tests {
         // What fails for a moment is not replaced by somebody else's key.
         sources[1].say(Saying::Failure(ErrorKind::Unavailable));
         let error = chain.access_key().await.unwrap_err();
-        assert_eq!((error.kind(), error.message()), (ErrorKind::Unavailable, "b: is broken (unavailable)"));
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Unavailable, "b: is broken"));
         assert_eq!(sources.each_ref().map(Told::asked), [0, 1, 0]);
         sources[1].say(Saying::Nothing);
         assert_eq!(chain.access_key().await.unwrap().id(), "c");
@@ -313,10 +319,7 @@ mod tests {
             [Told::new("a", Saying::Nothing), Told::new("b", Saying::Refusal), Told::new("c", Saying::Key)];
         let chain = chain(&sources);
         let error = chain.access_key().await.unwrap_err();
-        assert_eq!(
-            (error.kind(), error.message()),
-            (ErrorKind::Unauthenticated, "b: cannot be had (unauthenticated)")
-        );
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Unauthenticated, "b: cannot be had"));
         let said = chain.examine().await;
         assert!(
             matches!(said[1].result, Some(Err(Miss::Refused(_)))) && said[2].result.is_none(),

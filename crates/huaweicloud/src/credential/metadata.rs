@@ -79,11 +79,15 @@ impl Metadata {
     fn judge(&self, error: Error, service: &Service) -> Error {
         let is_silent =
             error.status().is_none() && matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
-        if !is_silent || self.is_there.load(Ordering::Relaxed) {
+        // Other clouds have a service at this address, too, and proxies have an answer to everything.
+        let is_anothers = error.operation() == Some(wire::METADATA_TOKEN)
+            && error.status().is_some_and(|status| (400..500).contains(&status));
+        if !(is_silent || is_anothers) || self.is_there.load(Ordering::Relaxed) {
             return error;
         }
         let authority = service.endpoint.authority();
-        let problem = format!("no metadata service answers at {authority}: {}", error.message());
+        let problem =
+            format!("no metadata service of Huawei Cloud answers at {authority}: {}", error.message());
         Error::new(ErrorKind::NotFound, problem).with_source(error)
     }
 }

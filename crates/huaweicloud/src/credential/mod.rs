@@ -50,7 +50,7 @@ const RENEW_BEFORE: SignedDuration = SignedDuration::from_mins(40);
 const PROJECT_NAMES: [&str; 2] = ["HW_PROJECT_NAME", "OS_PROJECT_NAME"];
 
 /// What to do first where nothing is set up.
-const ADVICE: &str = "set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or write `ak` and `sk` into section [basic] of ~/.huaweicloud/credentials; `record-callback doctor` shows every place that is looked at";
+const ADVICE: &str = "set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or write `ak` and `sk` into section [basic] of ~/.huaweicloud/credentials";
 
 /// The vendor's default chain; `iam` is where tokens of identity providers are exchanged for keys.
 ///

@@ -45,7 +45,7 @@ async fn the_first_that_is_set_up_in_the_vendors_order_is_used() {
     assert_eq!(error.kind(), ErrorKind::Unauthenticated);
     let shown = error.message();
     assert!(shown.starts_with("no credentials were found: set HUAWEICLOUD_SDK_AK and "), "{shown}");
-    assert!(shown.contains("`record-callback doctor`") && shown.len() < 300, "{shown}");
+    assert!(shown.len() < 250, "{shown}");
     let said = said.iter().map(|SourceReport { name, result }| match result {
         Some(Err(miss)) => format!("{name}: {miss}"),
         other => panic!("{other:?}"),
@@ -55,7 +55,7 @@ async fn the_first_that_is_set_up_in_the_vendors_order_is_used() {
         "OIDC agency: HUAWEICLOUD_OIDC_PROVIDER_URN is not set",
         "environment: none of HUAWEICLOUD_SDK_AK, HW_ACCESS_KEY, OS_ACCESS_KEY is set",
         "credentials file: HUAWEICLOUD_SDK_CREDENTIALS_FILE is not set, and there is no home directory",
-        "ECS metadata: no metadata service answers at 127.0.0.1:",
+        "ECS metadata: no metadata service of Huawei Cloud answers at 127.0.0.1:",
         "pod identity: HC_CONTAINER_CREDENTIALS_FULL_URI is not set",
     ] {
         assert!(said.contains(problem), "{problem}: {said}");

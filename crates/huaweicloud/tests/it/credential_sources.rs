@@ -135,14 +135,23 @@ async fn an_instance_without_an_agency_is_not_configured_and_told_what_to_do() {
 
 #[tokio::test]
 async fn other_clouds_metadata_are_not_configured_and_broken_ones_a_failure() {
-    let is_there =
-        |status| Fault::new(FaultKind::Status { status, retry_after: None }).operation("GetSecurityKey");
-    for (status, expected) in [(404, None), (500, Some(ErrorKind::Unavailable))] {
+    for (operation, status, expected) in [
+        ("CreateMetadataToken", 403, None),
+        ("CreateMetadataToken", 400, None),
+        ("CreateMetadataToken", 500, Some(ErrorKind::Unavailable)),
+        ("GetSecurityKey", 404, None),
+        ("GetSecurityKey", 500, Some(ErrorKind::Unavailable)),
+    ] {
         let world = World::start().await.with_metadata();
-        world.cloud.metadata_faults().add(is_there(status));
+        let fault = Fault::new(FaultKind::Status { status, retry_after: None }).operation(operation);
+        world.cloud.metadata_faults().add(fault.until_cleared());
         let said = &world.chain().examine().await[3];
         match (&said.result, expected) {
-            (Some(Err(Miss::NotConfigured(what))), None) => assert!(what.contains("has no keys"), "{what}"),
+            (Some(Err(Miss::NotConfigured(what))), None) => {
+                let expected =
+                    if status == 404 { "has no keys" } else { "no metadata service of Huawei Cloud" };
+                assert!(what.contains(expected), "{what}");
+            }
             (Some(Err(Miss::Failed(error))), Some(kind)) => assert_eq!(error.kind(), kind, "{error}"),
             _ => panic!("{status}: {said:?}"),
         }
@@ -172,6 +181,6 @@ async fn what_is_written_anew_is_used_at_once() -> io::Result<()> {
     // A file that is gone takes its key along.
     std::fs::remove_file(world.path(".huaweicloud/credentials"))?;
     let error = list(&client).await.unwrap_err();
-    assert!(error.message().contains("credentials is not there"), "{error}");
+    assert!(error.message().contains("credentials is not there; set HUAWEICLOUD_SDK_AK"), "{error}");
     Ok(())
 }

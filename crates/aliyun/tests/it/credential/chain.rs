@@ -55,7 +55,7 @@ async fn sources_are_asked_in_the_vendors_order() {
     assert_eq!(error.kind(), ErrorKind::Unauthenticated);
     let shown = machine.shown(&error);
     assert!(shown.contains("no credentials were found: set ALIBABA_CLOUD_ACCESS_KEY_ID"), "{shown}");
-    assert!(shown.contains("`record-callback doctor`") && shown.len() < 300, "{shown}");
+    assert!(shown.len() < 250, "{shown}");
     let shown = machine.said().await;
     for said in [
         "environment: none of ALIBABA_CLOUD_ACCESS_KEY_ID, ALIYUN_ACCESS_KEY_ID, ",

@@ -199,7 +199,7 @@ async fn a_broken_section_is_named_by_file_line_and_name() {
         machine.write(INI_FILE, text);
         let shown = machine.shown(&machine.origin().await.unwrap_err());
         let said = format!(
-            "credentials file: ~/{INI_FILE}{}{said} (unauthenticated)",
+            "credentials file: ~/{INI_FILE}{}{said}",
             if said.starts_with(':') { "" } else { " " }
         );
         assert!(shown.contains(&said), "{said}: {shown}");
