@@ -9,7 +9,7 @@ use record_callback::receiver::EventRecord;
 use record_callback_tests::{Process, ReceiverProcess};
 use serde_json::Value;
 
-use crate::program::{PATIENCE, Program, Run, assert_has, wait};
+use crate::program::{NO_READER, PATIENCE, Program, Run, assert_has, wait};
 use crate::receive::{OPEN, SQLITE, Setup};
 
 /// More than are read at a time, and not a multiple of it.
@@ -277,13 +277,13 @@ fn what_nobody_read_is_not_taken() {
     let inbox = Inbox::with(MANY);
     for output in ["json", "text"] {
         let process = Piped::spawn(inbox.command(&["--consumer", "billing", "--output", output]));
-        assert_eq!(process.end(), Some(1), "{output}");
+        assert_eq!(process.end(), Some(NO_READER), "{output}");
     }
     // The first page is read to its end, the second is not.
     let mut process = Piped::spawn(inbox.command(&["--consumer", "billing", "--output", "json"]));
     let sequences = process.lines(600).iter().map(|line| read(line).0).collect::<Vec<_>>();
     assert_eq!(sequences, (1..=600).collect::<Vec<_>>());
-    assert_eq!(process.end(), Some(1));
+    assert_eq!(process.end(), Some(NO_READER));
     assert_eq!(inbox.sequences(&["--consumer", "billing"]), (501..=MANY as u64).collect::<Vec<_>>());
 }
 

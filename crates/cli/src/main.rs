@@ -3,10 +3,13 @@
 //! Data goes to stdout, everything else to stderr. Exit codes are in [`failure`].
 
 mod args;
+mod change;
 mod commands;
+mod consent;
 mod failure;
 mod fleet;
 mod output;
+mod owners;
 mod receiver_file;
 mod stop;
 
@@ -24,7 +27,7 @@ use crate::failure::Failure;
 async fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return failure::usage(&error),
+        Err(error) => return failure::usage(error),
     };
     log_to_stderr(arguments.verbose);
     match run(arguments.command).await {
@@ -37,8 +40,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Get(command) => commands::get::run(command).await?,
         Command::List(command) => commands::list::run(command).await?,
-        Command::Put(command) => commands::put::run(command).await?,
-        Command::Delete(command) => commands::delete::run(command).await?,
+        Command::Put(command) => return commands::put::run(*command).await,
+        Command::Delete(command) => return commands::delete::run(command).await,
         Command::Plan(command) => return commands::plan::run(command).await,
         Command::Apply(command) => return commands::apply::run(command).await,
         Command::Drift(command) => return commands::drift::run(command).await,

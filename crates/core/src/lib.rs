@@ -37,6 +37,7 @@ mod provider;
 mod record_event;
 mod signing;
 mod stored;
+pub mod text;
 mod verification;
 
 pub use app::{AppName, AppSelector};

@@ -23,6 +23,7 @@ mod apply;
 mod drift;
 mod import;
 mod manifest;
+mod owned;
 mod plan;
 mod status;
 mod switch;

@@ -23,7 +23,8 @@ use tempfile::NamedTempFile;
 use crate::args::fleet::FleetArguments;
 use crate::failure::Failure;
 
-const STATE: &str = "record-callback.state.json";
+/// The state of `fleet.toml`; those of other manifests have their name before it.
+pub(crate) const STATE: &str = "record-callback.state.json";
 /// The manifest whose state is called only that.
 const MANIFEST: &str = "fleet";
 
