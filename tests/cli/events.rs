@@ -153,7 +153,10 @@ fn a_consumer_takes_each_event_once_across_runs() {
 #[test]
 fn a_consumer_can_be_forgotten_once() {
     let inbox = Inbox::with(2);
-    assert_has(inbox.events(&["--forget", "billing"]).failed_with_hint(3), &["no consumer billing"]);
+    assert_has(
+        inbox.events(&["--forget", "billing"]).failed_with_hint(3),
+        &["there is no consumer `billing`", "hint: check the name: a consumer is there once"],
+    );
     assert_eq!(inbox.sequences(&["--consumer", "billing"]), [1, 2]);
     assert_eq!(inbox.events(&["--forget", "billing"]).done(), "");
     inbox.events(&["--forget", "billing"]).failed_with_hint(3);
@@ -269,6 +272,16 @@ fn a_signal_ends_it_before_everything_is_shown() {
         lines.extend(process.lines(usize::MAX));
         assert!(lines.len() < MANY, "{options:?}: everything");
         assert_eq!(process.end(), code, "{options:?}");
+    }
+}
+
+#[test]
+fn whoever_follows_ends_with_its_reader_although_nothing_comes() {
+    let inbox = Inbox::with(3);
+    for output in ["text", "json"] {
+        let mut process = Piped::spawn(inbox.command(&["--follow", "--output", output]));
+        assert_eq!(process.lines(3).len(), 3);
+        assert_eq!(process.end(), Some(NO_READER), "{output}");
     }
 }
 
