@@ -104,7 +104,10 @@ fn a_new_config_needs_a_url() {
     let clouds = Clouds::start();
     for program in [clouds.aliyun(), clouds.huaweicloud()] {
         let refused = put(&program, &[&["--event", "recording_failed"]]);
-        assert_has(refused.failed_with_hint(2), &["there is no config for live.example.com/*", "--notify-url"]);
+        assert_has(
+            refused.failed_with_hint(2),
+            &["there is no config for live.example.com/*", "--notify-url"],
+        );
     }
     assert!(clouds.aliyun.configs().is_empty() && clouds.huaweicloud.configs().is_empty());
 }
@@ -121,7 +124,10 @@ fn where_nobody_can_be_asked_only_additions_go_ahead() {
     }
     let refused = program.run(&[&["delete"], &DOMAIN[..]].concat());
     assert_eq!(refused.code, Some(2), "{refused:#?}");
-    assert_has(&refused.stdout, &["- delete aliyun live.example.com/*\n  - notify url    https://cb.example.com/n\n"]);
+    assert_has(
+        &refused.stdout,
+        &["- delete aliyun live.example.com/*\n  - notify url    https://cb.example.com/n\n"],
+    );
     let config = stored(&clouds);
     assert_eq!((config.notify_url.as_str(), config.notify_auth_key.as_deref()), (URL[1], Some(KEY)));
 }
@@ -138,7 +144,8 @@ fn a_dry_run_shows_and_does_nothing() {
         "  - signing       md5 (key known)\n  + signing       disabled\n",
     ];
     assert_has(shown.done(), &lines);
-    let report = put(&program, &[&["--event", "recording_paused", "--dry-run", "--output", "json"], &WIDEN]).json();
+    let report =
+        put(&program, &[&["--event", "recording_paused", "--dry-run", "--output", "json"], &WIDEN]).json();
     assert_eq!((&report["action"], &report["dry_run"]), (&json!("updated"), &json!(true)));
     assert_eq!((&report["before"], &report["after"]["signing"]), (&before, &before["signing"]));
     assert_eq!(report["after"]["events"].as_array().map(Vec::len), Some(6));
@@ -158,7 +165,10 @@ fn a_person_is_asked_and_sees_colours() {
     let (code, seen) = answering(&program, &change, "", || ());
     assert_eq!(code, Some(1), "{seen}");
     assert!(!seen.contains("an0therT0ken"), "{seen}");
-    assert_has(&seen, &["\u{1b}[31m  - notify url    https://cb.example.com/n\u{1b}[0m", "Nothing was changed."]);
+    assert_has(
+        &seen,
+        &["\u{1b}[31m  - notify url    https://cb.example.com/n\u{1b}[0m", "Nothing was changed."],
+    );
     let (code, seen) = answering(&program.clone().var("NO_COLOR", "1"), &change, "no", || ());
     assert_eq!((code, seen.contains('\u{1b}')), (Some(1), false), "{seen}");
     assert_eq!(stored(&clouds).notify_url, URL[1]);

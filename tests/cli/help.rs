@@ -10,7 +10,19 @@ use crate::program::{Program, assert_has};
 const COMMANDS: [(&str, &[&str]); 15] = [
     ("get", &["--vendor", "--domain", "--app", "--output"]),
     ("list", &["--vendor", "--region", "--vpc", "--ca-bundle", "--domain", "--output"]),
-    ("put", &["--notify-url", "--on-demand-url", "--event", "--no-event", "--sign", "--unsigned", "--yes", "--dry-run"]),
+    (
+        "put",
+        &[
+            "--notify-url",
+            "--on-demand-url",
+            "--event",
+            "--no-event",
+            "--sign",
+            "--unsigned",
+            "--yes",
+            "--dry-run",
+        ],
+    ),
     ("delete", &["--vendor", "--domain", "--app", "--yes", "--dry-run", "--output"]),
     ("plan", &["--manifest", "--state", "--target", "--detailed-exitcode", "--output"]),
     ("apply", &["--manifest", "--state", "--target", "--yes", "--max-failures", "--parallel", "--output"]),
@@ -54,7 +66,8 @@ fn the_overview_has_the_exit_codes() {
 #[test]
 fn every_help_fits_into_80_columns() {
     let of_commands = COMMANDS.iter().map(|(command, _)| vec![*command, "--help"]);
-    for arguments in of_commands.chain([vec!["--help"], vec!["events", "--help"], vec!["trigger", "--help"]]) {
+    for arguments in of_commands.chain([vec!["--help"], vec!["events", "--help"], vec!["trigger", "--help"]])
+    {
         let run = Program::default().run(&arguments);
         for line in run.done().lines() {
             assert!(line.chars().count() <= 80, "{arguments:?}: {line}");

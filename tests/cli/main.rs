@@ -11,6 +11,7 @@ mod credentials_docs;
 mod demo;
 mod doctor;
 mod edits;
+mod escaping;
 mod events;
 mod failures;
 mod fidelity;

@@ -2,9 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use record_callback::text::{one_line, without_query};
-use record_callback::{
-    CallbackKey, RecordCallbackConfig, StoredCallback, StoredKey, StoredSigning, Vendor,
-};
+use record_callback::{CallbackKey, RecordCallbackConfig, StoredCallback, StoredKey, StoredSigning, Vendor};
 
 use crate::output;
 
@@ -127,9 +125,10 @@ mod tests {
     const KEY: &str = "Abcdefgh12345678Abcdefgh12345678";
 
     fn stored(signing: CallbackSigning) -> StoredCallback {
-        let config = RecordCallbackConfig::builder("live.example.com", "http://cb.example.com/n?token=s3cr3t")
-            .on_demand_url("http://cb.example.com/ask")
-            .signing(signing);
+        let config =
+            RecordCallbackConfig::builder("live.example.com", "http://cb.example.com/n?token=s3cr3t")
+                .on_demand_url("http://cb.example.com/ask")
+                .signing(signing);
         planned(&config.build().unwrap(), None)
     }
 
@@ -165,7 +164,10 @@ mod tests {
         let deleted = change(Some(&before), None).text();
         assert!(strip_str(&deleted).to_string().starts_with("- delete acme"), "{deleted}");
         for shown in [&text, &created, &deleted] {
-            assert!(shown.contains("\u{1b}[3") && !shown.contains("token") && !shown.contains(KEY), "{shown}");
+            assert!(
+                shown.contains("\u{1b}[3") && !shown.contains("token") && !shown.contains(KEY),
+                "{shown}"
+            );
         }
     }
 

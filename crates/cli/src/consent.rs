@@ -34,7 +34,8 @@ impl ConsentArguments {
         }
         if !is_terminal {
             return Err(Failure::Misused {
-                problem: "this changes what is there, and nobody can be asked: stdin is not a terminal".to_owned(),
+                problem: "this changes what is there, and nobody can be asked: stdin is not a terminal"
+                    .to_owned(),
                 hint: "look at it with `--dry-run`, then give `--yes`".to_owned(),
             });
         }

@@ -8,17 +8,16 @@ mod commands;
 mod consent;
 mod failure;
 mod fleet;
+mod log;
 mod output;
 mod owners;
+mod reader;
 mod receiver_file;
 mod stop;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::prelude::*;
 
 use crate::args::{Arguments, Command};
 use crate::failure::Failure;
@@ -29,7 +28,7 @@ async fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return failure::usage(error),
     };
-    log_to_stderr(arguments.verbose);
+    log::to_stderr(arguments.verbose);
     match run(arguments.command).await {
         Ok(code) => code,
         Err(failure) => failure.report(),
@@ -58,17 +57,4 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Demo(command) => commands::demo::run(command).await?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Logs of this project only: what HTTP libraries trace may hold signed URLs.
-fn log_to_stderr(verbose: u8) {
-    let level = match verbose {
-        0 => LevelFilter::WARN,
-        1 => LevelFilter::INFO,
-        2 => LevelFilter::DEBUG,
-        _ => LevelFilter::TRACE,
-    };
-    let ours = Targets::new().with_target("record_callback", level);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(ours);
-    tracing_subscriber::registry().with(layer).init();
 }

@@ -47,7 +47,7 @@ pub(crate) fn complain(line: &str) -> io::Result<()> {
 }
 
 /// Something from elsewhere, for a text.
-pub(crate) fn escaped(value: &impl fmt::Display) -> String {
+pub(crate) fn escaped<T: fmt::Display + ?Sized>(value: &T) -> String {
     one_line(&value.to_string()).into_owned()
 }
 
@@ -147,4 +147,24 @@ fn proven(assurance: &Assurance) -> String {
         proven.push("sender");
     }
     format!("{} ({scheme})", proven.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_acts_on_no_terminal_and_reads_back_the_same() {
+        let odd = serde_json::json!({ "a\u{202e}": "\u{e0041}\u{9b}\u{2028}\n😀é" });
+        let line = json(&odd).unwrap();
+        assert_eq!(line, r#"{"a\u202e":"\udb40\udc41\u009b\u2028\n😀é"}"#);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), odd);
+    }
+
+    #[test]
+    fn a_cell_is_a_cell_whatever_is_in_it() {
+        let table = table(&["A", "B"], [["a\nb  c".to_owned(), "\u{1b}[31m".to_owned()]]);
+        assert_eq!(table.lines().count(), 2, "{table}");
+        assert!(table.contains(r"a\nb  c") && table.contains(r"\u{1b}[31m"), "{table}");
+    }
 }

@@ -22,7 +22,10 @@ pub(crate) fn warn(vendor: Vendor, key: &CallbackKey) -> io::Result<()> {
         let state = match StateFile::read(&file) {
             Ok(state) => state,
             Err(error) => {
-                tell(&format!("nobody can tell whether a fleet owns this config: {}", output::causes(&error)))?;
+                tell(&format!(
+                    "nobody can tell whether a fleet owns this config: {}",
+                    output::causes(&error)
+                ))?;
                 continue;
             }
         };
@@ -30,7 +33,8 @@ pub(crate) fn warn(vendor: Vendor, key: &CallbackKey) -> io::Result<()> {
             let place = state.places.get(provider);
             place.is_none_or(|place| place.split(' ').next() == Some(vendor.as_str()))
         };
-        let owned = state.configs().find(|(_, config)| config.slot.key == *key && is_there(&config.slot.provider));
+        let owned =
+            state.configs().find(|(_, config)| config.slot.key == *key && is_there(&config.slot.provider));
         if let Some((name, _)) = owned {
             tell(&format!(
                 "the fleet of {} owns this config as `{}`, and its next `apply` undoes the change: change its \

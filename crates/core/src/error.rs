@@ -514,7 +514,8 @@ mod tests {
 
     #[test]
     fn a_lower_fidelity_is_advised_only_where_it_helps() {
-        let refused = || Error::new(ErrorKind::Unsupported, "signing dropped: asked for hmac_sha256, gets md5");
+        let refused =
+            || Error::new(ErrorKind::Unsupported, "signing dropped: asked for hmac_sha256, gets md5");
         assert!(!refused().hint().contains("fidelity"));
         let deviation = Deviation {
             field: Field::Signing,

@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn what_people_write_stays_as_it_is() {
-        for text in ["", "live.example.com", "直播 مباراة ❤\u{fe0f} Ünïcode", r"C:\new\table", "`*` → \"x\""] {
+        for text in ["", "live.example.com", "直播 مباراة ❤\u{fe0f} Ünïcode", r"C:\new\table", "`*` → \"x\""]
+        {
             assert!(matches!(one_line(text), Cow::Borrowed(shown) if shown == text), "{text}");
         }
     }

@@ -6,8 +6,7 @@ use super::{Fleet, MATCHES, STATE};
 use crate::program::{Run, assert_has};
 
 const CONFIG: [&str; 2] = ["--domain", "live.example.com"];
-const WARNING: &str =
-    "warning: the fleet of record-callback.state.json owns this config as `matches`, and its next `apply` undoes";
+const WARNING: &str = "warning: the fleet of record-callback.state.json owns this config as `matches`, and its next `apply` undoes";
 
 fn run(fleet: &Fleet, command: &[&str], vendor: &str, endpoint: &str) -> Run {
     let cloud = ["--vendor", vendor, "--endpoint", endpoint, "--yes"];
@@ -34,7 +33,10 @@ fn whoever_changes_what_a_fleet_owns_is_warned() {
     fs::rename(fleet.path(&format!("{STATE}.journal")), fleet.path(&format!("live.{STATE}.journal")))
         .expect("a journal");
     let warned = run(&fleet, &["delete"], "aliyun", ali);
-    assert_has(&warned.stderr, &["the fleet of live.record-callback.state.json owns this config as `matches`"]);
+    assert_has(
+        &warned.stderr,
+        &["the fleet of live.record-callback.state.json owns this config as `matches`"],
+    );
     warned.done();
 }
 

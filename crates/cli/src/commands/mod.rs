@@ -86,7 +86,10 @@ impl From<KeyArguments> for CallbackKey {
 }
 
 /// The config of exactly this domain and app; an error if there is none.
-async fn existing(provider: &dyn RecordCallbackProvider, key: &CallbackKey) -> Result<StoredCallback, Failure> {
+async fn existing(
+    provider: &dyn RecordCallbackProvider,
+    key: &CallbackKey,
+) -> Result<StoredCallback, Failure> {
     let stored = provider.get(key).await?;
     stored.ok_or_else(|| {
         let error = Error::new(ErrorKind::NotFound, format!("there is no config for {key}"));

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use record_callback::http::TokioTimer;
 use record_callback::{
     CallbackKey, CallbackSigning, CallbackUrl, Deviation, Error, ErrorKind, EventKind, Field, PutAction,
-    ReadBack, RecordCallbackConfig, RecordCallbackProviderExt, SigningScheme,
-    StoredCallback, StoredKey,
+    ReadBack, RecordCallbackConfig, RecordCallbackProviderExt, SigningScheme, StoredCallback, StoredKey,
 };
 use serde::Serialize;
 
@@ -42,7 +41,8 @@ pub(crate) async fn run(arguments: PutArguments) -> Result<ExitCode, Failure> {
     let provider = cloud.connect()?;
     if let Some(signing) = &edit.signing {
         let checked = provider.capabilities().check_signing(signing);
-        checked.map_err(|error| error.with_domain(edit.key.domain.as_str()).with_vendor(provider.vendor()))?;
+        checked
+            .map_err(|error| error.with_domain(edit.key.domain.as_str()).with_vendor(provider.vendor()))?;
     }
     let before = provider.get(&edit.key).await?;
     let wanted = edit.wanted(before.as_ref())?;
@@ -112,9 +112,7 @@ fn shown(key: &CallbackKey) -> String {
 }
 
 fn lines(text: String, deviations: &[Deviation]) -> String {
-    deviations
-        .iter()
-        .fold(text, |text, one| format!("{text}deviation      {}\n", output::escaped(one)))
+    deviations.iter().fold(text, |text, one| format!("{text}deviation      {}\n", output::escaped(one)))
 }
 
 /// There is nothing to create first where it is being created.
@@ -176,7 +174,10 @@ impl Edit {
             }
             (None, None) => {
                 return Err(Failure::Misused {
-                    problem: format!("there is no config for {}, and a new one needs a URL", shown(&self.key)),
+                    problem: format!(
+                        "there is no config for {}, and a new one needs a URL",
+                        shown(&self.key)
+                    ),
                     hint: "say with `--notify-url` where events are sent".to_owned(),
                 });
             }
@@ -189,7 +190,8 @@ impl Edit {
             Some(None) => builder = builder.no_on_demand_url(),
             None => {}
         }
-        let builder = builder.add_events(self.added.iter().cloned()).remove_events(self.removed.iter().cloned());
+        let builder =
+            builder.add_events(self.added.iter().cloned()).remove_events(self.removed.iter().cloned());
         Ok(builder.build()?)
     }
 
