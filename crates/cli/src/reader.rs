@@ -3,23 +3,23 @@
 use std::io;
 
 /// Fails with a broken pipe once nobody reads stdout any more, which writing alone would only find out with the next line.
-/// Waits forever where that cannot be told, as with files.
 #[cfg(unix)]
 pub(crate) async fn gone() -> io::Error {
-    use std::future::pending;
-    use std::os::fd::AsFd;
+    use std::time::Duration;
 
-    use tokio::io::Interest;
-    use tokio::io::unix::AsyncFd;
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-    let watched = io::stdout()
-        .as_fd()
-        .try_clone_to_owned()
-        .and_then(|stdout| AsyncFd::with_interest(stdout, Interest::ERROR));
-    let Ok(watched) = watched else { return pending().await };
-    match watched.ready(Interest::ERROR).await {
-        Ok(_) => io::ErrorKind::BrokenPipe.into(),
-        Err(_) => pending().await,
+    /// Between two looks.
+    const PAUSE: Duration = Duration::from_millis(200);
+
+    loop {
+        let stdout = io::stdout();
+        // Errors and hang-ups are reported without being asked for.
+        let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+        if poll(&mut watched, Some(&Timespec::default())).is_ok_and(|changed| changed > 0) {
+            return io::ErrorKind::BrokenPipe.into();
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
