@@ -14,9 +14,9 @@ fn huaweicloud_finds_the_project_of_the_region() {
     let by_option = program.clone().options(&["--iam-endpoint", clouds.huaweicloud.iam_endpoint()]);
     let by_variable = program.var(HUAWEICLOUD_IAM, clouds.huaweicloud.iam_endpoint());
     for (number, program) in [by_option, by_variable].into_iter().enumerate() {
-        program
-            .run(&["put", "--domain", "live.example.com", "--notify-url", "https://cb.example.com"])
-            .done();
+        let unsigned = ["--unsigned", "--yes"];
+        let put = ["put", "--domain", "live.example.com", "--notify-url", "https://cb.example.com"];
+        program.run(&[&put[..], &unsigned].concat()).done();
         assert_eq!(clouds.huaweicloud.iam_requests().len(), number + 1, "asked once a run");
         assert_eq!(clouds.huaweicloud.configs().len(), 1);
     }
@@ -59,7 +59,7 @@ fn aliyun_signs_the_way_that_is_asked_for() {
         let program = clouds.aliyun().options(options);
         let put = ["put", "--domain", "live.example.com", "--notify-url", "https://cb.example.com"];
         program.run(&put).done();
-        program.run(&["delete", "--domain", "live.example.com"]).done();
+        program.run(&["delete", "--domain", "live.example.com", "--yes"]).done();
         let requests = clouds.aliyun.requests();
         let last = requests.last().expect("a request");
         let in_header =

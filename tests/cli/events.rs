@@ -9,7 +9,7 @@ use record_callback::receiver::EventRecord;
 use record_callback_tests::{Process, ReceiverProcess};
 use serde_json::Value;
 
-use crate::program::{PATIENCE, Program, Run, assert_has, wait};
+use crate::program::{NO_READER, PATIENCE, Program, Run, assert_has, wait};
 use crate::receive::{OPEN, SQLITE, Setup};
 
 /// More than are read at a time, and not a multiple of it.
@@ -153,7 +153,10 @@ fn a_consumer_takes_each_event_once_across_runs() {
 #[test]
 fn a_consumer_can_be_forgotten_once() {
     let inbox = Inbox::with(2);
-    assert_has(inbox.events(&["--forget", "billing"]).failed_with_hint(3), &["no consumer billing"]);
+    assert_has(
+        inbox.events(&["--forget", "billing"]).failed_with_hint(3),
+        &["there is no consumer `billing`", "hint: check the name: a consumer is there once"],
+    );
     assert_eq!(inbox.sequences(&["--consumer", "billing"]), [1, 2]);
     assert_eq!(inbox.events(&["--forget", "billing"]).done(), "");
     inbox.events(&["--forget", "billing"]).failed_with_hint(3);
@@ -273,17 +276,27 @@ fn a_signal_ends_it_before_everything_is_shown() {
 }
 
 #[test]
+fn whoever_follows_ends_with_its_reader_although_nothing_comes() {
+    let inbox = Inbox::with(3);
+    for output in ["text", "json"] {
+        let mut process = Piped::spawn(inbox.command(&["--follow", "--output", output]));
+        assert_eq!(process.lines(3).len(), 3);
+        assert_eq!(process.end(), Some(NO_READER), "{output}");
+    }
+}
+
+#[test]
 fn what_nobody_read_is_not_taken() {
     let inbox = Inbox::with(MANY);
     for output in ["json", "text"] {
         let process = Piped::spawn(inbox.command(&["--consumer", "billing", "--output", output]));
-        assert_eq!(process.end(), Some(1), "{output}");
+        assert_eq!(process.end(), Some(NO_READER), "{output}");
     }
     // The first page is read to its end, the second is not.
     let mut process = Piped::spawn(inbox.command(&["--consumer", "billing", "--output", "json"]));
     let sequences = process.lines(600).iter().map(|line| read(line).0).collect::<Vec<_>>();
     assert_eq!(sequences, (1..=600).collect::<Vec<_>>());
-    assert_eq!(process.end(), Some(1));
+    assert_eq!(process.end(), Some(NO_READER));
     assert_eq!(inbox.sequences(&["--consumer", "billing"]), (501..=MANY as u64).collect::<Vec<_>>());
 }
 

@@ -10,8 +10,20 @@ use crate::program::{Program, assert_has};
 const COMMANDS: [(&str, &[&str]); 15] = [
     ("get", &["--vendor", "--domain", "--app", "--output"]),
     ("list", &["--vendor", "--region", "--vpc", "--ca-bundle", "--domain", "--output"]),
-    ("put", &["--notify-url", "--on-demand-url", "--event", "--sign", "--key-env", "--fidelity"]),
-    ("delete", &["--vendor", "--domain", "--app", "--output"]),
+    (
+        "put",
+        &[
+            "--notify-url",
+            "--on-demand-url",
+            "--event",
+            "--no-event",
+            "--sign",
+            "--unsigned",
+            "--yes",
+            "--dry-run",
+        ],
+    ),
+    ("delete", &["--vendor", "--domain", "--app", "--yes", "--dry-run", "--output"]),
     ("plan", &["--manifest", "--state", "--target", "--detailed-exitcode", "--output"]),
     ("apply", &["--manifest", "--state", "--target", "--yes", "--max-failures", "--parallel", "--output"]),
     ("drift", &["--manifest", "--state", "--target", "--watch", "--metrics-addr", "--output"]),
@@ -46,9 +58,21 @@ fn every_command_explains_itself() {
 #[test]
 fn the_overview_has_the_exit_codes() {
     let overview = Program::default().run(&["--help"]);
-    let codes = "Exit codes: 0 done, 1 failed, 2 usage (drift and plan --detailed-exitcode: something was found), \
-                 3 not found, 4 refused as unsupported\n";
+    let codes = "Exit codes:\n  0  done\n  1  failed\n  2  usage (drift and plan --detailed-exitcode: something was \
+                 found)\n  3  not found\n  4  refused as unsupported\n";
     assert_has(overview.done(), &[codes]);
+}
+
+#[test]
+fn every_help_fits_into_80_columns() {
+    let of_commands = COMMANDS.iter().map(|(command, _)| vec![*command, "--help"]);
+    for arguments in of_commands.chain([vec!["--help"], vec!["events", "--help"], vec!["trigger", "--help"]])
+    {
+        let run = Program::default().run(&arguments);
+        for line in run.done().lines() {
+            assert!(line.chars().count() <= 80, "{arguments:?}: {line}");
+        }
+    }
 }
 
 #[test]

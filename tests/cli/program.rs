@@ -9,6 +9,9 @@ use serde_json::Value;
 
 pub(crate) use record_callback_tests::{PATIENCE, ROOT, wait};
 
+/// The exit code where nobody reads what is printed: what shells show for SIGPIPE.
+pub(crate) const NO_READER: i32 = 128 + 13;
+
 /// `record-callback` with the options and variables that a number of runs share.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Program {

@@ -17,6 +17,8 @@ struct Cloud {
     has_ids: bool,
     /// How a config without signing is shown.
     unsigned: Value,
+    /// How that is put for people.
+    unsigned_text: &'static str,
     /// What cannot be told after a replacement without signing.
     unconfirmed: Value,
 }
@@ -27,6 +29,7 @@ fn both(mock: &MockProcess) -> [Cloud; 2] {
             program: mock.aliyun(),
             has_ids: false,
             unsigned: json!({ "scheme": "disabled", "key": "not_set" }),
+            unsigned_text: "disabled (key not_set)",
             unconfirmed: json!([]),
         },
         Cloud {
@@ -34,6 +37,7 @@ fn both(mock: &MockProcess) -> [Cloud; 2] {
             has_ids: true,
             // The cloud reports its default scheme and no keys, so nobody can tell.
             unsigned: json!({ "scheme": "hmac_sha256", "key": "hidden" }),
+            unsigned_text: "hmac_sha256 or unsigned (key hidden)",
             unconfirmed: json!(["signing.key"]),
         },
     ]
@@ -60,18 +64,26 @@ impl Cloud {
         })
     }
 
-    /// The report of a put that stored `shown`.
-    fn report(action: &str, shown: &Value, unconfirmed: &Value) -> Value {
-        let mut report = shown.clone();
-        report["action"] = json!(action);
-        report["deviations"] = json!([]);
-        report["unconfirmed"] = unconfirmed.clone();
-        report
+    /// The report of a put that found `before` and stored `after`.
+    fn report(action: &str, before: &Value, after: &Value, unconfirmed: &Value) -> Value {
+        json!({
+            "action": action,
+            "dry_run": false,
+            "before": before,
+            "after": after,
+            "deviations": [],
+            "unconfirmed": unconfirmed,
+        })
     }
 }
 
 fn put<'a>(domain: &'a str, url: &'a str) -> [&'a str; 5] {
     ["put", "--domain", domain, "--notify-url", url]
+}
+
+/// To another URL, without signing, which Huawei Cloud has to be told.
+fn changed(url: &str) -> Vec<&str> {
+    [&put(DOMAIN, url)[..], &["--unsigned", "--yes"]].concat()
 }
 
 /// `domain app` of each listed config.
@@ -89,19 +101,23 @@ fn a_config_is_put_read_listed_replaced_and_deleted() {
         assert_eq!(program.run(&["list"]).json(), json!([]));
 
         let created = program.run(&put(DOMAIN, URL)).json();
-        let shown = cloud.shown(URL, &created["id"]);
-        assert_eq!(created, Cloud::report("created", &shown, &json!([])));
+        let id = &created["after"]["id"];
+        let shown = cloud.shown(URL, id);
+        assert_eq!(created, Cloud::report("created", &Value::Null, &shown, &json!([])));
         assert_eq!(program.run(&["get", "--domain", DOMAIN]).json(), shown);
         assert_eq!(program.run(&["list"]).json(), json!([shown]));
 
-        let replaced = program.run(&put(DOMAIN, OTHER_URL)).json();
-        let shown = cloud.shown(OTHER_URL, &created["id"]);
-        assert_eq!(replaced, Cloud::report("replaced", &shown, &cloud.unconfirmed));
+        let changed = program.run(&changed(OTHER_URL)).json();
+        let before = shown;
+        let shown = cloud.shown(OTHER_URL, id);
+        assert_eq!(changed, Cloud::report("updated", &before, &shown, &cloud.unconfirmed));
         assert_eq!(program.run(&["get", "--domain", DOMAIN]).json(), shown);
         assert_eq!(program.run(&["list"]).json(), json!([shown]));
 
-        let deleted = program.run(&["delete", "--domain", DOMAIN]).json();
-        assert_eq!(deleted, json!({ "action": "deleted", "domain": DOMAIN, "app": "*" }));
+        let deleted = program.run(&["delete", "--domain", DOMAIN, "--yes"]).json();
+        let expected =
+            json!({ "action": "deleted", "dry_run": false, "domain": DOMAIN, "app": "*", "before": shown });
+        assert_eq!(deleted, expected);
         for command in ["get", "delete"] {
             let missing = program.run(&[command, "--domain", DOMAIN]);
             assert_has(missing.failed_with_hint(3), &[DOMAIN, "not found", "create the config first"]);
@@ -119,26 +135,25 @@ fn text_is_for_people_a_field_a_line_and_lists_in_columns() {
         assert_eq!(program.run(&["list"]).done().trim_end(), header);
 
         let created = program.run(&put(DOMAIN, URL));
-        let (action, details) = created.done().split_once('\n').expect("more than a line");
-        assert_eq!(action, "created");
-        assert_eq!(program.run(&["get", "--domain", DOMAIN]).done(), details);
+        assert_has(created.done(), &["+ create ", &format!("  + notify url    {URL}\n"), "\ncreated live"]);
+        let got = program.run(&["get", "--domain", DOMAIN]);
+        let details = got.done();
         let fields: Vec<&str> = details.lines().map(|line| line[..14].trim_end()).collect();
         let named =
             ["domain", "app", "id", "notify url", "on-demand url", "events", "signing", "created", "updated"];
         assert_eq!(fields, named);
-        let signing =
-            [&cloud.unsigned["scheme"], &cloud.unsigned["key"]].map(|text| text.as_str().expect("text"));
-        let signing = format!("{} (key {})", signing[0], signing[1]);
-        assert_has(details, &[DOMAIN, URL, "file_completed", &signing]);
+        let signing = cloud.unsigned_text;
+        assert_has(details, &[DOMAIN, URL, "file_completed", signing]);
 
         let list = program.run(&["list"]);
         let rows: Vec<&str> = list.done().lines().collect();
         let columns: Vec<&str> = rows[1].split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
         assert_eq!(rows.len(), 2, "{list:?}");
-        assert_eq!(columns, [DOMAIN, "*", URL, "file_completed", &signing]);
+        assert_eq!(columns, [DOMAIN, "*", URL, "file_completed", signing]);
 
-        assert_has(program.run(&put(DOMAIN, OTHER_URL)).done(), &["replaced\n", OTHER_URL]);
-        assert_eq!(program.run(&["delete", "--domain", DOMAIN]).done(), format!("deleted {DOMAIN}/*\n"));
+        assert_has(program.run(&changed(OTHER_URL)).done(), &["\nupdated live", OTHER_URL]);
+        let deleted = program.run(&["delete", "--domain", DOMAIN, "--yes"]);
+        assert_has(deleted.done(), &["- delete ", "\ndeleted live.example.com/*\n"]);
     }
 }
 
@@ -172,7 +187,7 @@ fn huaweicloud_keeps_a_named_app_beside_the_one_for_every_app() {
 
     // Without an app it is the one for every app that is meant.
     assert_eq!(program.run(&["get", "--domain", DOMAIN]).json()["app"], "*");
-    program.run(&["delete", "--domain", DOMAIN]).done();
+    program.run(&["delete", "--domain", DOMAIN, "--yes"]).done();
     program.run(&["get", "--domain", DOMAIN]).failed_with_hint(3);
     program.run(&["get", "--domain", DOMAIN, "--app", "never"]).failed_with_hint(3);
     assert_eq!(program.run(&["get", "--domain", DOMAIN, "--app", "vod"]).json()["app"], "vod");
@@ -201,10 +216,6 @@ fn events_and_the_on_demand_url_are_stored() {
         let stored = program.run(&["get", "--domain", DOMAIN]).json();
         assert_eq!(stored["on_demand_url"], OTHER_URL);
         assert_eq!(stored["events"], json!(events));
-        // What is not asked for again is gone.
-        program.run(&put(DOMAIN, URL)).done();
-        let stored = program.run(&["get", "--domain", DOMAIN]).json();
-        assert_eq!((&stored["on_demand_url"], &stored["events"]), (&Value::Null, &json!(["file_completed"])));
     }
 }
 
@@ -230,15 +241,14 @@ fn callbacks_are_signed_with_the_key_of_the_named_variable_which_is_never_shown(
         let program = program.clone().secret("SIGNING_KEY", KEY).options(&["--output", "json", "-vvv"]);
         let sign = ["--sign", scheme, "--key-env", "SIGNING_KEY"];
         let report = program.run(&[&put(DOMAIN, URL)[..], &sign].concat()).json();
-        assert_eq!((&report["signing"], &report["unconfirmed"]), (&shown, &unconfirmed));
+        assert_eq!((&report["after"]["signing"], &report["unconfirmed"]), (&shown, &unconfirmed));
         assert_eq!(stored_key().as_deref(), Some(KEY));
         assert_eq!(program.run(&["get", "--domain", DOMAIN]).json()["signing"], shown);
         assert_eq!(program.run(&["list"]).json()[0]["signing"], shown);
 
-        // Once more without signing: the key is not kept.
-        program.run(&put(DOMAIN, URL)).done();
+        program.run(&changed(URL)).done();
         assert_eq!(stored_key(), None);
-        program.run(&["delete", "--domain", DOMAIN]).done();
+        program.run(&["delete", "--domain", DOMAIN, "--yes"]).done();
     }
 }
 
@@ -248,5 +258,5 @@ fn text_says_what_cannot_be_read_back() {
     let program = mock.huaweicloud().secret("SIGNING_KEY", KEY);
     let sign = ["--sign", "md5", "--key-env", "SIGNING_KEY"];
     let report = program.run(&[&put(DOMAIN, URL)[..], &sign].concat());
-    assert_has(report.done(), &["md5 (key hidden)", "unconfirmed    signing.key: cannot be read back"]);
+    assert_has(report.done(), &["md5 (the given key)", "unconfirmed    signing.key: cannot be read back"]);
 }

@@ -99,6 +99,10 @@ fn what_is_not_acknowledged_is_a_failure_with_a_report() {
         let report = unacknowledged(&trigger(&sent), "2 of 2 callbacks were not acknowledged");
         let expected = "2 sent, 0 acknowledged, 2 attempts\nproblem: status 404: the body of the answer\n";
         assert_eq!(report, expected);
+        assert_has(
+            &trigger(&sent).stderr,
+            &["status 404: the body of the answer\nhint: no callbacks are taken at that path"],
+        );
         let run = trigger(&[&sent[..], &["--output", "json"]].concat());
         let report: Value = serde_json::from_str(&unacknowledged(&run, "2 of 2")).unwrap();
         assert_eq!(report["problems"], serde_json::json!(["status 404: the body of the answer"]));
@@ -221,8 +225,11 @@ fn a_receiver_takes_what_is_signed_by_its_key() {
         if taken {
             assert_eq!(run.done(), "1 sent, 1 acknowledged, 1 attempts\n");
         } else {
-            let report = unacknowledged(&run, "1 of 1 callbacks were not acknowledged");
+            let report =
+                unacknowledged(&run, "1 of 1 callbacks were not acknowledged: status 401: {\"error\":\"");
             assert_has(&report, &["problem: status 401: {\"error\":\""]);
+            assert_has(&run.stderr, &["hint: the receiver does not take the signature"]);
+            assert!(!run.stderr.contains("network"), "{run:#?}");
         }
     }
     setup.stop(receiver);

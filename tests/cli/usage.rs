@@ -133,7 +133,9 @@ fn an_address_has_to_be_one_and_safe() {
 
 #[test]
 fn a_region_has_to_be_known_and_huaweicloud_needs_one_or_an_address() {
-    for (vendor, known) in [("aliyun", "cn-*, ap-southeast-1"), ("huaweicloud", "cn-north-4, cn-north-1")] {
+    for (vendor, known) in
+        [("aliyun", "such as cn-shanghai, ap-southeast-1"), ("huaweicloud", "cn-north-4, cn-north-1")]
+    {
         let unknown = Program::default().options(&["--vendor", vendor, "--region", "mars-1"]).run(&get(&[]));
         assert_has(unknown.failed_with_hint(2), &["region: `mars-1` is not a known region", known]);
     }
@@ -154,9 +156,48 @@ fn a_region_has_to_be_known_and_huaweicloud_needs_one_or_an_address() {
 }
 
 #[test]
+fn what_was_probably_meant_is_named() {
+    let aliyun = Program::default().options(&["--vendor", "aliyun"]);
+    let huaweicloud = Program::default().options(&["--vendor", "huaweicloud"]);
+    let with_event = put(&["--event", "file_complete"]);
+    for (program, arguments, meant) in [
+        (&aliyun, get(&["--region", "cn-shangai"]), "did you mean `cn-shanghai`?"),
+        (&huaweicloud, get(&["--region", "cn-nort-4"]), "did you mean `cn-north-4`?"),
+        (&aliyun.clone().var("ALICLOUD_REGION", "cn-shangai"), get(&[]), "did you mean `cn-shanghai`?"),
+        (&aliyun, with_event, "did you mean `file_completed`?"),
+        (&aliyun, put(&["--sign", "hmac-sha", "--key-env", "KEY"]), "similar value exists: 'hmac-sha256'"),
+        (&Program::default(), vec!["evnets"], "similar subcommand exists: 'events'"),
+    ] {
+        assert_has(program.run(&arguments).failed_with_hint(2), &[meant]);
+    }
+}
+
+#[test]
+fn an_endpoint_says_how_it_is_spoken_to() {
+    let local = ("127.0.0.1:47001", "write `http://127.0.0.1:47001`");
+    for (endpoint, write) in [
+        local,
+        ("localhost:47001", "write `http://localhost:47001`"),
+        ("live.example.com:8443", "write `https://live.example.com:8443`"),
+    ] {
+        for program in
+            [clouds::aliyun(endpoint, "id", "s3cret"), clouds::huaweicloud(endpoint, "id", "s3cret")]
+        {
+            let refused = program.run(&get(&[]));
+            assert_has(refused.failed_with_hint(2), &["endpoint: has no scheme", write]);
+        }
+    }
+    let iam = clouds::huaweicloud("http://127.0.0.1:1", "id", "s3cret").options(&["--region", "cn-north-4"]);
+    let by_option = iam.clone().options(&["--iam-endpoint", local.0]).run(&get(&[]));
+    assert_has(by_option.failed_with_hint(2), &["iam_endpoint: has no scheme", local.1]);
+    let by_variable = iam.var(clouds::HUAWEICLOUD_IAM, local.0).run(&get(&[]));
+    assert_has(by_variable.failed_with_hint(2), &[clouds::HUAWEICLOUD_IAM, "has no scheme", local.1]);
+}
+
+#[test]
 fn a_ca_bundle_has_to_have_certificates() {
-    for vendor in ["aliyun", "huaweicloud"] {
-        let program = Program::default().options(&["--vendor", vendor, "--region", "cn-north-4"]);
+    for (vendor, region) in [("aliyun", "cn-shanghai"), ("huaweicloud", "cn-north-4")] {
+        let program = Program::default().options(&["--vendor", vendor, "--region", region]);
         let absent = program.clone().options(&["--ca-bundle", "/nowhere/ca.pem"]).run(&get(&[]));
         assert_has(absent.failed_with_hint(2), &["ca_bundle: /nowhere/ca.pem cannot be read", "because: "]);
         let none = program.options(&["--ca-bundle", "/dev/null"]).run(&get(&[]));

@@ -57,17 +57,20 @@ def test_aliyun_what_we_write_the_sdk_reads(mock, aliyun_cli, sdk, signature):
     cli, cloud = aliyun_cli(signature), sdk(mock.aliyun)
 
     def put(url, *more):
-        put = cli.json("put", "--domain", DOMAIN, "--notify-url", url, *more, SIGNING_KEY=KEY)
+        put = cli.json("put", "--domain", DOMAIN, "--notify-url", url, *more, "--yes", SIGNING_KEY=KEY)
         return put["action"], cloud.call("DescribeLiveRecordNotifyConfig", DomainName=DOMAIN)
 
     assert put(URLS[0]) == ("created", at_aliyun(URLS[0], "", False, ""))
     all_of_it = ["--on-demand-url", ON_DEMAND, *events_of(STATUS_EVENTS), "--sign", "md5", "--key-env", "SIGNING_KEY"]
     for url in URLS[1:]:
-        assert put(url, *all_of_it) == ("replaced", at_aliyun(url, ON_DEMAND, True, KEY))
-    # What is not asked for again is gone.
-    assert put(URLS[0]) == ("replaced", at_aliyun(URLS[0], "", False, ""))
+        assert put(url, *all_of_it) == ("updated", at_aliyun(url, ON_DEMAND, True, KEY))
+    # What is not named stays, and goes by name.
+    assert put(URLS[0]) == ("updated", at_aliyun(URLS[0], ON_DEMAND, True, KEY))
+    no_events = [text for event in STATUS_EVENTS if event != "file_completed" for text in ("--no-event", event)]
+    gone = put(URLS[0], "--no-on-demand-url", *no_events, "--unsigned")
+    assert gone == ("updated", at_aliyun(URLS[0], "", False, ""))
 
-    cli.json("delete", "--domain", DOMAIN)
+    cli.json("delete", "--domain", DOMAIN, "--yes")
     missing = cloud.refused("DescribeLiveRecordNotifyConfig", DomainName=DOMAIN)
     assert_aliyun(missing, 404, "InvalidConfig.NotFound", "Config does not exist.")
 
@@ -128,7 +131,8 @@ def test_huaweicloud_what_we_write_the_sdk_reads(mock, huaweicloud_cli, app):
     created = huaweicloud_cli.json(*put, *sign, *events_of(events), SIGNING_KEY=KEY)
     assert created["action"] == "created"
 
-    shown = client.show_record_callback_config(ShowRecordCallbackConfigRequest(id=created["id"]))
+    identity = created["after"]["id"]
+    shown = client.show_record_callback_config(ShowRecordCallbackConfigRequest(id=identity))
     assert (shown.publish_domain, shown.app, shown.notify_callback_url) == (DOMAIN, app, URLS[2])
     assert sorted(shown.notify_event_subscription) == [
         "RECORD_FAILED",
@@ -140,9 +144,9 @@ def test_huaweicloud_what_we_write_the_sdk_reads(mock, huaweicloud_cli, app):
     # The SDK's model has no such field any more.
     assert json.loads(shown.raw_content)["on_demand_callback_url"] == ON_DEMAND
     found = client.list_record_callback_configs(ListRecordCallbackConfigsRequest(publish_domain=DOMAIN, app=app))
-    assert [config.id for config in found.callback_config] == [created["id"]]
+    assert [config.id for config in found.callback_config] == [identity]
 
-    huaweicloud_cli.json("delete", "--domain", DOMAIN, "--app", app)
+    huaweicloud_cli.json("delete", "--domain", DOMAIN, "--app", app, "--yes")
     assert client.list_record_callback_configs(ListRecordCallbackConfigsRequest()).total == 0
 
 
@@ -150,10 +154,13 @@ def test_huaweicloud_what_we_replace_the_sdk_reads(mock, huaweicloud_cli):
     client = huaweicloud(mock.huaweicloud)
     put = ["put", "--domain", DOMAIN, "--app", "a+b"]
     created = huaweicloud_cli.json(*put, "--notify-url", URLS[2], *events_of(["recording_ended", "file_started"]))
-    replaced = huaweicloud_cli.json(*put, "--notify-url", URLS[3])
-    assert (replaced["action"], replaced["id"]) == ("replaced", created["id"])
-    shown = client.show_record_callback_config(ShowRecordCallbackConfigRequest(id=created["id"]))
-    assert (shown.notify_callback_url, shown.notify_event_subscription) == (URLS[3], ["RECORD_FILE_COMPLETE"])
+    events = ["--no-event", "recording_ended", "--event", "file_completed"]
+    changed = huaweicloud_cli.json(*put, "--notify-url", URLS[3], *events, "--unsigned", "--yes")
+    identity = created["after"]["id"]
+    assert (changed["action"], changed["after"]["id"]) == ("updated", identity)
+    shown = client.show_record_callback_config(ShowRecordCallbackConfigRequest(id=identity))
+    assert shown.notify_callback_url == URLS[3]
+    assert sorted(shown.notify_event_subscription) == ["RECORD_FILE_COMPLETE", "RECORD_NEW_FILE_START"]
 
 
 @pytest.mark.parametrize("app", APPS)

@@ -134,10 +134,10 @@ impl AliyunClientBuilder {
     /// The region, which chooses the endpoint. Default: the first that is set of `ALIBABA_CLOUD_REGION_ID`,
     /// `ALIBABACLOUD_REGION_ID`, `ALICLOUD_REGION_ID` and `ALICLOUD_REGION`, unless there is an endpoint.
     ///
-    /// Known are `cn-*`, `ap-southeast-1` and `eu-central-1`, and inside a VPC `cn-shanghai`, `ap-southeast-1`,
-    /// `us-east-1` and `me-central-1`. Any other is refused here; for those, set the endpoint. From a variable, which may be
-    /// about other products, any other leads to the default endpoint, as in the vendor's SDK (UNVERIFIED whether it serves
-    /// them), and is refused inside a VPC. The command line's `REGION_ID` and `REGION` are not read: their names are
+    /// Known are those of the mainland (`cn-…`), `ap-southeast-1` and `eu-central-1`, and inside a VPC `cn-shanghai`,
+    /// `ap-southeast-1`, `us-east-1` and `me-central-1`. Any other is refused here; for those, set the endpoint. From a
+    /// variable, which may be about other products, any other leads to the default endpoint, as in the vendor's SDK
+    /// (UNVERIFIED whether it serves them); refused are a slip in a mainland region, and any other inside a VPC. The command line's `REGION_ID` and `REGION` are not read: their names are
     /// anybody's.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
@@ -322,7 +322,7 @@ mod tests {
         assert_eq!(authority(both).unwrap(), "127.0.0.1:9");
         let error = authority(builder().region("mars-1")).unwrap_err();
         assert!(
-            error.contains("region: `mars-1` is not a known region (rule: cn-*, ap-southeast-1"),
+            error.contains("region: `mars-1` is not a known region (rule: one of the mainland"),
             "{error}"
         );
         assert!(authority(builder().endpoint("http://live.example.com")).is_err());

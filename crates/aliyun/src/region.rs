@@ -1,6 +1,7 @@
 //! Which endpoint serves which region (vendor page "Service endpoints" of Live).
 
 use record_callback_core::InvalidConfig;
+use record_callback_core::text::did_you_mean;
 use record_callback_http::Env;
 
 /// Where mainland regions, and callers that name none, are served.
@@ -18,8 +19,32 @@ struct Endpoints {
     vpc: Option<&'static str>,
 }
 
-/// Regions that begin so are served by the default endpoint.
+/// Regions that begin so are served by the default endpoint, if there are such.
 const MAINLAND: &str = "cn-";
+/// Those of the vendor's list of regions, with those of finance and government.
+const MAINLAND_REGIONS: [&str; 21] = [
+    "cn-beijing",
+    "cn-beijing-finance-1",
+    "cn-chengdu",
+    "cn-fuzhou",
+    "cn-guangzhou",
+    "cn-hangzhou",
+    "cn-hangzhou-finance",
+    "cn-heyuan",
+    "cn-hongkong",
+    "cn-huhehaote",
+    "cn-nanjing",
+    "cn-north-2-gov-1",
+    "cn-qingdao",
+    "cn-shanghai",
+    "cn-shanghai-finance-1",
+    "cn-shenzhen",
+    "cn-shenzhen-finance-1",
+    "cn-wuhan-lr",
+    "cn-wulanchabu",
+    "cn-zhangjiakou",
+    "cn-zhengzhou-jva",
+];
 /// What the documents say of the others. The official Python SDK sends nearly every region to the default endpoint, these
 /// included; which is better is UNVERIFIED, and so is whether those that only it knows are served there.
 const KNOWN: [Endpoints; 5] = [
@@ -51,10 +76,23 @@ pub(crate) struct Region {
 
 impl Region {
     /// The endpoint for the region in the environment, if there is one. That region may be for other products: where none of
-    /// Live is known for it, it is the default one, as in the vendor's SDK. Inside a VPC there is none by default.
+    /// Live is known for it, it is the default one, as in the vendor's SDK. Inside a VPC there is none by default, and a
+    /// mainland region that is only a slip away from one there is was meant for nothing else.
     pub(crate) fn endpoint_from_env(env: &dyn Env, vpc: bool) -> Option<Result<&'static str, InvalidConfig>> {
-        let found = Self::from_env(env)?.endpoint(vpc);
-        Some(if vpc { found } else { Ok(found.unwrap_or(DEFAULT_ENDPOINT)) })
+        let region = Self::from_env(env)?;
+        let found = region.endpoint(vpc);
+        let is_slip = region.id.starts_with(MAINLAND) && !region.meant().is_empty();
+        Some(if vpc || is_slip { found } else { Ok(found.unwrap_or(DEFAULT_ENDPOINT)) })
+    }
+
+    /// The nearest region, in words, of one that is not known.
+    fn meant(&self) -> String {
+        let known = KNOWN.iter().map(|known| known.region).chain(MAINLAND_REGIONS);
+        if known.clone().any(|known| known == self.id) {
+            String::new()
+        } else {
+            did_you_mean(&self.id, known)
+        }
     }
 
     fn from_env(env: &dyn Env) -> Option<Self> {
@@ -69,7 +107,7 @@ impl Region {
         let known = KNOWN.iter().find(|known| known.region == self.id);
         let (public, inside) = match known {
             Some(known) => (known.public, known.vpc),
-            None => (self.id.starts_with(MAINLAND).then_some(DEFAULT_ENDPOINT), None),
+            None => (MAINLAND_REGIONS.contains(&self.id.as_str()).then_some(DEFAULT_ENDPOINT), None),
         };
         let id = self.id.escape_debug();
         let problem = match (public, inside) {
@@ -77,7 +115,7 @@ impl Region {
             (Some(endpoint), _) if !vpc => return Ok(endpoint),
             (None, Some(_)) => format!("`{id}` is known to be served inside a VPC only, and vpc is not set"),
             (Some(_), None) => format!("`{id}` is not known to be served inside a VPC"),
-            _ => format!("`{id}` is not a known region"),
+            _ => format!("`{id}` is not a known region{}", self.meant()),
         };
         Err(InvalidConfig::new(self.field, problem, rule()))
     }
@@ -96,7 +134,7 @@ pub(crate) fn no_region() -> InvalidConfig {
 fn rule() -> String {
     let elsewhere = names(|known| known.public.is_some() && !known.region.starts_with(MAINLAND));
     let vpc = names(|known| known.vpc.is_some());
-    format!("{MAINLAND}*, {elsewhere}; inside a VPC {vpc}; or set the endpoint")
+    format!("one of the mainland such as cn-shanghai, {elsewhere}; inside a VPC {vpc}; or set the endpoint")
 }
 
 fn names(chosen: impl Fn(&Endpoints) -> bool) -> String {
@@ -144,15 +182,37 @@ mod tests {
             ("eu-central-1", true, "`eu-central-1` is not known to be served inside a VPC"),
             ("cn-hangzhou", true, "`cn-hangzhou` is not known to be served inside a VPC"),
             ("mars\n1", false, "`mars\\n1` is not a known region"),
+            ("cn-shangai", false, "`cn-shangai` is not a known region; did you mean `cn-shanghai`?"),
+            ("cn-shangai", true, "`cn-shangai` is not a known region; did you mean `cn-shanghai`?"),
+            ("ap-southest-1", false, "`ap-southest-1` is not a known region; did you mean `ap-southeast-1`?"),
+            ("cn-nowhere", false, "`cn-nowhere` is not a known region"),
         ] {
             assert_eq!(endpoint(id, vpc).unwrap_err(), problem, "{id} {vpc}");
         }
         let region = Region { id: "mars-1".into(), field: "ALICLOUD_REGION" };
         assert_eq!(
             region.endpoint(false).unwrap_err().to_string(),
-            "ALICLOUD_REGION: `mars-1` is not a known region (rule: cn-*, ap-southeast-1, eu-central-1; inside a VPC \
-             ap-southeast-1, cn-shanghai, us-east-1, me-central-1; or set the endpoint)"
+            "ALICLOUD_REGION: `mars-1` is not a known region (rule: one of the mainland such as cn-shanghai, ap-southeast-1, \
+             eu-central-1; inside a VPC ap-southeast-1, cn-shanghai, us-east-1, me-central-1; or set the endpoint)"
         );
+    }
+
+    #[test]
+    fn a_slip_in_a_variable_is_told_from_a_region_of_other_products() {
+        for (id, expected) in [
+            ("cn-shanghai", Ok(DEFAULT_ENDPOINT)),
+            ("us-west-1", Ok(DEFAULT_ENDPOINT)),
+            ("cn-somewhere-new", Ok(DEFAULT_ENDPOINT)),
+            ("cn-shangai", Err("`cn-shangai` is not a known region; did you mean `cn-shanghai`?")),
+            ("cn-bejing", Err("`cn-bejing` is not a known region; did you mean `cn-beijing`?")),
+        ] {
+            let env: FixedEnv = [("ALIBABA_CLOUD_REGION_ID", id)].into_iter().collect();
+            let found = Region::endpoint_from_env(&env, false).unwrap();
+            assert_eq!(
+                found.as_ref().map_err(InvalidConfig::problem),
+                expected.as_ref().map_err(|problem| *problem)
+            );
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use self::fleet::{
 
 /// Recording callbacks of Aliyun Live and Huawei Cloud Live through one model
 #[derive(Debug, Parser)]
-#[command(name = "record-callback", version, after_help = AFTER_HELP)]
+#[command(name = "record-callback", version, max_term_width = 80, after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -26,23 +26,65 @@ pub(crate) struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-Credentials are found where the vendors' own tools find them: environment, files, roles of this machine.
-`record-callback doctor` shows where, docs/credentials.md says it all. First comes the environment:
-  aliyun       ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET, ALIBABA_CLOUD_SECURITY_TOKEN
-  huaweicloud  HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK, HUAWEICLOUD_SDK_SECURITY_TOKEN, HUAWEICLOUD_SDK_PROJECT_ID
+Credentials are found where the vendors' own tools find them: environment,
+files, roles of this machine. `record-callback doctor` shows where, and
+docs/credentials.md says it all. First comes the environment:
+  aliyun       ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET,
+               ALIBABA_CLOUD_SECURITY_TOKEN
+  huaweicloud  HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK,
+               HUAWEICLOUD_SDK_SECURITY_TOKEN, HUAWEICLOUD_SDK_PROJECT_ID
 
-Exit codes: 0 done, 1 failed, 2 usage (drift and plan --detailed-exitcode: something was found), 3 not found, 4 refused as unsupported";
+Exit codes:
+  0  done
+  1  failed
+  2  usage (drift and plan --detailed-exitcode: something was found)
+  3  not found
+  4  refused as unsupported";
+
+const PUT_HELP: &str = "\
+What is not named stays as it is: URLs, events, and the signing with its key.
+Huawei Cloud never shows keys: there each change needs the key again, or
+--unsigned. Before anything is written the change is shown, and on a terminal
+you are asked. Elsewhere additions go ahead; what changes or drops something
+needs --yes.
+
+A new config, signed by the key in the variable CALLBACK_KEY:
+  record-callback put --vendor aliyun --domain live.example.com \\
+    --notify-url https://cb.example.com/n --sign md5 --key-env CALLBACK_KEY
+One more event for it:
+  record-callback put --vendor aliyun --domain live.example.com \\
+    --event recording_failed --fidelity widen";
+
+const DELETE_HELP: &str = "\
+What goes is shown, and on a terminal you are asked. Elsewhere --yes is needed.
+
+  record-callback delete --vendor aliyun --domain live.example.com --dry-run";
+
+const LIST_HELP: &str = "\
+  record-callback list --vendor huaweicloud --region cn-north-4
+  record-callback list --vendor aliyun --domain live.example.com --output json";
+
+const EVENTS_HELP: &str = "\
+  record-callback events --inbox inbox.db --follow
+  record-callback events --inbox inbox.db --consumer billing --output json";
+
+const TRIGGER_HELP: &str = "\
+  record-callback trigger aliyun file_completed \\
+    --to http://127.0.0.1:8080/callbacks/aliyun --key-env CALLBACK_KEY";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show the config of one domain and app
-    Get(OneArguments),
+    Get(GetArguments),
     /// Show all configs, or those of one domain
+    #[command(after_help = LIST_HELP)]
     List(ListArguments),
-    /// Create or replace a config, and read it back
-    Put(PutArguments),
+    /// Create a config, or change what is named of the one that is there; then read it back
+    #[command(after_help = PUT_HELP)]
+    Put(Box<PutArguments>),
     /// Delete the config of one domain and app
-    Delete(OneArguments),
+    #[command(after_help = DELETE_HELP)]
+    Delete(DeleteArguments),
     /// Show what has to be done for the clouds to be as a manifest declares
     Plan(PlanArguments),
     /// Do it: within quota, read back, safe to interrupt and to run again
@@ -62,8 +104,10 @@ pub(crate) enum Command {
     /// Receive callbacks, verify them and keep the events, until interrupted
     Receive(ReceiveArguments),
     /// Show the events an inbox keeps
+    #[command(after_help = EVENTS_HELP)]
     Events(EventsArguments),
     /// Send a callback as a cloud does
+    #[command(after_help = TRIGGER_HELP)]
     Trigger(TriggerArguments),
     /// Look at everything between here and a cloud: credentials, network, clock, rights. Nothing is changed
     Doctor(Box<DoctorArguments>),
@@ -128,7 +172,7 @@ pub(crate) enum SignatureName {
 }
 
 /// One config's identity.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct KeyArguments {
     /// The streaming domain (aliyun) or ingest domain (huaweicloud)
     #[arg(long)]
@@ -152,13 +196,35 @@ pub(crate) enum Format {
     Json,
 }
 
-/// For commands about the config of one domain and app.
+/// Leave to change what exists.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ConsentArguments {
+    /// Do not ask. Needed to change or delete what is there where nobody can be asked
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+}
+
 #[derive(Debug, Args)]
-pub(crate) struct OneArguments {
+pub(crate) struct GetArguments {
     #[command(flatten)]
     pub(crate) cloud: CloudArguments,
     #[command(flatten)]
     pub(crate) key: KeyArguments,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArguments {
+    #[command(flatten)]
+    pub(crate) cloud: CloudArguments,
+    #[command(flatten)]
+    pub(crate) key: KeyArguments,
+    #[command(flatten)]
+    pub(crate) consent: ConsentArguments,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }
@@ -180,24 +246,36 @@ pub(crate) struct PutArguments {
     pub(crate) cloud: CloudArguments,
     #[command(flatten)]
     pub(crate) key: KeyArguments,
-    /// Where events are sent
+    /// Where events are sent; a new config needs it
     #[arg(long, value_name = "URL")]
-    pub(crate) notify_url: String,
+    pub(crate) notify_url: Option<String>,
     /// Who is asked before recording
     #[arg(long, value_name = "URL")]
     pub(crate) on_demand_url: Option<String>,
-    /// An event to send; repeat for more. Default: `file_completed`
+    /// Ask nobody before recording
+    #[arg(long, conflicts_with = "on_demand_url")]
+    pub(crate) no_on_demand_url: bool,
+    /// An event to send besides those of the config; repeat for more. A new config has only these, or without any
+    /// `file_completed`
     #[arg(long = "event", value_name = "EVENT")]
     pub(crate) events: Vec<EventKind>,
+    /// An event to send no more; repeat for more
+    #[arg(long = "no-event", value_name = "EVENT")]
+    pub(crate) no_events: Vec<EventKind>,
     /// Sign callbacks
-    #[arg(long, requires = "key_env")]
+    #[arg(long, requires = "key_env", conflicts_with = "unsigned")]
     pub(crate) sign: Option<SchemeName>,
     /// The environment variable that holds the signing key
     #[arg(long, value_name = "NAME", requires = "sign")]
     pub(crate) key_env: Option<String>,
+    /// Sign callbacks no more
+    #[arg(long)]
+    pub(crate) unsigned: bool,
     /// How far the cloud may stray from what was asked: exact, widen (more events) or best-effort (loss)
     #[arg(long, default_value_t)]
     pub(crate) fidelity: Fidelity,
+    #[command(flatten)]
+    pub(crate) consent: ConsentArguments,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }

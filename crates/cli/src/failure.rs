@@ -1,13 +1,21 @@
 //! What a failed run says and exits with.
 
 use std::error::Error as StdError;
-use std::io::{self, Write};
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anstyle::{AnsiColor, Style};
+use clap::error::ContextValue;
 use record_callback::fleet::{ManifestProblem, ManifestProblems, SavedPlanError, StateError, SwitchRefusal};
 use record_callback::receiver::{InboxError, SinkError};
 use record_callback::{Error, ErrorKind, InvalidConfig};
+
+use crate::output::{self, escaped};
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 /// The run failed.
 const FAILED: u8 = 1;
@@ -17,10 +25,17 @@ const USAGE: u8 = 2;
 const NOT_FOUND: u8 = 3;
 /// The vendor cannot do what was asked.
 const UNSUPPORTED: u8 = 4;
+/// Nobody reads stdout any more: what shells show for a program that SIGPIPE ended.
+const NO_READER: u8 = 128 + 13;
 
 #[derive(Debug)]
 pub(crate) enum Failure {
     Cloud(Error),
+    /// An error for which there is better advice here than its kind has.
+    Advised {
+        error: Error,
+        hint: String,
+    },
     Io(io::Error),
     Store(Box<dyn StdError>),
     /// A manifest that cannot be used.
@@ -90,7 +105,9 @@ impl Failure {
     /// Prints the failure, its causes and what to do about it, and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let code = match &self {
-            Self::Cloud(error) => code(error),
+            // `… | head` has seen what it wanted.
+            Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::from(NO_READER),
+            Self::Cloud(error) | Self::Advised { error, .. } => code(error),
             Self::Switch(refusals) if refusals.iter().all(|one| one.unsupported) => UNSUPPORTED,
             Self::Manifest { .. } | Self::Misused { .. } | Self::Switch(_) => USAGE,
             Self::Io(_) | Self::Store(_) | Self::Refused { .. } | Self::Plain(_) => FAILED,
@@ -109,29 +126,28 @@ impl Failure {
             Self::Io(error) => (error, None),
             Self::Store(error) => (&**error, None),
             Self::Cloud(error) => (error, Some(hint(error))),
+            Self::Advised { error, hint } => (error, Some(hint.clone())),
             Self::Manifest { path, problems } => return tell(&manifest(path, problems)),
             Self::Refused { problem, hint } | Self::Misused { problem, hint } => {
-                return tell(&[format!("error: {problem}"), format!("hint: {hint}")]);
+                return tell(&[headline(problem), advice(hint)]);
             }
             Self::Switch(refusals) => return tell(&switch(refusals)),
             Self::Plain(failure) => return failure.tell(),
         };
-        let mut lines = vec![format!("error: {error}")];
+        let mut lines = vec![headline(&error)];
         let mut source = error.source();
         while let Some(cause) = source {
-            lines.push(format!("  because: {cause}"));
+            lines.push(format!("  because: {}", escaped(&cause)));
             source = cause.source();
         }
-        if let Some(hint) = hint {
-            lines.push(format!("hint: {hint}"));
-        }
+        lines.extend(hint.as_ref().map(advice));
         tell(&lines);
     }
 }
 
 /// What can be done about errors of its kind, here.
 fn hint(error: &Error) -> String {
-    let hint = error.kind().hint();
+    let hint = error.hint();
     match error.kind() {
         ErrorKind::Unauthenticated => {
             format!("{hint}; `record-callback doctor` shows where keys are looked for")
@@ -142,33 +158,52 @@ fn hint(error: &Error) -> String {
 
 /// Every problem, a line each, as compilers show them.
 fn manifest(path: &Path, problems: &ManifestProblems) -> Vec<String> {
-    let path = path.display();
+    let path = escaped(&path.display());
     let one = |problem: &ManifestProblem| {
         let ManifestProblem { line, column, path: place, message } = problem;
-        let place = if place.is_empty() { String::new() } else { format!("{place}: ") };
-        format!("  {path}:{line}:{column}: {place}{message}")
+        let place = if place.is_empty() { String::new() } else { format!("{}: ", escaped(place)) };
+        format!("  {path}:{line}:{column}: {place}{}", escaped(message))
     };
     let head = match problems.problems().len() {
-        1 => "error: the manifest has a problem".to_owned(),
-        count => format!("error: the manifest has {count} problems"),
+        1 => "the manifest has a problem".to_owned(),
+        count => format!("the manifest has {count} problems"),
     };
-    std::iter::once(head).chain(problems.problems().iter().map(one)).collect()
+    std::iter::once(headline(&head)).chain(problems.problems().iter().map(one)).collect()
 }
 
 /// Every refusal, with what to do about it.
 fn switch(refusals: &[SwitchRefusal]) -> Vec<String> {
-    let one = |refusal: &SwitchRefusal| [format!("  {refusal}"), format!("    hint: {}", refusal.hint)];
-    let head = "error: the switch cannot be made, and nothing was changed".to_owned();
+    let one = |refusal: &SwitchRefusal| {
+        [format!("  {}", escaped(refusal)), format!("    {}", advice(&refusal.hint))]
+    };
+    let head = headline(&"the switch cannot be made, and nothing was changed");
     std::iter::once(head).chain(refusals.iter().flat_map(one)).collect()
+}
+
+fn headline(problem: &dyn fmt::Display) -> String {
+    format!("{ERROR}error:{ERROR:#} {}", escaped(&problem))
+}
+
+fn advice(hint: &String) -> String {
+    format!("{HINT}hint:{HINT:#} {}", escaped(hint))
 }
 
 /// Nobody is left to tell when stderr is closed too.
 fn tell(lines: &[String]) {
-    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
+    let _ = output::complain(&lines.join("\n"));
 }
 
 /// What clap says of a command line it does not take. Where 2 means something else, that is a plain failure.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+pub(crate) fn usage(mut error: clap::Error) -> ExitCode {
+    let typed: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
+    for (kind, value) in typed {
+        let value = match value {
+            ContextValue::String(text) => ContextValue::String(escaped(&text)),
+            ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(escaped).collect()),
+            other => other,
+        };
+        error.insert(kind, value);
+    }
     let _ = error.print();
     let two_is_taken =
         std::env::args_os().any(|argument| argument == "drift" || argument == "--detailed-exitcode");

@@ -3,10 +3,15 @@
 //! Data goes to stdout, everything else to stderr. Exit codes are in [`failure`].
 
 mod args;
+mod change;
 mod commands;
+mod consent;
 mod failure;
 mod fleet;
+mod log;
 mod output;
+mod owners;
+mod reader;
 mod receiver_file;
 mod shape;
 mod stop;
@@ -14,9 +19,6 @@ mod stop;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::prelude::*;
 
 use crate::args::{Arguments, Command};
 use crate::failure::Failure;
@@ -25,9 +27,9 @@ use crate::failure::Failure;
 async fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return failure::usage(&error),
+        Err(error) => return failure::usage(error),
     };
-    log_to_stderr(arguments.verbose);
+    log::to_stderr(arguments.verbose);
     match run(arguments.command).await {
         Ok(code) => code,
         Err(failure) => failure.report(),
@@ -38,8 +40,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Get(command) => commands::get::run(command).await?,
         Command::List(command) => commands::list::run(command).await?,
-        Command::Put(command) => commands::put::run(command).await?,
-        Command::Delete(command) => commands::delete::run(command).await?,
+        Command::Put(command) => return commands::put::run(*command).await,
+        Command::Delete(command) => return commands::delete::run(command).await,
         Command::Plan(command) => return commands::plan::run(command).await,
         Command::Apply(command) => return commands::apply::run(command).await,
         Command::Destroy(command) => return commands::destroy::run(command).await,
@@ -57,17 +59,4 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Demo(command) => commands::demo::run(command).await?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Logs of this project only: what HTTP libraries trace may hold signed URLs.
-fn log_to_stderr(verbose: u8) {
-    let level = match verbose {
-        0 => LevelFilter::WARN,
-        1 => LevelFilter::INFO,
-        2 => LevelFilter::DEBUG,
-        _ => LevelFilter::TRACE,
-    };
-    let ours = Targets::new().with_target("record_callback", level);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(ours);
-    tracing_subscriber::registry().with(layer).init();
 }

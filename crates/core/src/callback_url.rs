@@ -4,6 +4,7 @@ use serde::{Serialize, Serializer};
 use url::Url;
 
 use crate::error::{Field, InvalidConfig};
+use crate::text::without_query;
 
 const RULE: &str = "an absolute http or https URL with a host, no user info, no whitespace";
 
@@ -57,13 +58,6 @@ impl CallbackUrl {
     /// The URL as messages show it: a query may hold a secret.
     pub fn without_query(&self) -> String {
         without_query(&self.0)
-    }
-}
-
-pub(crate) fn without_query(url: &str) -> String {
-    match url.split_once('?') {
-        Some((before, _)) => format!("{before}?…"),
-        None => url.to_owned(),
     }
 }
 

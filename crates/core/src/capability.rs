@@ -1,12 +1,12 @@
 use std::ops::RangeInclusive;
 
 use crate::app::AppSelector;
-use crate::callback_url::without_query;
 use crate::config::{CallbackKey, RecordCallbackConfig};
 use crate::error::{Error, ErrorKind, Field, InvalidConfig, Result};
 use crate::event::{EventKind, EventSet};
 use crate::fidelity::{Deviation, DeviationKind, Fidelity, Fitted};
 use crate::signing::{CallbackSigning, SigningScheme, scheme_name};
+use crate::text::without_query;
 
 /// What a provider can express, as data.
 ///
@@ -101,6 +101,22 @@ impl Capabilities {
         }
     }
 
+    /// Refuses a signing that no fidelity makes possible: none is to be had here, or the key is of a length the vendor
+    /// refuses.
+    pub fn check_signing(&self, signing: &CallbackSigning) -> Result<()> {
+        let Some(key) = signing.key() else { return Ok(()) };
+        if self.signing.schemes.is_empty() {
+            return Err(Error::new(ErrorKind::Unsupported, "signing: callbacks cannot be signed here"));
+        }
+        let (shortest, longest) = (self.signing.key_length.start(), self.signing.key_length.end());
+        if !self.signing.key_length.contains(&key.length()) {
+            let rule = format!("{shortest} to {longest} letters and digits for this vendor");
+            let problem = format!("has {} characters", key.length());
+            return Err(InvalidConfig::new(Field::SigningKey, problem, rule).into());
+        }
+        Ok(())
+    }
+
     /// Cuts `config` to what the vendor can do, as far as `fidelity` accepts.
     ///
     /// # Errors
@@ -120,7 +136,7 @@ impl Capabilities {
         };
         if fitted.effective.events.is_empty() {
             let message = format!("events: none of {} is delivered here", config.events);
-            return unsupported(message, fitted.deviations);
+            return unsupported(message, Vec::new());
         }
         let refused: Vec<_> =
             fitted.deviations.iter().filter(|d| !fidelity.accepts(d.kind)).cloned().collect();
@@ -169,19 +185,13 @@ impl Capabilities {
 
     /// A missing scheme falls back to the strongest one there is with the same key, never to unsigned.
     fn fit_signing(&self, fitted: &mut Fitted) -> Result<()> {
-        let (Some(scheme), Some(key)) = (fitted.effective.signing.scheme(), fitted.effective.signing.key())
+        let signing = &fitted.effective.signing;
+        self.check_signing(signing)?;
+        let (Some(scheme), Some(key), Some(fallback)) =
+            (signing.scheme(), signing.key(), self.signing.schemes.last().copied())
         else {
             return Ok(());
         };
-        let Some(fallback) = self.signing.schemes.last().copied() else {
-            return Err(Error::new(ErrorKind::Unsupported, "signing: callbacks cannot be signed here"));
-        };
-        let (shortest, longest) = (self.signing.key_length.start(), self.signing.key_length.end());
-        if !self.signing.key_length.contains(&key.length()) {
-            let rule = format!("{shortest} to {longest} letters and digits for this vendor");
-            let problem = format!("has {} characters", key.length());
-            return Err(InvalidConfig::new(Field::SigningKey, problem, rule).into());
-        }
         if !self.signing.schemes.contains(&scheme) {
             fitted.deviations.push(Deviation {
                 field: Field::Signing,

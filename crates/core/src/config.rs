@@ -153,6 +153,18 @@ impl RecordCallbackConfig {
         Ok(self)
     }
 
+    /// Starts from this config, to change some of it.
+    pub fn to_builder(&self) -> RecordCallbackConfigBuilder {
+        RecordCallbackConfigBuilder {
+            domain: self.domain.as_str().to_owned(),
+            app: self.app.as_str().to_owned(),
+            notify_url: self.notify_url.as_str().to_owned(),
+            on_demand_url: self.on_demand_url.as_ref().map(|url| url.as_str().to_owned()),
+            events: self.events.clone(),
+            signing: self.signing.clone(),
+        }
+    }
+
     /// A view that serialises with the signing key in clear text.
     pub fn with_exposed_key(&self) -> ExposedConfig<'_> {
         ExposedConfig(self)
@@ -214,15 +226,39 @@ impl RecordCallbackConfigBuilder {
         self
     }
 
+    /// Where events are sent.
+    pub fn notify_url(mut self, url: impl Into<String>) -> Self {
+        self.notify_url = url.into();
+        self
+    }
+
     /// Who is asked, stream by stream, whether to record. Default: nobody.
     pub fn on_demand_url(mut self, url: impl Into<String>) -> Self {
         self.on_demand_url = Some(url.into());
         self
     }
 
+    /// Nobody is asked whether to record.
+    pub fn no_on_demand_url(mut self) -> Self {
+        self.on_demand_url = None;
+        self
+    }
+
     /// The events to send; at least one. Default: [`EventKind::FileCompleted`].
     pub fn events(mut self, events: impl IntoIterator<Item = EventKind>) -> Self {
         self.events = events.into_iter().collect();
+        self
+    }
+
+    /// Sends these events, too.
+    pub fn add_events(mut self, events: impl IntoIterator<Item = EventKind>) -> Self {
+        self.events = self.events.union(&events.into_iter().collect());
+        self
+    }
+
+    /// Sends these events no more.
+    pub fn remove_events(mut self, events: impl IntoIterator<Item = EventKind>) -> Self {
+        self.events = self.events.without(&events.into_iter().collect());
         self
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::fidelity::Deviation;
 use crate::provider::Vendor;
 use crate::stored::Difference;
+use crate::text::one_line;
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -92,8 +93,7 @@ pub struct InvalidConfig {
 impl InvalidConfig {
     /// A refusal of `field`. `problem` must not contain a secret; control characters in the texts are escaped.
     pub fn new(field: impl Into<&'static str>, problem: impl Into<String>, rule: impl Into<String>) -> Self {
-        let escaped =
-            |text: String| if text.contains(breaks_the_line) { OneLine(&text).to_string() } else { text };
+        let escaped = |text: String| one_line(&text).into_owned();
         Self { field: field.into(), problem: escaped(problem.into()), rule: escaped(rule.into()) }
     }
 
@@ -152,9 +152,7 @@ impl ErrorKind {
     pub fn hint(self) -> &'static str {
         match self {
             Self::InvalidConfig => "correct the value and run again",
-            Self::Unsupported => {
-                "ask for what this vendor offers; where deviations are named, a lower fidelity accepts them"
-            }
+            Self::Unsupported => "ask for what this vendor offers",
             Self::NotFound => "check the domain and the app, or create the config first",
             Self::DomainNotFound => "check the spelling of the domain, and whose account the keys are of",
             Self::AlreadyExists => "update the existing config, or delete it first",
@@ -191,25 +189,6 @@ impl fmt::Display for ErrorKind {
             Self::NotApplied => "not applied",
             Self::Protocol => "protocol error",
         })
-    }
-}
-
-/// Whether a terminal would obey `c`, or begin a line at it.
-fn breaks_the_line(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
-}
-
-/// A text on one line: escapes what [breaks it](breaks_the_line).
-struct OneLine<'a>(&'a str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in self.0.split_inclusive(breaks_the_line) {
-            let plain = part.trim_end_matches(breaks_the_line);
-            f.write_str(plain)?;
-            write!(f, "{}", part[plain.len()..].escape_default())?;
-        }
-        Ok(())
     }
 }
 
@@ -370,6 +349,16 @@ impl Error {
         self.0.kind
     }
 
+    /// What the person who gets this error can do: [`ErrorKind::hint`], and what else there is in this case.
+    pub fn hint(&self) -> &'static str {
+        match self.kind() {
+            ErrorKind::Unsupported if !self.deviations().is_empty() => {
+                "ask for what this vendor offers, or accept the named deviations with a lower fidelity"
+            }
+            kind => kind.hint(),
+        }
+    }
+
     /// The message alone, without context.
     pub fn message(&self) -> &str {
         &self.0.message
@@ -432,21 +421,21 @@ impl fmt::Display for Error {
         let context = [vendor.map(Vendor::as_str), *operation, domain.as_deref()];
         let mut separator = "";
         // Domain, message, code and request id may hold what a cloud reported, unchecked.
-        for part in context.into_iter().flatten().map(OneLine) {
+        for part in context.into_iter().flatten().map(one_line) {
             write!(f, "{separator}{part}")?;
             separator = " ";
         }
         if !separator.is_empty() {
             f.write_str(": ")?;
         }
-        write!(f, "{} ({kind}", OneLine(message))?;
-        if let Some(code) = code.as_deref().map(OneLine) {
+        write!(f, "{} ({kind}", one_line(message))?;
+        if let Some(code) = code.as_deref().map(one_line) {
             write!(f, ", code {code}")?;
         }
         if let Some(status) = status {
             write!(f, ", status {status}")?;
         }
-        if let Some(id) = request_id.as_deref().map(OneLine) {
+        if let Some(id) = request_id.as_deref().map(one_line) {
             write!(f, ", request id {id}")?;
         }
         f.write_str(")")
@@ -489,7 +478,9 @@ mod tests {
     use crate::callback_url::CallbackUrl;
     use crate::domain::DomainName;
     use crate::event::EventKind;
+    use crate::fidelity::DeviationKind;
     use crate::signing::SigningKey;
+    use crate::text::needs_escaping;
 
     #[test]
     fn display_is_one_line_with_context_and_what_the_cloud_said() {
@@ -521,8 +512,8 @@ mod tests {
                 SigningKey::new(&text).unwrap_err(),
                 InvalidConfig::new(Field::App, &text, &text),
             ] {
-                assert!(!refused.problem().contains(breaks_the_line), "{refused:?}");
-                assert!(!refused.to_string().contains(breaks_the_line), "{refused:?}");
+                assert!(!refused.problem().contains(needs_escaping), "{refused:?}");
+                assert!(!refused.to_string().contains(needs_escaping), "{refused:?}");
             }
         }
     }
@@ -539,6 +530,20 @@ mod tests {
             r"a\n\u{1b}[2j.example.com: a\n\u{1b}[2J\u{2029} (not found, code a\n\u{1b}[2J\u{2029}, request id a\n\u{1b}[2J\u{2029})"
         );
         assert_eq!((error.message(), error.code()), (bad, Some(bad)));
+    }
+
+    #[test]
+    fn a_lower_fidelity_is_advised_only_where_it_helps() {
+        let refused =
+            || Error::new(ErrorKind::Unsupported, "signing dropped: asked for hmac_sha256, gets md5");
+        assert!(!refused().hint().contains("fidelity"));
+        let deviation = Deviation {
+            field: Field::Signing,
+            requested: "hmac_sha256".into(),
+            effective: "md5".into(),
+            kind: DeviationKind::Dropped,
+        };
+        assert!(refused().with_deviations(vec![deviation]).hint().contains("a lower fidelity"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Field, InvalidConfig};
+use crate::text::did_you_mean;
 
 const VENDOR_PREFIX: &str = "vendor:";
 const MAX_VENDOR_NAME: usize = 64;
@@ -90,7 +91,10 @@ impl FromStr for EventKind {
                 Ok(Self::Vendor(name.to_owned()))
             }
             Some(_) => refuse("the name after `vendor:` is not a vendor's event name".into()),
-            None => refuse(format!("`{}` is not an event", text.escape_debug())),
+            None => {
+                let meant = did_you_mean(text, KNOWN.iter().map(|(_, name)| *name));
+                refuse(format!("`{}` is not an event{meant}", text.escape_debug()))
+            }
         }
     }
 }

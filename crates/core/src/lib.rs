@@ -40,6 +40,7 @@ mod record_event;
 mod send;
 mod signing;
 mod stored;
+pub mod text;
 mod verification;
 
 pub use account::AccountId;

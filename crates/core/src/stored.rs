@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::callback_url::{CallbackUrl, without_query};
-use crate::config::{CallbackKey, ConfigId, RecordCallbackConfig};
+use crate::callback_url::CallbackUrl;
+use crate::config::{CallbackKey, ConfigId, RecordCallbackConfig, RecordCallbackConfigBuilder};
 use crate::error::{Field, InvalidConfig};
 use crate::event::EventSet;
 use crate::signing::{CallbackSigning, SigningKey, SigningScheme, scheme_name};
+use crate::text::without_query;
 
 /// A callback config as a cloud reports it.
 ///
@@ -163,6 +164,27 @@ impl StoredCallback {
     ///
     /// `signing` replaces what is stored, and is needed where the cloud hides the key.
     pub fn to_config(&self, signing: Option<CallbackSigning>) -> Result<RecordCallbackConfig, InvalidConfig> {
+        self.to_builder(signing)?.build()
+    }
+
+    /// Starts from what is stored, to change some of it: what is not set on the builder stays as the cloud shows it.
+    ///
+    /// ```
+    /// # use record_callback_core::*;
+    /// # fn edit(stored: &StoredCallback) -> Result<RecordCallbackConfig, InvalidConfig> {
+    /// stored.to_builder(None)?.add_events([EventKind::RecordingFailed]).build()
+    /// # }
+    /// ```
+    ///
+    /// `signing` replaces what is stored. Without it the signing stays, key and all.
+    ///
+    /// # Errors
+    /// [`Field::SigningKey`] without `signing` where the cloud hides the key: written back without it, a signed config
+    /// may end up unsigned, and nobody can tell a signed config from one that never was.
+    pub fn to_builder(
+        &self,
+        signing: Option<CallbackSigning>,
+    ) -> Result<RecordCallbackConfigBuilder, InvalidConfig> {
         let signing = match (signing, self.signing.scheme, &self.signing.key) {
             (Some(signing), _, _) => signing,
             (None, Some(scheme), StoredKey::Known(key)) => CallbackSigning::with(scheme, key.clone()),
@@ -184,7 +206,7 @@ impl StoredCallback {
         if let Some(url) = &self.on_demand_url {
             builder = builder.on_demand_url(url);
         }
-        builder.build()
+        Ok(builder)
     }
 
     fn key_difference(&self, wanted: &RecordCallbackConfig) -> Option<Difference> {
@@ -305,6 +327,41 @@ mod tests {
         assert_eq!(hidden.to_config(Some(config.signing().clone())).unwrap(), config);
         let unsigned = hidden.to_config(Some(CallbackSigning::Disabled)).unwrap();
         assert_eq!(unsigned, wanted(CallbackSigning::Disabled));
+    }
+
+    #[test]
+    fn an_edit_changes_what_is_named_and_keeps_the_rest() {
+        let key = SigningKey::new(KEY).unwrap();
+        let mut before =
+            stored(StoredSigning { scheme: Some(SigningScheme::Md5), key: StoredKey::Known(key.clone()) });
+        before.on_demand_url = Some("http://od.example.com".into());
+        before.events = EventSet::from([EventKind::FileCompleted, EventKind::Vendor("odd".into())]);
+        let edit = || before.to_builder(None).unwrap();
+        assert_eq!(before.differences(&edit().build().unwrap()), []);
+
+        let more = edit().add_events([EventKind::RecordingFailed, EventKind::FileCompleted]).build().unwrap();
+        assert_eq!(more.events().to_string(), "recording_failed, file_completed, vendor:odd");
+        assert_eq!(more.signing(), &CallbackSigning::Md5(key));
+        assert_eq!(fields(&before.differences(&more)), [(Field::Events, DifferenceKind::Changed)]);
+
+        let less = edit().remove_events([EventKind::Vendor("odd".into())]).no_on_demand_url();
+        let changed = [Field::OnDemandUrl, Field::Events].map(|field| (field, DifferenceKind::Changed));
+        assert_eq!(fields(&before.differences(&less.build().unwrap())), changed);
+
+        let moved = more.to_builder().notify_url("http://new.example.com").build().unwrap();
+        assert_eq!(moved.on_demand_url(), more.on_demand_url());
+        assert_eq!(moved, more.notifying("http://new.example.com").unwrap());
+
+        let nothing = edit().remove_events(before.events.iter().cloned().collect::<Vec<_>>()).build();
+        assert_eq!(nothing.unwrap_err().field(), "events");
+    }
+
+    #[test]
+    fn what_breaks_our_rules_can_be_edited_away() {
+        let mut odd = stored(StoredSigning { scheme: None, key: StoredKey::NotSet });
+        odd.notify_url = Some("ftp://cb.example.com".into());
+        let edited = odd.to_builder(None).unwrap().notify_url("http://cb.example.com").build().unwrap();
+        assert_eq!(edited, wanted(CallbackSigning::Disabled));
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Failure {
             (_, ErrorKind::NotApplied | ErrorKind::Timeout) => {
                 "run it again: it looks at what is there first"
             }
-            _ => kind.hint(),
+            _ => self.error.hint(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::fmt;
 
 use jiff::SignedDuration;
+use record_callback_core::text::one_line;
 use record_callback_core::{AccountId, Error, ErrorKind, Result};
 use serde::Serialize;
 
@@ -90,7 +91,8 @@ impl Finding {
         verdict: Verdict,
         detail: impl Into<String>,
     ) -> Self {
-        let [subject, detail] = [one_line(subject.into()), one_line(detail.into())];
+        let [subject, detail] =
+            [subject.into(), detail.into()].map(|text: String| one_line(&text).into_owned());
         Self { check, subject, verdict, detail, advice: None }
     }
 
@@ -99,7 +101,7 @@ impl Finding {
         let advice = match error.kind() {
             // Nothing a doctor asks for has to be looked after.
             ErrorKind::Timeout => ErrorKind::Unavailable.hint(),
-            kind => kind.hint(),
+            _ => error.hint(),
         };
         Self::new(check, subject, Verdict::Failed, with_causes(error)).advise(advice)
     }
@@ -121,14 +123,6 @@ fn with_causes(error: &Error) -> String {
         cause = because.source();
     }
     text
-}
-
-/// Text with what a terminal would obey escaped: paths and answers may have it.
-fn one_line(text: String) -> String {
-    if !text.contains(char::is_control) {
-        return text;
-    }
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 /// What the sources of credentials said: the one that has a key is well, and those that fail before it are not.

@@ -16,7 +16,8 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Checks `text`; a missing scheme means `https`. An error names `field`.
+    /// Checks `text`. A host alone means `https`; where that may be wrong, on loopback and with a port, the scheme has to be
+    /// there. An error names `field`.
     pub fn parse(field: &'static str, text: &str, allow_http: bool) -> Result<Self, InvalidConfig> {
         let refuse = |problem: String| Err(InvalidConfig::new(field, problem, RULE));
         let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
@@ -41,6 +42,11 @@ impl Endpoint {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
+        // What is not TLS would be told in the words of a TLS library.
+        if !text.contains("://") && (is_loopback(host) || base.port().is_some()) {
+            let scheme = if is_loopback(host) { "http" } else { "https" };
+            return refuse(format!("has no scheme; write `{scheme}://{authority}`"));
+        }
         Ok(Self { base, authority })
     }
 
@@ -84,7 +90,7 @@ mod tests {
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080/", "127.0.0.1:8080"),
             ("http://[::1]:8080/", "http://[::1]:8080/", "[::1]:8080"),
             ("http://localhost", "http://localhost/", "localhost"),
-            ("live.example.com:8443", "https://live.example.com:8443/", "live.example.com:8443"),
+            ("https://live.example.com:8443", "https://live.example.com:8443/", "live.example.com:8443"),
         ] {
             let endpoint = Endpoint::parse("endpoint", text, false).unwrap();
             assert_eq!((endpoint.url().as_str(), endpoint.authority()), (url, authority), "{text}");
@@ -97,6 +103,23 @@ mod tests {
         assert!(error.to_string().starts_with("endpoint: is plain http to `live.example.com`"), "{error}");
         assert!(Endpoint::parse("endpoint", "http://live.example.com", true).is_ok());
         assert!(Endpoint::parse("endpoint", "http://127.0.0.1.example.com", false).is_err());
+    }
+
+    #[test]
+    fn a_scheme_that_cannot_be_guessed_is_asked_for() {
+        for (text, write) in [
+            ("127.0.0.1:47001", "http://127.0.0.1:47001"),
+            ("localhost:8080", "http://localhost:8080"),
+            ("localhost", "http://localhost"),
+            ("[::1]:8080", "http://[::1]:8080"),
+            ("live.example.com:8443", "https://live.example.com:8443"),
+        ] {
+            let error = Endpoint::parse("iam_endpoint", text, false).unwrap_err();
+            assert_eq!(error.problem(), format!("has no scheme; write `{write}`"));
+            assert_eq!(error.field(), "iam_endpoint");
+        }
+        let error = Endpoint::parse("endpoint", "user:s3cr3t@127.0.0.1:80", true).unwrap_err();
+        assert!(!error.to_string().contains("s3cr3t"), "{error}");
     }
 
     #[test]

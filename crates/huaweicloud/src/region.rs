@@ -1,5 +1,6 @@
 //! Which endpoints serve which region, in the order of the vendor's SDKs: a variable, a file, what is known.
 
+use record_callback_core::text::did_you_mean;
 use record_callback_core::{InvalidConfig, Result};
 use record_callback_http::{Endpoint, SourceContext};
 
@@ -83,7 +84,8 @@ impl Region {
             let address = format!("https://live.{}.myhuaweicloud.com", self.id);
             return Ok(Endpoint::parse(self.field, &address, allow_http)?);
         }
-        let problem = format!("`{}` is not a known region", self.id.escape_debug());
+        let meant = did_you_mean(&self.id, LIVE);
+        let problem = format!("`{}` is not a known region{meant}", self.id.escape_debug());
         let file = file.map(|file| format!(" or {}", file.path().display())).unwrap_or_default();
         let rule = format!("one of {}; or set the endpoint, here or in {variable}{file}", known());
         Err(InvalidConfig::new(self.field, problem, rule).into())

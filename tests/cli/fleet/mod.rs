@@ -24,6 +24,7 @@ mod apply;
 mod drift;
 mod import;
 mod manifest;
+mod owned;
 mod plan;
 mod removal;
 mod status;

@@ -34,7 +34,11 @@ async fn examine(config: &ProviderConfig, domain: Option<&DomainName>) -> Diagno
 fn text(diagnoses: &[Diagnosis]) -> String {
     let one = |diagnosis: &Diagnosis| {
         let rows = diagnosis.findings.iter().flat_map(rows);
-        format!("{}\n{}", diagnosis.place, output::table(&["CHECK", "OF", "RESULT", "DETAIL"], rows))
+        format!(
+            "{}\n{}",
+            output::escaped(&diagnosis.place),
+            output::table(&["CHECK", "OF", "RESULT", "DETAIL"], rows)
+        )
     };
     diagnoses.iter().map(one).collect::<Vec<_>>().join("\n\n")
 }

@@ -15,9 +15,9 @@ use tracing::warn;
 use crate::args::Format;
 use crate::args::fleet::DriftArguments;
 use crate::failure::Failure;
-use crate::fleet::{Fleet, show, watch};
-use crate::output;
+use crate::fleet::{Fleet, watch};
 use crate::stop::Stop;
+use crate::{output, reader};
 
 /// Something drifted.
 const DRIFTED: u8 = 2;
@@ -101,6 +101,7 @@ impl Looking {
             () = stop.wait() => Ok(()),
             ended = served => Ok(ended?),
             ended = self.rounds(every, &metrics) => Ok(ended?),
+            error = reader::gone() => Err(error.into()),
         }
     }
 
@@ -164,11 +165,10 @@ fn text(round: &Round) -> String {
         };
         match &one.kind {
             DriftKind::Missing => vec![row("missing", "-", "-")],
-            DriftKind::Unreadable { reason } => vec![row("unreadable", "-", &show::visible(reason))],
-            DriftKind::Changed { fields } => fields
-                .iter()
-                .map(|field| row("changed", field.field.as_str(), &show::visible(&field.now)))
-                .collect(),
+            DriftKind::Unreadable { reason } => vec![row("unreadable", "-", reason)],
+            DriftKind::Changed { fields } => {
+                fields.iter().map(|field| row("changed", field.field.as_str(), &field.now)).collect()
+            }
         }
     });
     output::table(&["CALLBACK", "PLACE", "DRIFT", "FIELD", "NOW"], rows)

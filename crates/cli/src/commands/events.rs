@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::args::{EventsArguments, Format};
 use crate::failure::Failure;
-use crate::output;
 use crate::stop::Stop;
+use crate::{output, reader};
 
 /// How many events are read at a time.
 const PAGE: usize = 500;
@@ -34,7 +34,14 @@ pub(crate) async fn run(arguments: EventsArguments) -> Result<(), Failure> {
         return if inbox.forget(consumer).await? {
             Ok(())
         } else {
-            Err(Error::new(ErrorKind::NotFound, format!("there is no consumer {consumer}")).into())
+            Err(Failure::Advised {
+                error: Error::new(
+                    ErrorKind::NotFound,
+                    format!("there is no consumer `{consumer}` of this inbox"),
+                ),
+                hint: "check the name: a consumer is there once it has taken events with `--consumer`"
+                    .to_owned(),
+            })
         };
     }
     // Otherwise signals end it as they end every program: in the middle.
@@ -46,6 +53,8 @@ pub(crate) async fn run(arguments: EventsArguments) -> Result<(), Failure> {
         }
     };
     tokio::pin!(stopped);
+    let gone = reader::gone();
+    tokio::pin!(gone);
     let mut last = arguments.after;
     let mut left = arguments.limit.unwrap_or(u64::MAX);
     let mut header = true;
@@ -72,6 +81,7 @@ pub(crate) async fn run(arguments: EventsArguments) -> Result<(), Failure> {
         tokio::select! {
             biased;
             () = &mut stopped => break,
+            error = &mut gone => return Err(error.into()),
             () = tokio::time::sleep(if is_all { PAUSE } else { NO_PAUSE }) => {}
         }
     }
@@ -84,7 +94,7 @@ fn print(format: Format, events: &[InboxEvent], header: bool) -> io::Result<()> 
         Format::Json => {
             for InboxEvent { sequence, record, .. } in events {
                 let line = Line { sequence: *sequence, record };
-                writeln!(stdout, "{}", serde_json::to_string(&line)?)?;
+                writeln!(stdout, "{}", output::json(&line)?)?;
             }
         }
         Format::Text => {

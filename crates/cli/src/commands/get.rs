@@ -1,17 +1,14 @@
 //! `record-callback get`
 
-use record_callback::{CallbackKey, Error, ErrorKind};
+use record_callback::CallbackKey;
 
-use crate::args::OneArguments;
+use super::existing;
+use crate::args::GetArguments;
 use crate::failure::Failure;
 use crate::output;
 
-pub(crate) async fn run(arguments: OneArguments) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: GetArguments) -> Result<(), Failure> {
     let provider = arguments.cloud.connect()?;
-    let key = CallbackKey::from(arguments.key);
-    let Some(stored) = provider.get(&key).await? else {
-        let error = Error::new(ErrorKind::NotFound, format!("there is no config for {key}"));
-        return Err(error.with_vendor(provider.vendor()).into());
-    };
+    let stored = existing(&*provider, &CallbackKey::from(arguments.key)).await?;
     Ok(output::print(arguments.output.output, &stored, output::details)?)
 }

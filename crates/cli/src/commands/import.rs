@@ -149,11 +149,6 @@ fn write(taken: &Import, fleet: &Fleet, file: &StateFile, state: &State) -> Resu
     Ok(file.checkpoint(&noted)?)
 }
 
-/// A cloud may report names that break our rules.
-fn place(slot: &Slot) -> String {
-    show::visible(&slot.to_string())
-}
-
 fn text(line: &ImportLine<'_>) -> String {
     let ImportLine { imported, skipped, .. } = line;
     if imported.is_empty() && skipped.is_empty() {
@@ -165,11 +160,11 @@ fn text(line: &ImportLine<'_>) -> String {
             How::Adopted => "adopted".to_owned(),
             How::Added => "added".to_owned(),
         };
-        let rows = imported.iter().map(|one| [one.name.to_string(), place(one.slot), how(one)]);
+        let rows = imported.iter().map(|one| [one.name.to_string(), one.slot.to_string(), how(one)]);
         parts.push(output::table(&["CALLBACK", "PLACE", "IMPORT"], rows));
     }
     if !skipped.is_empty() {
-        let rows = skipped.iter().map(|one| [place(&one.slot), show::visible(&one.reason), one.hint.clone()]);
+        let rows = skipped.iter().map(|one| [one.slot.to_string(), one.reason.clone(), one.hint.clone()]);
         parts.push(output::table(&["PLACE", "SKIPPED", "HINT"], rows));
     }
     parts.join("\n\n")

@@ -25,14 +25,15 @@ use std::sync::Arc;
 use record_callback::aliyun::Signature;
 use record_callback::http::{OsEnv, named_variable};
 use record_callback::{
-    AliyunConfig, CallbackKey, CredentialsConfig, Error, HuaweicloudConfig, InvalidConfig, ProviderConfig,
-    RecordCallbackProvider, SigningKey,
+    AliyunConfig, CallbackKey, CredentialsConfig, Error, ErrorKind, HuaweicloudConfig, InvalidConfig,
+    ProviderConfig, RecordCallbackProvider, SigningKey, StoredCallback,
 };
 
 use secrecy::ExposeSecret;
 
 use crate::args::{CloudArguments, KeyArguments, SignatureName, VendorName, WayArguments};
 use crate::failure::Failure;
+use crate::output;
 
 impl CloudArguments {
     /// The provider that was asked for, with the vendor's own credentials.
@@ -83,6 +84,33 @@ impl From<KeyArguments> for CallbackKey {
     fn from(key: KeyArguments) -> Self {
         Self::new(key.domain, key.app)
     }
+}
+
+/// The config of exactly this domain and app; an error if there is none.
+async fn existing(
+    provider: &dyn RecordCallbackProvider,
+    key: &CallbackKey,
+) -> Result<StoredCallback, Failure> {
+    let stored = provider.get(key).await?;
+    stored.ok_or_else(|| {
+        let error = Error::new(ErrorKind::NotFound, format!("there is no config for {key}"));
+        error.with_vendor(provider.vendor()).into()
+    })
+}
+
+/// Refuses to go on if the config is not as it was shown any more.
+async fn check_unchanged(
+    provider: &dyn RecordCallbackProvider,
+    key: &CallbackKey,
+    shown: Option<&StoredCallback>,
+) -> Result<(), Failure> {
+    if provider.get(key).await?.as_ref() == shown {
+        return Ok(());
+    }
+    Err(Failure::Refused {
+        problem: format!("{} was changed by somebody else since it was shown", output::escaped(key)),
+        hint: "run it again to see what is there now; nothing was changed here".to_owned(),
+    })
 }
 
 /// The signing key in the environment variable that `--key-env` names.

@@ -215,7 +215,7 @@ fn say(prepared: &PreparedSwitch, state: &State, targets: &Targets, keep_source:
         staying.entry(&one.reason).or_default().push(&one.name);
     }
     for (reason, names) in staying {
-        writeln!(stderr, "note: not moved: {}: {reason}", show::names(&names))?;
+        writeln!(stderr, "note: not moved: {}: {}", show::names(&names), show::visible(reason))?;
     }
     let moving = &prepared.switch.callbacks;
     let owned =

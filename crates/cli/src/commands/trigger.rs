@@ -16,6 +16,8 @@ use crate::failure::Failure;
 use crate::output;
 
 const CODE: &str = "MockFailure";
+/// So much of an answer is repeated.
+const MAX_BODY: usize = 300;
 const MESSAGE: &str = "the mock was told to fail";
 
 #[derive(Serialize, Default)]
@@ -25,6 +27,23 @@ struct Report {
     attempts: usize,
     /// What came back for those that were not acknowledged, without repetitions.
     problems: Vec<String>,
+    /// Of the first of them, if there was an answer.
+    #[serde(skip)]
+    status: Option<u16>,
+}
+
+/// What can be done about an answer that acknowledges nothing.
+fn advice(status: Option<u16>) -> &'static str {
+    match status {
+        None => "check the address after `--to`, and that the receiver is running there",
+        Some(401 | 403) => {
+            "the receiver does not take the signature: send with the key and the scheme of its source (`--key-env`, \
+             `--sign`); what Aliyun sends is signed with the host of `--to`, too"
+        }
+        Some(404 | 405) => "no callbacks are taken at that path: compare it with the sources of the receiver",
+        Some(500..) => "the receiver cannot keep events now: look at its log",
+        Some(_) => "the receiver took offence at the callback: look at its log",
+    }
 }
 
 pub(crate) async fn run(arguments: TriggerArguments) -> Result<(), Failure> {
@@ -53,12 +72,12 @@ pub(crate) async fn run(arguments: TriggerArguments) -> Result<(), Failure> {
     }
     output::print(arguments.output.output, &report, text)?;
     if report.acknowledged < report.sent {
-        let message = format!(
-            "{} of {} callbacks were not acknowledged",
-            report.sent - report.acknowledged,
-            report.sent
-        );
-        return Err(Error::new(ErrorKind::Unavailable, message).into());
+        let failed = report.sent - report.acknowledged;
+        let first = report.problems.first().map(|problem| format!(": {problem}")).unwrap_or_default();
+        return Err(Failure::Refused {
+            problem: format!("{failed} of {} callbacks were not acknowledged{first}", report.sent),
+            hint: advice(report.status).to_owned(),
+        });
     }
     Ok(())
 }
@@ -73,17 +92,22 @@ impl Report {
         }
         let problem = delivered.last().map(|last| match (&last.problem, last.status) {
             (Some(problem), _) => problem.clone(),
-            (None, Some(status)) => format!("status {status}: {}", last.body.trim()),
+            (None, Some(status)) => {
+                format!("status {status}: {}", last.body.trim().chars().take(MAX_BODY).collect::<String>())
+            }
             (None, None) => "no answer".to_owned(),
         });
+        if self.problems.is_empty() {
+            self.status = delivered.last().and_then(|last| last.status);
+        }
         self.problems.extend(problem.filter(|problem| !self.problems.contains(problem)));
     }
 }
 
 fn text(report: &Report) -> String {
-    let Report { sent, acknowledged, attempts, problems } = report;
+    let Report { sent, acknowledged, attempts, problems, .. } = report;
     let mut lines = vec![format!("{sent} sent, {acknowledged} acknowledged, {attempts} attempts")];
-    lines.extend(problems.iter().map(|problem| format!("problem: {problem}")));
+    lines.extend(problems.iter().map(|problem| format!("problem: {}", output::escaped(problem))));
     lines.join("\n")
 }
 

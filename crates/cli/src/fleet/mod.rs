@@ -29,7 +29,8 @@ use crate::args::fleet::FleetArguments;
 use crate::failure::Failure;
 use crate::shape::{Kind, Shape};
 
-const STATE: &str = "record-callback.state.json";
+/// The state of `fleet.toml`; those of other manifests have their name before it.
+pub(crate) const STATE: &str = "record-callback.state.json";
 /// No manifest is longer: 1 GiB. One of a million callbacks has some 200 MiB.
 const LONGEST: u64 = 1024 * 1024 * 1024;
 /// The manifest whose state is called only that.

@@ -9,6 +9,8 @@ use record_callback::fleet::{
     Tally, Write,
 };
 
+pub(crate) use crate::output::escaped as visible;
+
 /// What can be done about an open switch.
 pub(crate) const SWITCH_HINT: &str = "`switch --resume` goes on with it, `switch --rollback` undoes it";
 
@@ -26,7 +28,7 @@ const MAX_NAMES: usize = 10;
 /// A block for each callback that is not left alone, then how many there are of which kind.
 pub(crate) fn plan(plan: &Plan) -> String {
     let touched = || plan.steps.iter().filter(|step| !matches!(step.action, Action::Keep(_)));
-    let width = touched().map(|step| step.name.as_str().chars().count()).max().unwrap_or(0);
+    let width = touched().map(|step| visible(&step.name).chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for step in touched() {
         block(&mut text, step, width.min(MAX_NAME_WIDTH));
@@ -48,11 +50,12 @@ pub(crate) fn plan(plan: &Plan) -> String {
 
 /// That a switch is open.
 pub(crate) fn open_switch(switch: &OpenSwitch) -> String {
-    format!("a switch of {} to `{}` is open", callbacks(switch.callbacks.len()), switch.to)
+    format!("a switch of {} to `{}` is open", callbacks(switch.callbacks.len()), visible(&switch.to))
 }
 
 /// What became of one callback, in a line.
 pub(crate) fn fate(name: &Name, fate: &Fate) -> String {
+    let name = visible(name);
     match fate {
         Fate::Done => format!("{GREEN}done{GREEN:#}  {name}"),
         // The report says why.
@@ -67,7 +70,7 @@ pub(crate) fn report(report: &Report, next: &str) -> String {
     let mut text = String::new();
     let mut unfinished = Vec::new();
     for outcome in &report.outcomes {
-        let name = &outcome.name;
+        let name = visible(&outcome.name);
         match &outcome.fate {
             Fate::Done => {}
             Fate::Failed(failure) => {
@@ -87,7 +90,7 @@ pub(crate) fn report(report: &Report, next: &str) -> String {
                 field(&mut text, "reason", reason);
                 field(&mut text, "hint", hint);
             }
-            Fate::Unfinished => unfinished.push(name),
+            Fate::Unfinished => unfinished.push(&outcome.name),
         }
     }
     if !unfinished.is_empty() {
@@ -121,7 +124,7 @@ fn tally(tally: Tally) -> String {
 
 /// The first few of `names`, and how many more there are.
 pub(crate) fn names(names: &[&Name]) -> String {
-    let first = names.iter().take(MAX_NAMES).map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    let first = names.iter().take(MAX_NAMES).map(|name| visible(*name)).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(MAX_NAMES) {
         0 => first,
         more => format!("{first} and {more} more"),
@@ -153,7 +156,7 @@ fn block(text: &mut String, step: &Step, width: usize) {
         Action::Blocked(blocked) => blocked.slot.as_ref(),
     };
     let place = place.map(|slot| visible(&slot.to_string())).unwrap_or_default();
-    let name = &step.name;
+    let name = visible(&step.name);
     let head = format!("{style}{sign:>3} {verb:<7}{style:#} {BOLD}{name:<width$}{BOLD:#}  {place}");
     line(text, head.trim_end());
     match &step.action {
@@ -310,17 +313,4 @@ fn field(text: &mut String, label: &str, value: &str) {
 fn line(text: &mut String, line: &str) {
     text.push_str(line);
     text.push('\n');
-}
-
-/// `text` with control characters spelled out.
-pub(crate) fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
 }

@@ -1,9 +1,7 @@
 use std::fmt;
 
 use record_callback_core::InvalidConfig;
-
-/// Longer words get no suggestion: comparing them costs more than it helps.
-const MAX_COMPARED: usize = 40;
+use record_callback_core::text::did_you_mean;
 
 /// One thing wrong with a manifest, and where.
 ///
@@ -163,68 +161,9 @@ pub(super) fn listed<'w>(words: impl Iterator<Item = &'w str>) -> String {
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
-/// `; did you mean …?` if one of `known` is only a slip or two away.
-pub(super) fn did_you_mean<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> String {
-    let allowed = (word.chars().count() / 3).clamp(1, 3);
-    known
-        .filter(|known| {
-            known.len().abs_diff(word.len()) <= 3 * 4 && known.len().max(word.len()) <= MAX_COMPARED
-        })
-        .map(|known| (slips(word, known), known))
-        .filter(|(slips, _)| *slips <= allowed)
-        .min()
-        .map(|(_, known)| format!("; did you mean `{known}`?"))
-        .unwrap_or_default()
-}
-
-/// Insertions, deletions, substitutions and swaps of neighbours between two words.
-fn slips(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut older = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    let mut previous = None;
-    for (i, x) in a.chars().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let mut count = (above[j] + usize::from(x != *y)).min(above[j + 1] + 1).min(row[j] + 1);
-            if j > 0 && previous == Some(*y) && b[j - 1] == x {
-                count = count.min(older[j - 1] + 1);
-            }
-            row.push(count);
-        }
-        older = std::mem::replace(&mut above, row);
-        previous = Some(x);
-    }
-    above[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn slips_are_counted_with_swaps() {
-        for (a, b, count) in [
-            ("", "abc", 3),
-            ("abc", "abc", 0),
-            ("evnets", "events", 1),
-            ("ap", "app", 1),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!(slips(a, b), count, "{a} {b}");
-            assert_eq!(slips(b, a), count, "{b} {a}");
-        }
-    }
-
-    #[test]
-    fn only_near_words_are_suggested() {
-        let known = ["ali", "hw", "notify_url"];
-        let suggested = |word| did_you_mean(word, known.into_iter());
-        assert_eq!(suggested("al"), "; did you mean `ali`?");
-        assert_eq!(suggested("notifyurl"), "; did you mean `notify_url`?");
-        assert_eq!(suggested("url"), "");
-        assert_eq!(suggested(""), "");
-    }
 
     #[test]
     fn columns_are_counted_in_characters() {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use record_callback_core::text::did_you_mean;
 use record_callback_core::{CallbackUrl, EventKind, EventSet, Field, InvalidConfig};
 
-use super::problem::{Path, did_you_mean, listed, unknown_key};
+use super::problem::{Path, listed, unknown_key};
 use super::read::Reader;
 use super::tree::{Entry, Node, Value};
 use super::{KeyReference, PerProvider, Scheme, SigningDeclaration};
