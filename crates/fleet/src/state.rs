@@ -152,7 +152,7 @@ pub struct OwnedConfig {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Written>,
     /// Whether it is never deleted.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protect: bool,
     /// Fields of it that the cloud ignored, which was accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -200,11 +200,6 @@ impl OwnedConfig {
     pub(crate) fn is_replaced_by(&self, stored: &StoredCallback) -> bool {
         self.id.as_ref().zip(stored.id.as_ref()).is_some_and(|(ours, theirs)| ours != theirs)
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// How far writing a config has come.

@@ -113,13 +113,11 @@ impl Admission {
 
 /// Waits for `turn`, unless the operation that it is of must not begin any more.
 pub(crate) async fn wait(turn: impl Future<Output = ()>) -> Result<()> {
-    match CALL.try_with(Arc::clone) {
-        Ok(admission) => admission.wait(turn).await,
-        Err(_) => {
-            turn.await;
-            Ok(())
-        }
+    if let Ok(admission) = CALL.try_with(Arc::clone) {
+        return admission.wait(turn).await;
     }
+    turn.await;
+    Ok(())
 }
 
 /// Notes that a request goes out, or that what was sent may have been carried out.

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use record_callback::fleet::{
     Action, ApplyOptions, Clouds, Confirmation, Drift, Edit, Fate, Import, ImportRequest, Journal,
-    KeyReference, KeySource, Keys, Ledger, ManifestFile, ManifestFormat, Name, PerProvider, Plan, PlanInput,
-    Record, Report, Slot, Stage, State, StateError, StateFile, SwitchRequest, Targets, append_callbacks,
-    apply, drift, edit, import, plan,
+    KeyReference, KeySource, Keys, Ledger, Manifest, ManifestFile, ManifestFormat, Name, PerProvider, Plan,
+    PlanInput, Record, Report, SavedPlan, Slot, Stage, State, StateError, StateFile, SwitchRequest, Targets,
+    append_callbacks, apply, drift, edit, import, plan, plan_destruction,
 };
 use record_callback::{CallbackUrl, Field, ManifestKeys, connect_all};
 
@@ -148,9 +148,21 @@ impl Fleet {
         let plan = plan(&input);
         shown.debug("a plan", &plan);
         shown.text("a plan", serde_json::to_string(&plan).unwrap());
+        let destruction = plan_destruction(&input);
+        shown.debug("a destruction", &destruction);
+        shown.text("a destruction", serde_json::to_string(&destruction).unwrap());
+        let saved = SavedPlan::new(&plan, &input, &manifest_text(manifest), false).unwrap();
+        shown.debug("a saved plan", &saved);
+        shown.text("a saved plan", serde_json::to_string(&saved).unwrap());
         show_drift(drift(state, observed, targets), shown);
         plan
     }
+}
+
+/// A text with everything that is secret in a manifest.
+fn manifest_text(manifest: &Manifest) -> String {
+    let urls: Vec<_> = manifest.callbacks().keys().map(|name| url(name.as_str())).collect();
+    format!("{SECRET} {GIVEN_TOKEN} {}", urls.join(" "))
 }
 
 fn state_of(ledger: &Ledger<'_>) -> State {
@@ -172,6 +184,7 @@ fn actions(plan: &Plan) -> impl Iterator<Item = &'static str> {
         Action::Update(_) => "update",
         Action::Replace(_) => "replace",
         Action::Delete(_) => "delete",
+        Action::Forget(_) => "forget",
         Action::Blocked(_) => "blocked",
     })
 }
@@ -366,7 +379,16 @@ fn nothing_is_shown_while_a_fleet_is_planned_and_applied() {
         }
         assert_collected(
             shown,
-            &["what is observed", "what is in a slot", "a plan", "drift", "a report", "a failure"],
+            &[
+                "what is observed",
+                "what is in a slot",
+                "a plan",
+                "a saved plan",
+                "a destruction",
+                "drift",
+                "a report",
+                "a failure",
+            ],
         );
         assert_collected(shown, &["a record", "a state on disk", "a state", "a ledger", "a state file"]);
     });

@@ -24,6 +24,9 @@ struct Row {
     id: Option<ConfigId>,
     /// `None` where nothing was written yet.
     standing: Option<Standing>,
+    /// Whether it is never deleted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    protect: bool,
     declared: Declared,
 }
 
@@ -58,13 +61,15 @@ fn rows(manifest: &Manifest, state: &State) -> Vec<Row> {
         let configs = state.configs_of(name);
         if callback.is_some() && !configs.iter().any(|config| Some(&config.slot) == wanted.as_ref()) {
             let slot = wanted.clone();
-            rows.push(Row { name: name.clone(), slot, id: None, standing: None, declared: Declared::Here });
+            let (name, declared) = (name.clone(), Declared::Here);
+            rows.push(Row { name, slot, id: None, standing: None, protect: false, declared });
         }
         let owned = configs.iter().map(|config| Row {
             name: name.clone(),
             slot: Some(config.slot.clone()),
             id: config.id.clone(),
             standing: Some(config.standing),
+            protect: config.protect,
             declared: match (&wanted, callback) {
                 (_, None) => Declared::No,
                 (Some(slot), _) if *slot == config.slot => Declared::Here,
@@ -90,7 +95,7 @@ fn text(status: &Status) -> String {
             place(|slot| slot.key.domain.to_string()),
             place(|slot| slot.key.app.to_string()),
             row.id.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
-            standing(row.standing).to_owned(),
+            format!("{}{}", standing(row.standing), if row.protect { ", protected" } else { "" }),
             match row.declared {
                 Declared::Here => "here",
                 Declared::Elsewhere => "elsewhere",
