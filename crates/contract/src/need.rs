@@ -62,6 +62,9 @@ pub(crate) static NO_LOSS: Need = Need::new("every wish can be fulfilled", |c, _
 pub(crate) static FAULTS: Need =
     Need::new("the harness can disturb calls", |_, harness| harness.faults().is_some());
 
+pub(crate) static FOREIGN_DOMAIN: Need =
+    Need::new("a domain is named that the account lacks", |_, harness| harness.foreign_domain().is_some());
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

@@ -274,6 +274,7 @@ pub(crate) struct Projects {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Project {
     pub(crate) id: String,
+    pub(crate) name: Option<String>,
 }
 
 /// `{"token":{"expires_at","project":{"id"}}}`; the token itself is in the header `X-Subject-Token`.

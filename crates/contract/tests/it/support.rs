@@ -61,6 +61,10 @@ impl<P: RecordCallbackProvider + Faults> Harness for Faulty<P> {
         Arc::new(NoWait)
     }
 
+    fn foreign_domain(&self) -> Option<DomainName> {
+        Some(DomainName::reported("foreign.example.com"))
+    }
+
     fn faults(&self) -> Option<&dyn Faults> {
         Some(&*self.0)
     }
