@@ -1,13 +1,14 @@
 //! The suite in every dialect. Only what a user is told may differ, never what ends up configured.
 
 use std::future::ready;
-use std::sync::Mutex;
 
 use futures_util::{StreamExt, stream};
 use libtest_mimic::Trial;
 use record_callback::{DomainName, ErrorKind, Fidelity, Field, RecordCallbackConfig};
 use record_callback_contract::{Behaviour, Verdict, behaviours};
-use record_callback_mock::{AliyunDialect, AliyunOmitted, Dialect, EmptyOnDemandUrl, HuaweicloudDialect};
+use record_callback_mock::{
+    AliyunDialect, AliyunOmitted, Dialect, DomainMatching, EmptyOnDemandUrl, HuaweicloudDialect,
+};
 use record_callback_tests::{Cloud, Dialects};
 
 use crate::{FreshCloud, Subject};
@@ -20,7 +21,18 @@ pub(crate) fn trials() -> Vec<Trial> {
     let all = all.chain(
         HuaweicloudDialect::one_by_one().into_iter().chain(HuaweicloudDialect::pairwise()).map(huaweicloud),
     );
-    let mut trials: Vec<_> = all.map(|(cloud, name, dialects)| trial(cloud, &name, dialects)).collect();
+    let mut trials: Vec<_> =
+        all.map(|(cloud, name, dialects)| trial(cloud, &name, dialects, SPELLINGS[0])).collect();
+    for matching in [DomainMatching::Exact, DomainMatching::IgnoringCase] {
+        for (number, spellings) in SPELLINGS.into_iter().enumerate().skip(1) {
+            for cloud in [Cloud::AliyunRpc, Cloud::HuaweicloudKey] {
+                let mut dialects = Dialects::default();
+                dialects.aliyun.domain_matching = matching;
+                dialects.huaweicloud.domain_matching = matching;
+                trials.push(trial(cloud, &format!("spelling-{number}-{matching:?}"), dialects, spellings));
+            }
+        }
+    }
     trials.push(Trial::test("where_no_update_drops_an_on_demand_url_users_are_told_what_does", || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(told_what_does());
@@ -56,7 +68,14 @@ async fn told_what_does() {
     assert_eq!(stored.differences(&without), []);
 }
 
-fn trial(cloud: Cloud, name: &str, dialects: Dialects) -> Trial {
+/// Two domains as clouds may have them. Configs have them in canonical form.
+const SPELLINGS: [[&str; 2]; 3] = [
+    ["one.example.com", "two.example.com"],
+    ["ONE.Example.com", "two.example.com."],
+    ["直播.example.com", "Two.EXAMPLE.COM"],
+];
+
+fn trial(cloud: Cloud, name: &str, dialects: Dialects, spellings: [&'static str; 2]) -> Trial {
     // A row of the covering array is named by its number; what it reads is said when it fails.
     let (short, readings) = name.split_once(' ').unwrap_or((name, ""));
     let readings = readings.to_owned();
@@ -64,7 +83,7 @@ fn trial(cloud: Cloud, name: &str, dialects: Dialects) -> Trial {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let failure = async |behaviour: &Behaviour| {
             let subject = Subject::Mock(cloud, dialects.clone());
-            let harness = FreshCloud { subject, running: Mutex::default() };
+            let harness = FreshCloud { spellings, ..FreshCloud::new(subject) };
             match behaviour.run(&harness).await {
                 Verdict::Failed(failure) => Some(format!("{}: {failure}", behaviour.name())),
                 Verdict::Passed | Verdict::Skipped(_) => None,

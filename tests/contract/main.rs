@@ -63,10 +63,16 @@ fn subjects() -> impl Iterator<Item = Subject> {
 /// One subject, with a new cloud for every behaviour.
 struct FreshCloud {
     subject: Subject,
+    /// The domains as the cloud has them.
+    spellings: [&'static str; 2],
     running: Mutex<Option<Arc<MockCloud>>>,
 }
 
 impl FreshCloud {
+    fn new(subject: Subject) -> Self {
+        Self { subject, spellings: ["one.example.com", "two.example.com"], running: Mutex::default() }
+    }
+
     fn running(&self) -> Option<Arc<MockCloud>> {
         self.running.lock().unwrap().clone()
     }
@@ -91,7 +97,12 @@ impl Harness for FreshCloud {
     }
 
     fn domains(&self) -> [DomainName; 2] {
-        ["one.example.com", "two.example.com"].map(|name| DomainName::new(name).unwrap())
+        self.spellings.map(DomainName::reported)
+    }
+
+    fn foreign_domain(&self) -> Option<DomainName> {
+        let mock = matches!(self.subject, Subject::Mock(..));
+        mock.then(|| DomainName::reported("foreign.example.com"))
     }
 
     fn timer(&self) -> Arc<dyn Timer> {
@@ -148,7 +159,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut trials = Vec::new();
     for subject in subjects() {
-        let harness = FreshCloud { subject: subject.clone(), running: Mutex::default() };
+        let harness = FreshCloud::new(subject.clone());
         let capabilities = runtime.block_on(harness.provider()).capabilities().clone();
         let applying = behaviours().iter().filter(|behaviour| behaviour.applies(&capabilities, &harness));
         trials.extend(applying.map(|behaviour| trial(subject.clone(), behaviour)));
@@ -160,7 +171,7 @@ fn main() -> ExitCode {
 fn trial(subject: Subject, behaviour: &'static Behaviour) -> Trial {
     let name = format!("{}::{}", subject.name(), behaviour.name());
     let run = move || -> Result<(), Failed> {
-        let harness = FreshCloud { subject: subject.clone(), running: Mutex::default() };
+        let harness = FreshCloud::new(subject.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         match runtime.block_on(behaviour.run(&harness)) {
             Verdict::Passed => Ok(()),

@@ -195,7 +195,7 @@ async fn aliyun(
         .access_key("LTAIexample", "aliyun-secret")
         .temporary_access_key("STS.example", "aliyun-temporary-secret", SECURITY_TOKEN);
     for domain in domains {
-        builder = builder.domain(domain.as_str());
+        builder = builder.domain(domain.spelling());
     }
     let mock = builder.start().await.expect("the mock starts");
     let wire = LossyWire::to(mock.endpoint()).await;
@@ -233,7 +233,7 @@ async fn huaweicloud(domains: &[DomainName], dialect: &HuaweicloudDialect, way: 
         .access_key("HWAKEXAMPLE", "huaweicloud-secret")
         .temporary_access_key("HWTEMPEXAMPLE", "huaweicloud-temporary-secret", SECURITY_TOKEN);
     for domain in domains {
-        builder = builder.domain(domain.as_str());
+        builder = builder.domain(domain.spelling());
     }
     let mock = builder.start().await.expect("the mock starts");
     let wire = LossyWire::to(mock.endpoint()).await;

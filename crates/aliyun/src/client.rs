@@ -141,6 +141,9 @@ impl AliyunClient {
         read: impl Fn(&Answer) -> Result<T>,
     ) -> Result<T> {
         let time_refused = error::time_refused;
+        // Errors name it in the form callers compare.
+        let domain = domain.map(DomainName::reported);
+        let domain = domain.as_ref().map(DomainName::as_str);
         let call = Call { vendor: VENDOR, operation: action, quota: action, domain, safety, time_refused };
         let used: Used<Arc<AccessKey>> = Used::default();
         let sign = || async {
@@ -240,11 +243,12 @@ impl AliyunClient {
 
 /// Refuses an answer about another domain than the one that was asked about. In which form it names it does not matter.
 fn about(answer: &Answer, (operation, asked): (&'static str, &str), answered: &str) -> Result<()> {
-    if answered.is_empty() || DomainName::reported(asked) == DomainName::reported(answered) {
+    let domain = DomainName::reported(asked);
+    if answered.is_empty() || domain == DomainName::reported(answered) {
         return Ok(());
     }
     let error = answer.about_another("domain", asked, answered);
-    Err(error.with_vendor(VENDOR).with_operation(operation).with_domain(asked))
+    Err(error.with_vendor(VENDOR).with_operation(operation).with_domain(domain.as_str()))
 }
 
 /// The delivery log says in its body, too, whether it is one.

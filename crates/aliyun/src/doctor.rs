@@ -8,7 +8,8 @@ use record_callback_http::doctor::{
 use crate::client::AliyunClient;
 use crate::credential;
 use crate::policy::action;
-use crate::wire::{self, FULL_MATCH, INGEST, RecordNotifyConfig, STREAMING, UserDomainsQuery};
+use crate::provider::PAGE_SIZE;
+use crate::wire::{self, FULL_MATCH, INGEST, RecordNotifyConfig, STREAMING, UserDomain, UserDomainsQuery};
 
 /// A domain nobody can own: RFC 2606, section 2.
 const NOBODYS: &str = "record-callback-doctor.invalid";
@@ -85,17 +86,26 @@ impl AliyunClient {
     /// Callbacks are configured for the streaming domain.
     async fn examine_domain(&self, domain: &DomainName) -> Finding {
         let new = |verdict, detail: String| Finding::new(Check::Domain, domain.as_str(), verdict, detail);
-        let query = UserDomainsQuery {
+        let by_name = UserDomainsQuery {
             domain_name: Some(domain.to_string()),
             domain_search_type: Some(FULL_MATCH.into()),
             ..UserDomainsQuery::default()
         };
-        let page = match self.describe_live_user_domains(&query).await {
-            Ok(page) => page,
-            Err(error) => return Finding::failed(Check::Domain, domain.as_str(), &error),
-        };
-        let found = page.domains().iter().find(|found| found.domain_name == domain.as_str());
-        match found.map(|found| found.live_domain_type.as_deref()) {
+        // In another spelling it may not be found by name.
+        let all = UserDomainsQuery { page_size: Some(PAGE_SIZE), ..UserDomainsQuery::default() };
+        let mut found = None;
+        for query in [by_name, all] {
+            let page = match self.describe_live_user_domains(&query).await {
+                Ok(page) => page,
+                Err(error) => return Finding::failed(Check::Domain, domain.as_str(), &error),
+            };
+            let is_it = |found: &&UserDomain| DomainName::reported(&found.domain_name) == *domain;
+            found = page.domains().iter().find(is_it).map(|found| found.live_domain_type.clone());
+            if found.is_some() {
+                break;
+            }
+        }
+        match found.as_ref().map(|kind| kind.as_deref()) {
             Some(Some(STREAMING)) => new(Verdict::Ok, "is a streaming domain of the account".into()),
             Some(Some(INGEST)) => new(Verdict::Failed, "is an ingest domain of the account".into())
                 .advise("give the streaming domain it belongs to: Aliyun keeps callbacks there"),

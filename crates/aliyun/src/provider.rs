@@ -20,7 +20,7 @@ use crate::translate::{CAPABILITIES, stored, translate};
 use crate::wire::{self, FULL_MATCH, RecordNotifyConfig, STREAMING, UserDomainsQuery};
 
 /// Largest page of `DescribeLiveUserDomains`.
-const PAGE_SIZE: u32 = 50;
+pub(crate) const PAGE_SIZE: u32 = 50;
 /// How often all pages are asked for, at most.
 const MAX_PASSES: u32 = 16;
 /// Configs read at a time while listing; the quota paces them.

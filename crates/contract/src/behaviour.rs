@@ -4,7 +4,9 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use record_callback_core::Capabilities;
 
-use crate::behaviours::{account, capabilities, create, delete, ext, fidelity, get, list, signing, update};
+use crate::behaviours::{
+    account, capabilities, create, delete, domains, ext, fidelity, get, list, signing, update,
+};
 use crate::bench::Bench;
 use crate::failure::Failure;
 use crate::harness::Harness;
@@ -168,6 +170,10 @@ static BEHAVIOURS: &[Behaviour] = behaviours! {
         delete_leaves_other_configs_of_the_domain_alone: NAMED_APPS,
         delete_does_not_fall_back_to_another_app: NAMED_APPS,
         delete_of_a_named_app_is_unsupported_where_only_the_wildcard_exists: ONLY_ANY_APP,
+    }
+    domains {
+        a_domain_in_another_spelling_is_the_same_domain: NOTHING,
+        a_domain_the_account_lacks_is_an_error_of_every_call: FOREIGN_DOMAIN,
     }
     ext {
         put_creates_then_replaces_and_is_idempotent: NOTHING,

@@ -19,6 +19,12 @@ pub trait Harness: Send + Sync {
     /// Called once per behaviour, after [`provider`](Self::provider).
     fn domains(&self) -> [DomainName; 2];
 
+    /// A domain the account does not have. Without one, as where the cloud takes any domain, the behaviour about
+    /// domains of others is skipped.
+    fn foreign_domain(&self) -> Option<DomainName> {
+        None
+    }
+
     /// What to wait on between reads. [`NoWait`] will do where nothing lags.
     fn timer(&self) -> Arc<dyn Timer>;
 

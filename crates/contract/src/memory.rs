@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -45,6 +45,8 @@ pub struct MemoryProvider {
     account: Option<AccountId>,
     read_lag: u32,
     ignored: Vec<Field>,
+    /// Every domain, if `None`.
+    domains: Option<BTreeSet<DomainName>>,
     state: Mutex<State>,
 }
 
@@ -61,7 +63,14 @@ struct State {
 impl MemoryProvider {
     /// An empty cloud with these abilities.
     pub fn new(capabilities: Capabilities) -> Self {
-        Self { capabilities, account: None, read_lag: 0, ignored: Vec::new(), state: Mutex::default() }
+        Self {
+            capabilities,
+            account: None,
+            read_lag: 0,
+            ignored: Vec::new(),
+            domains: None,
+            state: Mutex::default(),
+        }
     }
 
     /// An empty cloud that can express the whole model.
@@ -139,6 +148,21 @@ impl MemoryProvider {
     pub fn ignoring(mut self, field: Field) -> Self {
         self.ignored.push(field);
         self
+    }
+
+    /// Lets the account have these domains and no others; without, it has every domain.
+    #[must_use]
+    pub fn with_domains(mut self, domains: impl IntoIterator<Item = DomainName>) -> Self {
+        self.domains = Some(domains.into_iter().collect());
+        self
+    }
+
+    fn check_domain(&self, domain: &DomainName) -> Result<()> {
+        if self.domains.as_ref().is_none_or(|domains| domains.contains(domain)) {
+            return Ok(());
+        }
+        let error = Error::new(ErrorKind::DomainNotFound, "the account does not have the domain");
+        Err(error.with_vendor(MEMORY).with_domain(domain.as_str()))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -246,6 +270,7 @@ impl fmt::Debug for MemoryProvider {
             .field("account", &self.account)
             .field("read_lag", &self.read_lag)
             .field("ignored", &self.ignored)
+            .field("domains", &self.domains)
             .field("configs", &self.state().configs.len())
             .finish_non_exhaustive()
     }
@@ -267,16 +292,19 @@ impl RecordCallbackProvider for MemoryProvider {
 
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {
         self.check_key(key)?;
+        self.check_domain(&key.domain)?;
         Ok(self.state().read().get(key).map(|stored| self.report(stored)))
     }
 
     async fn list(&self, domain: Option<&DomainName>) -> Result<Vec<StoredCallback>> {
+        domain.map_or(Ok(()), |domain| self.check_domain(domain))?;
         let wanted = |stored: &&StoredCallback| domain.is_none_or(|domain| stored.key.domain == *domain);
         Ok(self.state().read().values().filter(wanted).map(|stored| self.report(stored)).collect())
     }
 
     async fn create(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
         let fitted = self.fit(config, fidelity)?;
+        self.check_domain(config.domain())?;
         let mut state = self.state();
         if state.configs.contains_key(&config.key()) {
             return Err(refusal(ErrorKind::AlreadyExists, &config.key(), "exists already"));
@@ -288,6 +316,7 @@ impl RecordCallbackProvider for MemoryProvider {
 
     async fn update(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
         let fitted = self.fit(config, fidelity)?;
+        self.check_domain(config.domain())?;
         let mut state = self.state();
         let Some(before) = state.configs.get(&config.key()).cloned() else {
             return Err(refusal(ErrorKind::NotFound, &config.key(), "does not exist"));
@@ -297,6 +326,7 @@ impl RecordCallbackProvider for MemoryProvider {
 
     async fn delete(&self, key: &CallbackKey) -> Result<()> {
         self.check_key(key)?;
+        self.check_domain(&key.domain)?;
         let mut state = self.state();
         if !state.configs.contains_key(key) {
             return Err(refusal(ErrorKind::NotFound, key, "does not exist"));

@@ -64,6 +64,9 @@ pub(crate) static FAULTS: Need =
 pub(crate) static OTHER_ACCOUNT: Need =
     Need::new("the harness has another account", |_, harness| harness.other_account().is_some());
 
+pub(crate) static FOREIGN_DOMAIN: Need =
+    Need::new("a domain is named that the account lacks", |_, harness| harness.foreign_domain().is_some());
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

@@ -80,7 +80,11 @@ pub trait RecordCallbackProvider: fmt::Debug + Send + Sync + 'static {
     /// Reads the config of exactly this domain and app.
     ///
     /// # Contract
-    /// - A missing config is `None`, not an error; so is a domain the cloud does not know.
+    /// - A missing config is `None`, not an error.
+    /// - A domain the account lacks is `DomainNotFound`, here and in every other call: nobody can tell what the account that
+    ///   has it has configured. Where a cloud answers it like a missing config, its list of domains is asked, if it has one
+    ///   and the caller may.
+    /// - A domain in another spelling is the same domain, and the cloud is asked in its own.
     /// - A named app does not fall back to `*`, nor `*` to a named app.
     /// - Needs [`Capabilities::named_apps`] for a named app, else `Unsupported`.
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>>;

@@ -281,6 +281,9 @@ impl HuaweicloudClient {
     ) -> Result<T> {
         let Inner { pipeline, endpoint, credentials, .. } = &*self.0;
         let time_refused = credentials.time_refused();
+        // Errors name it in the form callers compare.
+        let domain = domain.map(DomainName::reported);
+        let domain = domain.as_ref().map(DomainName::as_str);
         let call = Call { vendor: VENDOR, operation, quota: QUOTA, domain, safety, time_refused };
         let used = Used::default();
         let sign = || async {
@@ -323,7 +326,11 @@ impl Asked<'_> {
             if !asked.is_empty() && !answered.is_empty() && !is_same(asked, answered) {
                 let error = answer.about_another(what, asked, answered);
                 let error = error.with_vendor(VENDOR).with_operation(self.operation);
-                return Err(if domain.is_empty() { error } else { error.with_domain(domain) });
+                return Err(if domain.is_empty() {
+                    error
+                } else {
+                    error.with_domain(DomainName::reported(domain).as_str())
+                });
             }
         }
         Ok(())

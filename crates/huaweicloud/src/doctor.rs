@@ -121,8 +121,16 @@ impl HuaweicloudClient {
     /// Callbacks are configured for the ingest domain.
     async fn examine_domain(&self, domain: &DomainName) -> Finding {
         let new = |verdict, detail: &str| Finding::new(Check::Domain, domain.as_str(), verdict, detail);
-        let found = match self.show_domain(Some(domain.as_str())).await {
-            Ok(answer) => answer.kind_of(domain),
+        let found = async {
+            let by_name = self.show_domain(Some(domain.as_str())).await;
+            match by_name.map(|answer| answer.kind_of(domain)) {
+                // In another spelling it may not be found by name.
+                Ok(None) => Ok(self.show_domain(None).await?.kind_of(domain)),
+                found => found,
+            }
+        };
+        let found = match found.await {
+            Ok(found) => found,
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 let detail = format!("of which kind it is may not be asked: {error}");
                 return new(Verdict::Open, &detail).advise(format!("allow {SHOW_DOMAIN}"));

@@ -90,7 +90,16 @@ impl Iam {
             request.signed(&self.endpoint, &credential, self.now())
         };
         let call = call(wire::LIST_PROJECTS, credentials.time_refused());
-        let Projects { projects } = self.pipeline.send(call, sign, read).await?;
+        let read = |answer: &Answer| {
+            let Projects { projects } = read(answer)?;
+            let mut names = projects.iter().filter_map(|project| project.name.as_deref());
+            let other = names.find(|name| *name != region);
+            Ok(match other.map(|other| answer.about_another("project", region, other)) {
+                Some(error) => Err(error.with_vendor(VENDOR).with_operation(wire::LIST_PROJECTS)),
+                None => Ok(projects),
+            })
+        };
+        let projects = self.pipeline.send(call, sign, read).await??;
         match projects.as_slice() {
             [project] => Ok(project.id.clone()),
             found => {

@@ -279,6 +279,7 @@ pub(crate) struct Projects {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Project {
     pub(crate) id: String,
+    pub(crate) name: Option<String>,
     /// The account.
     #[serde(default)]
     pub(crate) domain_id: Option<String>,

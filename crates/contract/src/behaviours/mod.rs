@@ -5,6 +5,7 @@ pub(crate) mod account;
 pub(crate) mod capabilities;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod domains;
 pub(crate) mod ext;
 pub(crate) mod fidelity;
 pub(crate) mod get;

@@ -11,6 +11,8 @@ use record_callback_core::{
     SigningKey, SigningScheme, StoredCallback, StoredKey, StoredSigning, Vendor,
 };
 
+use crate::support::domains;
+
 /// One way to break the contract, named as what the provider does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -36,6 +38,8 @@ pub(crate) enum Fault {
     RepeatsIds,
     InventsIds,
     HidesKeys,
+    ComparesDomainsLiterally,
+    FindsNothingInForeignDomains,
     // list
     FailsListOfNothing,
     ListsOnePage,
@@ -117,6 +121,7 @@ impl Mutant {
 
     /// A provider that claims other abilities than its cloud has.
     pub(crate) fn claiming(claimed: Capabilities, cloud: MemoryProvider, fault: Fault) -> Self {
+        let cloud = cloud.with_domains(domains());
         let changed = Capabilities { ids: !claimed.ids, ..claimed.clone() };
         Self {
             cloud,
@@ -312,8 +317,17 @@ impl Mutant {
         if self.fault == Fault::ReadsWildcardForNamed {
             return Ok(self.cloud.get(&any).await?.map(pretend));
         }
-        let found = self.cloud.get(&self.sent(key)).await?;
+        let found = match self.cloud.get(&self.sent(key)).await {
+            Err(error)
+                if self.fault == Fault::FindsNothingInForeignDomains
+                    && error.kind() == ErrorKind::DomainNotFound =>
+            {
+                None
+            }
+            found => found?,
+        };
         match self.fault {
+            Fault::ComparesDomainsLiterally if key.domain.spelling() != key.domain.as_str() => Ok(None),
             Fault::FailsGetOfMissing if found.is_none() => {
                 Err(Error::new(ErrorKind::NotFound, "no such config"))
             }

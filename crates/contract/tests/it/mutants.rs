@@ -65,6 +65,8 @@ const PRECISELY_CAUGHT: &[Case] = &[
         &["no_config_has_an_id_where_the_vendor_has_none", "create_settles_a_lost_answer_by_reading_back"],
     ),
     (Fault::HidesKeys, full, &["a_readable_key_is_known_and_confirmed"]),
+    (Fault::ComparesDomainsLiterally, full, &["a_domain_in_another_spelling_is_the_same_domain"]),
+    (Fault::FindsNothingInForeignDomains, full, &["a_domain_the_account_lacks_is_an_error_of_every_call"]),
     (Fault::ListsOnePage, full, &["list_reads_all_pages_and_has_each_config_once"]),
     (Fault::ListsSomeTwice, full, &["list_reads_all_pages_and_has_each_config_once"]),
     (
@@ -74,6 +76,7 @@ const PRECISELY_CAUGHT: &[Case] = &[
             "list_of_a_domain_without_configs_is_empty",
             "list_of_a_domain_has_its_configs_only",
             "update_of_a_missing_config_is_not_found_and_creates_nothing",
+            "a_domain_the_account_lacks_is_an_error_of_every_call",
         ],
     ),
     (Fault::ListsOneDomainOnly, full, &["list_of_everything_has_the_configs_of_every_domain"]),

@@ -63,6 +63,10 @@ impl Harness for Faulty {
         Arc::new(NoWait)
     }
 
+    fn foreign_domain(&self) -> Option<DomainName> {
+        Some(DomainName::reported("foreign.example.com"))
+    }
+
     fn faults(&self) -> Option<&dyn Faults> {
         Some(&*self.0)
     }

@@ -11,7 +11,7 @@ use crate::lag::Lagging;
 /// `Debug` does not print the authentication key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AliyunConfig {
-    /// The streaming domain, the identity of a configuration. Compared literally.
+    /// The streaming domain, the identity of a configuration. Compared as the dialect says.
     pub domain_name: String,
     /// Where file and status events go.
     pub notify_url: String,
