@@ -198,10 +198,11 @@ mod session;
 
 pub use admin::MockAdmin;
 pub use aliyun::{
-    AliyunConfig, AliyunDialect, AliyunEvent, AliyunNotifyRecord, AliyunOmitted, AliyunOperation,
-    AliyunSender, AliyunThrottling, BooleanAnswers, BooleanRequests, Denial, EmptyOnDemandUrl, ErrorFormat,
-    Imds, KeyWithoutAuth, MockAliyun, MockAliyunBuilder, NotFoundStatus, NotifyUrlOnUpdate, OnDemandDecision,
-    OnDemandReply, OnDemandRequest, RequestIds, RetryAfter, SignedHost, UnknownDomain,
+    AliyunConfig, AliyunDialect, AliyunEvent, AliyunFailure, AliyunNotifyRecord, AliyunOmitted,
+    AliyunOperation, AliyunSender, AliyunThrottling, BooleanAnswers, BooleanRequests, Denial,
+    EmptyOnDemandUrl, ErrorFormat, Imds, KeyWithoutAuth, MockAliyun, MockAliyunBuilder, NotFoundStatus,
+    NotifyUrlOnUpdate, OnDemandDecision, OnDemandReply, OnDemandRequest, PrivateUrls, RequestIds, RetryAfter,
+    SignedHost, UnknownDomain,
 };
 pub use clock::Clock;
 pub use credentials::TemporaryAccessKey;

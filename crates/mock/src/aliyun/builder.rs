@@ -37,6 +37,7 @@ pub struct MockAliyunBuilder {
     addr: SocketAddr,
     keys: AccessKeys,
     domains: Vec<(String, DomainKind)>,
+    unsafe_hosts: Vec<String>,
     documented_quotas: bool,
     quotas: HashMap<AliyunOperation, Quota>,
     dialect: AliyunDialect,
@@ -52,6 +53,7 @@ impl MockAliyunBuilder {
             addr,
             keys: AccessKeys::default(),
             domains: Vec::new(),
+            unsafe_hosts: Vec::new(),
             documented_quotas: false,
             quotas: HashMap::new(),
             dialect: AliyunDialect::default(),
@@ -100,6 +102,13 @@ impl MockAliyunBuilder {
     /// Registers an ingest domain. It is listed, but has no recording callbacks.
     pub fn ingest_domain(mut self, name: impl Into<String>) -> Self {
         self.domains.push((name.into(), DomainKind::Ingest));
+        self
+    }
+
+    /// Adds a host, such as `cb.example.com` or `192.0.2.1`, that no callback URL may name: `InvalidNotifyUrl.Unsafe`,
+    /// `InvalidOnDemandUrl.Unsafe`. See [`PrivateUrls`](crate::PrivateUrls) for private addresses.
+    pub fn unsafe_host(mut self, host: impl Into<String>) -> Self {
+        self.unsafe_hosts.push(host.into());
         self
     }
 
@@ -175,7 +184,8 @@ impl MockAliyunBuilder {
     /// Starts to listen.
     pub async fn start(mut self) -> io::Result<MockAliyun> {
         let access_key = self.keys.permanent_or_new("LTAI5t");
-        let state = State::new(self.domains, self.dialect.read_lag_milliseconds);
+        let mut state = State::new(self.domains, self.dialect.read_lag_milliseconds);
+        state.set_unsafe_hosts(self.unsafe_hosts);
         let window = SignedDuration::from_mins(self.dialect.timestamp_window_minutes.into());
         let authenticator = Arc::new(Authenticator::new(self.keys, window));
         let ram = Arc::new(Ram::new(Arc::clone(&authenticator), self.sources.external_id.clone()));

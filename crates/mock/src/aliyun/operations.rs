@@ -94,7 +94,12 @@ impl Context<'_> {
     }
 
     fn add(&mut self, request: &ApiRequest<'_>) -> Result<Fields> {
-        let given = Given::by(request, AliyunOperation::AddLiveRecordNotifyConfig, self.dialect)?;
+        let given = Given::by(
+            request,
+            AliyunOperation::AddLiveRecordNotifyConfig,
+            self.dialect,
+            &self.state.unsafe_hosts,
+        )?;
         let config = given.alone(self.dialect)?;
         self.check_domain(&config.domain_name)?;
         if self.state.configs.contains_key(&config.domain_name) {
@@ -105,7 +110,12 @@ impl Context<'_> {
     }
 
     fn update(&mut self, request: &ApiRequest<'_>) -> Result<Fields> {
-        let given = Given::by(request, AliyunOperation::UpdateLiveRecordNotifyConfig, self.dialect)?;
+        let given = Given::by(
+            request,
+            AliyunOperation::UpdateLiveRecordNotifyConfig,
+            self.dialect,
+            &self.state.unsafe_hosts,
+        )?;
         let stored = self.state.configs.get(given.domain_name);
         let config = match (self.dialect.omitted_on_update, stored) {
             (AliyunOmitted::Kept, Some(stored)) => given.over(stored.clone(), self.dialect)?,

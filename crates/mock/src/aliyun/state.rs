@@ -1,10 +1,13 @@
 //! What the mock cloud remembers.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::Timestamp;
 
-use crate::lag::Lagging;
+use crate::{callback_url, lag::Lagging};
 
 /// The recording-callback configuration of one streaming domain, as the mock stores it.
 ///
@@ -120,6 +123,8 @@ pub(super) struct State {
     pub(super) domains: BTreeMap<String, DomainKind>,
     pub(super) configs: Lagging<BTreeMap<String, AliyunConfig>>,
     pub(super) records: Vec<AliyunNotifyRecord>,
+    /// Hosts that no callback URL may name.
+    pub(super) unsafe_hosts: BTreeSet<String>,
 }
 
 impl State {
@@ -128,7 +133,14 @@ impl State {
             domains: domains.into_iter().collect(),
             configs: Lagging::new(BTreeMap::new(), lag_milliseconds),
             records: Vec::new(),
+            unsafe_hosts: BTreeSet::new(),
         }
+    }
+
+    /// Sets the hosts that no callback URL may name.
+    pub(super) fn set_unsafe_hosts(&mut self, hosts: impl IntoIterator<Item = String>) {
+        let host = |host: String| callback_url::host_of(&format!("http://{host}/")).unwrap_or(host);
+        self.unsafe_hosts = hosts.into_iter().map(host).collect();
     }
 
     pub(super) fn has_streaming_domain(&self, name: &str) -> bool {
