@@ -4,5 +4,6 @@ mod calls;
 mod crash;
 mod places;
 mod quota;
+mod siblings;
 mod simulated;
 mod support;

@@ -23,6 +23,9 @@ use crate::wire::{self, FULL_MATCH, RecordNotifyConfig, STREAMING, UserDomainsQu
 pub(crate) const PAGE_SIZE: u32 = 50;
 /// How often all pages are asked for, at most.
 const MAX_PASSES: u32 = 16;
+/// How many pages are asked for, at most, in all passes together: 100 000 domains, where an account has 20 unless the vendor
+/// allows it more.
+const MAX_PAGES: u32 = 2_000;
 /// Configs read at a time while listing; the quota paces them.
 const CONCURRENT_READS: usize = 8;
 
@@ -155,8 +158,9 @@ impl AliyunProvider {
     }
 
     async fn streaming_domains(&self) -> Result<Vec<DomainName>> {
+        let mut pages_left = MAX_PAGES;
         for _ in 0..MAX_PASSES {
-            if let Some(names) = self.streaming_domains_unless_they_change().await? {
+            if let Some(names) = self.streaming_domains_unless_they_change(&mut pages_left).await? {
                 return Ok(names.iter().map(|name| DomainName::reported(name)).collect());
             }
         }
@@ -164,7 +168,10 @@ impl AliyunProvider {
     }
 
     /// All pages; `None` if the number of domains changed: one that goes moves another past the next page.
-    async fn streaming_domains_unless_they_change(&self) -> Result<Option<BTreeSet<String>>> {
+    async fn streaming_domains_unless_they_change(
+        &self,
+        pages_left: &mut u32,
+    ) -> Result<Option<BTreeSet<String>>> {
         let mut names = BTreeSet::new();
         let mut first_total = None;
         let mut query = UserDomainsQuery {
@@ -173,6 +180,9 @@ impl AliyunProvider {
             ..UserDomainsQuery::default()
         };
         for page in 1.. {
+            *pages_left = pages_left.checked_sub(1).ok_or_else(|| {
+                unlisted(format!("the cloud listed page after page of domains, {MAX_PAGES} without an end"))
+            })?;
             query.page_number = Some(page);
             let page = self.client.describe_live_user_domains(&query).await?;
             if !page.lists() {

@@ -369,6 +369,9 @@ pub(crate) struct MockArguments {
     /// How a mock reads what its vendor's documents leave open, such as `aliyun.omitted_on_update=kept`; repeat for more
     #[arg(long = "dialect", value_name = "CLOUD.QUESTION=READING")]
     pub(crate) dialects: Vec<String>,
+    /// A host that the mock Aliyun refuses in callback URLs as unsafe; repeat for more
+    #[arg(long = "unsafe-host", value_name = "HOST")]
+    pub(crate) unsafe_hosts: Vec<String>,
     /// A domain both clouds know; repeat for more. Without any, every domain is known
     #[arg(long = "domain", value_name = "DOMAIN")]
     pub(crate) domains: Vec<DomainName>,

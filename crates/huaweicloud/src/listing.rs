@@ -11,6 +11,11 @@ use crate::translate::PAGE_SIZE;
 const MAX_OFFSET: u32 = 4096;
 /// How often all pages are asked for, at most.
 const MAX_PASSES: u32 = 16;
+/// How many pages a pass has, at most: four times as many as the offsets allow, should the cloud give fewer configs on a page
+/// than it is asked for.
+const MAX_PAGES: u32 = 4 * (MAX_OFFSET / PAGE_SIZE + 2);
+/// How many pages are asked for, at most, in all passes together.
+const MAX_REQUESTS: u32 = 4 * MAX_PAGES;
 /// How often all pages may show nothing new, in the order of the time before, until the list is given up.
 const MAX_FRUITLESS: u32 = 2;
 
@@ -42,6 +47,7 @@ pub(crate) struct Listing {
     order: DefaultHasher,
     last_order: Option<u64>,
     passes: u32,
+    requests: u32,
     fruitless: u32,
     /// The number changed, and nothing was asked for since.
     restarted: bool,
@@ -71,6 +77,7 @@ impl Listing {
             order: DefaultHasher::new(),
             last_order: None,
             passes: 0,
+            requests: 0,
             fruitless: 0,
             restarted: false,
             done: false,
@@ -86,7 +93,9 @@ impl Listing {
             let message = "the number of configs changed again and again while the cloud listed them";
             return Err(Error::new(ErrorKind::Unavailable, message));
         }
-        if self.fruitless >= MAX_FRUITLESS || self.passes >= MAX_PASSES {
+        let is_endless =
+            (self.counting == Counting::Configs && self.page >= MAX_PAGES) || self.requests >= MAX_REQUESTS;
+        if is_endless || self.fruitless >= MAX_FRUITLESS || self.passes >= MAX_PASSES {
             let (seen, total) = (self.ids.len(), self.total.unwrap_or_default());
             let message = format!("the cloud listed only {seen} of {total} configs");
             return Err(Error::new(ErrorKind::Unavailable, message));
@@ -112,6 +121,7 @@ impl Listing {
         total: Option<u32>,
     ) -> &[StoredCallback] {
         self.restarted = false;
+        self.requests += 1;
         if self.total.zip(total).is_some_and(|(before, now)| before != now) {
             // A first page shows the list as it is now.
             let is_first = self.page == 0;
@@ -147,8 +157,8 @@ impl Listing {
     }
 
     fn start_over(&mut self, total: Option<u32>) {
-        let Self { counting, counts_pages, passes, .. } = *self;
-        *self = Self { total, counts_pages, passes, ..Self::new(counting == Counting::Pages) };
+        let Self { counting, counts_pages, passes, requests, .. } = *self;
+        *self = Self { total, counts_pages, passes, requests, ..Self::new(counting == Counting::Pages) };
     }
 
     fn proceed(&mut self, length: u32, new: u32) {
@@ -268,6 +278,24 @@ mod tests {
             let (result, offsets, learnt) = list(false, counting(count, |_, _| {}));
             assert_eq!((result.unwrap(), offsets.as_slice(), learnt), (count, expected, None), "{count}");
         }
+    }
+
+    #[test]
+    fn an_endless_list_ends() {
+        for total in [Some(u32::MAX), None] {
+            // A full page each time, or one config; in the second case the offsets never come to their end.
+            let (result, offsets, _) = list(false, |_, offset| ((offset..offset + 100).collect(), total));
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::Unsupported);
+            assert_eq!(offsets.len(), 41);
+        }
+        let (result, offsets, _) = list(false, |_, offset| (vec![offset], Some(u32::MAX)));
+        assert_eq!(result.unwrap_err().message(), "the cloud listed only 168 of 4294967295 configs");
+        assert_eq!(offsets.len(), 168);
+        // Each time another config where it lists nothing new otherwise, so that pages are counted.
+        let (result, offsets, _) =
+            list(true, |request, _| ((0..100).map(|i| request * 100 + i).collect(), Some(u32::MAX)));
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(offsets.len(), 672);
     }
 
     #[test]

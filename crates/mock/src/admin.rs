@@ -43,6 +43,7 @@ use crate::{
 /// | `PUT /{cloud}/connections` | `{"refused": true}` | refuses connections, or takes them again |
 /// | `POST /{cloud}/events` | the body of an event, as the vendor has it | delivers it, if a configuration asks for it |
 /// | `DELETE /huaweicloud-iam/tokens` | | makes every token of IAM invalid |
+/// | `PUT /aliyun/unsafe-hosts` | `["cb.example.com"]` | sets the hosts that no callback URL may name |
 ///
 /// An event is answered with its `outcome` (`delivered`, `not_subscribed` or `no_config`), the number of `attempts`, and
 /// whether it was `acknowledged`. Anything else that is done is answered with 204, a body that is not understood with 400
@@ -65,9 +66,13 @@ pub(crate) struct Control {
     pub(crate) gate: Gate,
     /// Makes every token invalid.
     pub(crate) revoke_tokens: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Sets the hosts that no callback URL may name.
+    pub(crate) set_unsafe_hosts: Option<SetHosts>,
     /// Lets an event with this body happen.
     pub(crate) trigger: Option<Trigger>,
 }
+
+pub(crate) type SetHosts = Arc<dyn Fn(Vec<String>) + Send + Sync>;
 
 pub(crate) type Trigger =
     Arc<dyn Fn(Value) -> Pin<Box<dyn Future<Output = TriggerOutcome> + Send>> + Send + Sync>;
@@ -96,6 +101,7 @@ impl MockAdmin {
             .route("/{cloud}/connections", put(set_connections))
             .route("/{cloud}/events", post(trigger))
             .route("/{cloud}/tokens", delete(revoke_tokens))
+            .route("/{cloud}/unsafe-hosts", put(set_unsafe_hosts))
             .with_state(controls);
         let (running, dropped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
@@ -290,5 +296,15 @@ async fn revoke_tokens(
 ) -> Result<StatusCode, Problem> {
     let revoke = control(&controls, &cloud)?.revoke_tokens.as_ref();
     revoke.ok_or_else(|| Problem::missing(&format!("token of `{cloud}`")))?();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn set_unsafe_hosts(
+    State(controls): State<Controls>,
+    Path(cloud): Path<String>,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let set = control(&controls, &cloud)?.set_unsafe_hosts.as_ref();
+    set.ok_or_else(|| Problem::missing(&format!("unsafe host of `{cloud}`")))?(read(&body)?);
     Ok(StatusCode::NO_CONTENT)
 }

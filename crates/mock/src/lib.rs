@@ -199,11 +199,11 @@ mod session;
 
 pub use admin::MockAdmin;
 pub use aliyun::{
-    AliyunConfig, AliyunDialect, AliyunEvent, AliyunNotifyRecord, AliyunOmitted, AliyunOperation,
-    AliyunSender, AliyunThrottling, BooleanAnswers, BooleanRequests, CallerIdentity, Denial,
+    AliyunConfig, AliyunDialect, AliyunEvent, AliyunFailure, AliyunNotifyRecord, AliyunOmitted,
+    AliyunOperation, AliyunSender, AliyunThrottling, BooleanAnswers, BooleanRequests, CallerIdentity, Denial,
     EmptyOnDemandUrl, ErrorFormat, ForeignDomain, Imds, KeyWithoutAuth, MockAliyun, MockAliyunBuilder,
-    NotFoundStatus, NotifyUrlOnUpdate, OnDemandDecision, OnDemandReply, OnDemandRequest, RequestIds,
-    RetryAfter, SignedHost, UnknownDomain,
+    NotFoundStatus, NotifyUrlOnUpdate, OnDemandDecision, OnDemandReply, OnDemandRequest, PrivateUrls,
+    RequestIds, RetryAfter, SignedHost, UnknownDomain,
 };
 pub use clock::Clock;
 pub use credentials::TemporaryAccessKey;

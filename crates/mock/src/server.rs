@@ -130,6 +130,7 @@ impl Server {
             clock: clock.clone(),
             gate: self.gate.clone(),
             revoke_tokens: None,
+            set_unsafe_hosts: None,
             trigger: None,
         }
     }

@@ -358,6 +358,23 @@ async fn a_list_ends_when_a_page_brings_nothing_new() {
     assert_eq!(cloud.asked().len(), 2);
 }
 
+#[tokio::test]
+async fn an_endless_list_ends() {
+    for total in ["", r#""TotalCount":4294967295,"#] {
+        let mut pages = 0;
+        let cloud = Cloud::start(move |asked| {
+            assert!(!asked.target.contains("DescribeLiveRecordNotifyConfig"), "{}", asked.target);
+            pages += 1;
+            let domain = format!(r#"{{"DomainName":"d{pages}.example.com"}}"#);
+            Reply::new(200, format!(r#"{{{total}"Domains":{{"PageData":[{domain}]}}}}"#))
+        });
+        let error = provider(&cloud).list(None).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.message().ends_with("2000 without an end"), "{error}");
+        assert_eq!(cloud.asked().len(), 2_000);
+    }
+}
+
 /// A cloud with these domains by the number of the request for a page, in pages of 50.
 fn with_domains(domains: impl Fn(usize) -> Vec<usize> + Send + 'static) -> Cloud {
     let mut requests = 0;

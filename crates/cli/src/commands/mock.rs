@@ -96,6 +96,9 @@ pub(crate) async fn run(arguments: MockArguments) -> Result<(), Failure> {
         aliyun = aliyun.domain(domain.as_str());
         huaweicloud = huaweicloud.domain(domain.as_str());
     }
+    for host in arguments.unsafe_hosts {
+        aliyun = aliyun.unsafe_host(host);
+    }
     let (aliyun, huaweicloud) = (aliyun.start().await?, huaweicloud.start().await?);
     let admin = match arguments.admin_addr {
         Some(addr) => Some(MockAdmin::start(addr, &aliyun, &huaweicloud).await?),

@@ -38,6 +38,7 @@ pub struct MockAliyunBuilder {
     keys: AccessKeys,
     domains: Vec<(String, DomainKind)>,
     other_domains: Vec<(String, DomainKind)>,
+    unsafe_hosts: Vec<String>,
     documented_quotas: bool,
     quotas: HashMap<AliyunOperation, Quota>,
     dialect: AliyunDialect,
@@ -54,6 +55,7 @@ impl MockAliyunBuilder {
             keys: AccessKeys::default(),
             domains: Vec::new(),
             other_domains: Vec::new(),
+            unsafe_hosts: Vec::new(),
             documented_quotas: false,
             quotas: HashMap::new(),
             dialect: AliyunDialect::default(),
@@ -114,6 +116,13 @@ impl MockAliyunBuilder {
     /// Registers a streaming domain of the other account; see [`MockAliyun::other_account_id`].
     pub fn other_domain(mut self, name: impl Into<String>) -> Self {
         self.other_domains.push((name.into(), DomainKind::Streaming));
+        self
+    }
+
+    /// Adds a host, such as `cb.example.com` or `192.0.2.1`, that no callback URL may name: `InvalidNotifyUrl.Unsafe`,
+    /// `InvalidOnDemandUrl.Unsafe`. See [`PrivateUrls`](crate::PrivateUrls) for private addresses.
+    pub fn unsafe_host(mut self, host: impl Into<String>) -> Self {
+        self.unsafe_hosts.push(host.into());
         self
     }
 
@@ -191,7 +200,8 @@ impl MockAliyunBuilder {
         let access_key = self.keys.permanent_or_new("LTAI5t");
         let other_access_key = AccessKey::of_other_account("LTAI5t");
         self.keys.add(other_access_key.clone());
-        let state = State::new(self.domains, self.dialect.read_lag_milliseconds);
+        let mut state = State::new(self.domains, self.dialect.read_lag_milliseconds);
+        state.set_unsafe_hosts(self.unsafe_hosts);
         let other_state = State::with_only(self.other_domains, self.dialect.read_lag_milliseconds);
         let window = SignedDuration::from_mins(self.dialect.timestamp_window_minutes.into());
         let authenticator = Arc::new(Authenticator::new(self.keys, window));

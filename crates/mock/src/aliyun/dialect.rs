@@ -14,6 +14,8 @@ pub struct AliyunDialect {
     pub omitted_on_update: AliyunOmitted,
     /// What does `OnDemandUrl=` with nothing after it mean?
     pub empty_on_demand_url: EmptyOnDemandUrl,
+    /// May a callback URL name a private address?
+    pub private_urls: PrivateUrls,
     /// May an update leave out `NotifyUrl`?
     pub notify_url_on_update: NotifyUrlOnUpdate,
     /// Is `NotifyAuthKey` kept while authentication is off?
@@ -34,6 +36,8 @@ pub struct AliyunDialect {
     pub caller_identity: CallerIdentity,
     /// How is a caller refused who lacks the permission?
     pub denial: Denial,
+    /// What does the cloud say when it fails?
+    pub failure: AliyunFailure,
     /// Which HTTP status has `Throttling.User`?
     pub throttling: AliyunThrottling,
     /// Does a throttled caller learn when to come back?
@@ -61,6 +65,7 @@ impl Default for AliyunDialect {
         Self {
             omitted_on_update: AliyunOmitted::Cleared,
             empty_on_demand_url: EmptyOnDemandUrl::Clears,
+            private_urls: PrivateUrls::Accepted,
             notify_url_on_update: NotifyUrlOnUpdate::Required,
             key_without_auth: KeyWithoutAuth::Dropped,
             boolean_requests: BooleanRequests::Lenient,
@@ -71,6 +76,7 @@ impl Default for AliyunDialect {
             foreign_domain: ForeignDomain::AsMissing,
             caller_identity: CallerIdentity::Current,
             denial: Denial::BadRequest,
+            failure: AliyunFailure::ServiceUnavailable,
             throttling: AliyunThrottling::BadRequest,
             retry_after: RetryAfter::Absent,
             error_format: ErrorFormat::AsAsked,
@@ -100,6 +106,15 @@ pub enum EmptyOnDemandUrl {
     /// There shall be none.
     Clears,
     /// `InvalidOnDemandUrl.Malformed`.
+    Refused,
+}
+
+/// What becomes of a callback URL with a private or loopback address, or `localhost`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrivateUrls {
+    /// It is one like any other.
+    Accepted,
+    /// `InvalidNotifyUrl.Unsafe` and `InvalidOnDemandUrl.Unsafe`.
     Refused,
 }
 
@@ -196,6 +211,15 @@ pub enum Denial {
     Unauthorized,
     /// 403 `Forbidden.RAM`.
     ForbiddenRam,
+}
+
+/// What a failure of the cloud's own is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AliyunFailure {
+    /// 503 `ServiceUnavailable`.
+    ServiceUnavailable,
+    /// 500 `InternalError`.
+    InternalError,
 }
 
 /// The status of `Throttling.User`.

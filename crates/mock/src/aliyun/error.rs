@@ -5,7 +5,8 @@ use std::time::Duration;
 use axum::http::StatusCode;
 
 use super::dialect::{
-    AliyunDialect, AliyunThrottling, Denial, ForeignDomain, NotFoundStatus, RetryAfter, UnknownDomain,
+    AliyunDialect, AliyunFailure, AliyunThrottling, Denial, ForeignDomain, NotFoundStatus, RetryAfter,
+    UnknownDomain,
 };
 
 /// How long who is throttled by a script is asked to wait, where the dialect asks at all.
@@ -123,9 +124,17 @@ impl ApiError {
         }
     }
 
-    pub(super) fn unavailable() -> Self {
-        let message = "The request has failed due to a temporary failure of the server.";
-        Self::gateway(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
+    pub(super) fn unavailable(dialect: &AliyunDialect) -> Self {
+        match dialect.failure {
+            AliyunFailure::ServiceUnavailable => {
+                let message = "The request has failed due to a temporary failure of the server.";
+                Self::gateway(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
+            }
+            AliyunFailure::InternalError => {
+                let message = "The request processing has failed due to some unknown error.";
+                Self::service(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
+            }
+        }
     }
 
     /// The status is UNVERIFIED.
@@ -149,6 +158,12 @@ impl ApiError {
     pub(super) fn malformed_url(parameter: &str) -> Self {
         let message = format!("Specified {parameter} is invalid.");
         Self::service(StatusCode::BAD_REQUEST, &format!("Invalid{parameter}.Malformed"), message)
+    }
+
+    /// `parameter` is `NotifyUrl` or `OnDemandUrl`.
+    pub(super) fn unsafe_url(parameter: &str) -> Self {
+        let message = format!("Specified {parameter} is not safe.");
+        Self::service(StatusCode::BAD_REQUEST, &format!("Invalid{parameter}.Unsafe"), message)
     }
 
     pub(super) fn config_exists() -> Self {

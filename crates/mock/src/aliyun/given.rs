@@ -1,7 +1,9 @@
 //! What an Add or Update asks for.
 
+use std::collections::BTreeSet;
+
 use super::{
-    dialect::{AliyunDialect, EmptyOnDemandUrl, KeyWithoutAuth, NotifyUrlOnUpdate},
+    dialect::{AliyunDialect, EmptyOnDemandUrl, KeyWithoutAuth, NotifyUrlOnUpdate, PrivateUrls},
     error::{ApiError, Result},
     operations::AliyunOperation,
     request::ApiRequest,
@@ -25,7 +27,12 @@ impl<'a> Given<'a> {
         request: &'a ApiRequest<'_>,
         operation: AliyunOperation,
         dialect: &AliyunDialect,
+        unsafe_hosts: &BTreeSet<String>,
     ) -> Result<Self> {
+        let is_unsafe = |url: &str| {
+            callback_url::host_of(url).is_some_and(|host| unsafe_hosts.contains(&host))
+                || (dialect.private_urls == PrivateUrls::Refused && callback_url::is_private(url))
+        };
         let domain_name = request.required("DomainName")?;
         let may_lack_url = operation == AliyunOperation::UpdateLiveRecordNotifyConfig
             && dialect.notify_url_on_update == NotifyUrlOnUpdate::Optional;
@@ -34,6 +41,9 @@ impl<'a> Given<'a> {
         if !notify_url.is_none_or(callback_url::is_well_formed) {
             return Err(ApiError::malformed_url("NotifyUrl"));
         }
+        if notify_url.is_some_and(is_unsafe) {
+            return Err(ApiError::unsafe_url("NotifyUrl"));
+        }
         let on_demand_url = request.find("OnDemandUrl");
         let may_be = |url: &str| match dialect.empty_on_demand_url {
             EmptyOnDemandUrl::Clears => url.is_empty() || callback_url::is_well_formed(url),
@@ -41,6 +51,9 @@ impl<'a> Given<'a> {
         };
         if !on_demand_url.is_none_or(may_be) {
             return Err(ApiError::malformed_url("OnDemandUrl"));
+        }
+        if on_demand_url.is_some_and(is_unsafe) {
+            return Err(ApiError::unsafe_url("OnDemandUrl"));
         }
         let need_status_notify = request.flag("NeedStatusNotify", dialect.boolean_requests)?;
         let notify_req_auth = request.flag("NotifyReqAuth", dialect.boolean_requests)?;

@@ -24,9 +24,9 @@ mod verify;
 
 pub use builder::MockAliyunBuilder;
 pub use dialect::{
-    AliyunDialect, AliyunOmitted, AliyunThrottling, BooleanAnswers, BooleanRequests, CallerIdentity, Denial,
-    EmptyOnDemandUrl, ErrorFormat, ForeignDomain, KeyWithoutAuth, NotFoundStatus, NotifyUrlOnUpdate,
-    RequestIds, RetryAfter, SignedHost, UnknownDomain,
+    AliyunDialect, AliyunFailure, AliyunOmitted, AliyunThrottling, BooleanAnswers, BooleanRequests,
+    CallerIdentity, Denial, EmptyOnDemandUrl, ErrorFormat, ForeignDomain, KeyWithoutAuth, NotFoundStatus,
+    NotifyUrlOnUpdate, PrivateUrls, RequestIds, RetryAfter, SignedHost, UnknownDomain,
 };
 pub use event::AliyunEvent;
 pub use metadata::Imds;

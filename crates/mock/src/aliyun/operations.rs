@@ -96,7 +96,12 @@ impl Context<'_> {
     }
 
     fn add(&mut self, request: &ApiRequest<'_>) -> Result<Fields> {
-        let given = Given::by(request, AliyunOperation::AddLiveRecordNotifyConfig, self.dialect)?;
+        let given = Given::by(
+            request,
+            AliyunOperation::AddLiveRecordNotifyConfig,
+            self.dialect,
+            &self.state.unsafe_hosts,
+        )?;
         let mut config = given.alone(self.dialect)?;
         config.domain_name = self.meant(given.domain_name);
         self.check_domain(&config.domain_name)?;
@@ -108,7 +113,12 @@ impl Context<'_> {
     }
 
     fn update(&mut self, request: &ApiRequest<'_>) -> Result<Fields> {
-        let given = Given::by(request, AliyunOperation::UpdateLiveRecordNotifyConfig, self.dialect)?;
+        let given = Given::by(
+            request,
+            AliyunOperation::UpdateLiveRecordNotifyConfig,
+            self.dialect,
+            &self.state.unsafe_hosts,
+        )?;
         let domain = self.meant(given.domain_name);
         let stored = self.state.configs.get(&domain);
         let mut config = match (self.dialect.omitted_on_update, stored) {

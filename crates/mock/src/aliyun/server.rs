@@ -21,7 +21,7 @@ use super::{
     state::{AliyunConfig, AliyunNotifyRecord, State},
 };
 use crate::{
-    admin::{Control, Trigger},
+    admin::{Control, SetHosts, Trigger},
     clock::Clock,
     credentials::{AccessKey, Owner, TemporaryAccessKey},
     delivery::{DeliveryPolicy, Http},
@@ -91,6 +91,11 @@ impl MockAliyun {
         lock(&self.cloud.state).configs.change(now).remove(domain_name)
     }
 
+    /// Sets the hosts that no callback URL may name, in place of those there were.
+    pub fn set_unsafe_hosts(&self, hosts: impl IntoIterator<Item = impl Into<String>>) {
+        lock(&self.cloud.state).set_unsafe_hosts(hosts.into_iter().map(Into::into));
+    }
+
     /// Adds a delivery to what `DescribeLiveRecordNotifyRecords` lists.
     pub fn add_notify_record(&self, record: AliyunNotifyRecord) {
         lock(&self.cloud.state).records.push(record);
@@ -125,7 +130,13 @@ impl MockAliyun {
             Box::pin(async move { cloud.trigger(AliyunEvent::custom(body)).await })
         });
         let clock = &self.cloud.clock;
-        let live = Control { trigger: Some(trigger), ..self.server.control(Cloud::VENDOR, clock) };
+        let cloud = Arc::clone(&self.cloud);
+        let set_unsafe_hosts: SetHosts = Arc::new(move |hosts| lock(&cloud.state).set_unsafe_hosts(hosts));
+        let live = Control {
+            trigger: Some(trigger),
+            set_unsafe_hosts: Some(set_unsafe_hosts),
+            ..self.server.control(Cloud::VENDOR, clock)
+        };
         let [sts, metadata] = self.sources.controls(clock);
         [live, sts, metadata]
     }
@@ -205,7 +216,7 @@ impl Service for Cloud {
         let error = match refusal {
             Refusal::Throttled => ApiError::throttled(&self.dialect, SCRIPTED_WAIT),
             Refusal::Denied => ApiError::denied(&self.dialect),
-            Refusal::Unavailable => ApiError::unavailable(),
+            Refusal::Unavailable => ApiError::unavailable(&self.dialect),
             Refusal::TokenExpired => ApiError::expired_security_token(),
         };
         self.write(&ApiRequest::new(raw), Err(error))

@@ -1,10 +1,13 @@
 //! What the mock cloud remembers.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::Timestamp;
 
-use crate::lag::Lagging;
+use crate::{callback_url, lag::Lagging};
 
 /// The recording-callback configuration of one streaming domain, as the mock stores it.
 ///
@@ -122,6 +125,8 @@ pub(super) struct State {
     takes_all: bool,
     pub(super) configs: Lagging<BTreeMap<String, AliyunConfig>>,
     pub(super) records: Vec<AliyunNotifyRecord>,
+    /// Hosts that no callback URL may name.
+    pub(super) unsafe_hosts: BTreeSet<String>,
 }
 
 impl State {
@@ -131,6 +136,7 @@ impl State {
             domains: domains.into_iter().collect(),
             configs: Lagging::new(BTreeMap::new(), lag_milliseconds),
             records: Vec::new(),
+            unsafe_hosts: BTreeSet::new(),
         }
     }
 
@@ -142,6 +148,12 @@ impl State {
     /// Whether the domain is in the account, of whatever kind.
     pub(super) fn has_domain(&self, name: &str) -> bool {
         self.takes_all || self.domains.contains_key(name)
+    }
+
+    /// Sets the hosts that no callback URL may name.
+    pub(super) fn set_unsafe_hosts(&mut self, hosts: impl IntoIterator<Item = String>) {
+        let host = |host: String| callback_url::host_of(&format!("http://{host}/")).unwrap_or(host);
+        self.unsafe_hosts = hosts.into_iter().map(host).collect();
     }
 
     pub(super) fn has_streaming_domain(&self, name: &str) -> bool {

@@ -65,7 +65,7 @@ impl Service for Sts {
         let error = match refusal {
             Refusal::Throttled => ApiError::throttled(&self.dialect, SCRIPTED_WAIT),
             Refusal::Denied => no_permission(),
-            Refusal::Unavailable => ApiError::unavailable(),
+            Refusal::Unavailable => ApiError::unavailable(&self.dialect),
             Refusal::TokenExpired => ApiError::expired_security_token(),
         };
         self.write(&ApiRequest::new(raw), Err(error))

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use record_callback_mock::{
-    AliyunConfig, Fault, FaultKind, HuaweicloudConfig, MockAdmin, MockAliyun, MockHuaweicloud,
+    AliyunConfig, Fault, FaultKind, HuaweicloudConfig, MockAdmin, MockAliyun, MockAliyunBuilder,
+    MockHuaweicloud,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::client::{Reply, http};
+use crate::client::{ALIYUN_TIME, Aliyun, Reply, clock, http};
 use crate::receiver::Receiver;
 
 struct Mocks {
@@ -23,7 +24,11 @@ struct Mocks {
 
 impl Mocks {
     async fn start() -> Self {
-        let aliyun = MockAliyun::builder().start().await.unwrap();
+        Self::with(MockAliyun::builder()).await
+    }
+
+    async fn with(aliyun: MockAliyunBuilder) -> Self {
+        let aliyun = aliyun.start().await.unwrap();
         let huaweicloud = MockHuaweicloud::builder().start().await.unwrap();
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let admin = MockAdmin::start(any, &aliyun, &huaweicloud).await.unwrap();
@@ -85,6 +90,18 @@ async fn the_services_that_give_out_keys_fail_apart_from_the_clouds_and_share_th
     assert_eq!(mocks.send(Method::PUT, "/aliyun-metadata/clock", ahead).await.status, 204);
     assert!(aliyun.clock().now().duration_since(huaweicloud.clock().now()).as_secs() >= 3590);
     assert!(aliyun.requests().is_empty() && huaweicloud.requests().is_empty());
+}
+
+#[tokio::test]
+async fn unsafe_hosts_are_set_where_they_matter() {
+    let mocks = Mocks::with(MockAliyun::builder().clock(clock(ALIYUN_TIME))).await;
+    let hosts = json!(["cb.example.com"]);
+    assert_eq!(mocks.send(Method::PUT, "/aliyun/unsafe-hosts", hosts.clone()).await.status, 204);
+    let url = ("NotifyUrl", "https://cb.example.com/n");
+    let caller = Aliyun::new(&mocks.aliyun);
+    let refused = caller.rpc("AddLiveRecordNotifyConfig", &[("DomainName", "live.example.com"), url]).await;
+    assert_eq!(refused.outcome(), (400, "InvalidNotifyUrl.Unsafe"));
+    assert_eq!(mocks.send(Method::PUT, "/huaweicloud/unsafe-hosts", hosts).await.status, 404);
 }
 
 #[tokio::test]

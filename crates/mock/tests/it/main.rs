@@ -12,6 +12,7 @@ mod aliyun_metadata;
 mod aliyun_sts;
 mod client;
 mod deliveries;
+mod documented_codes;
 mod faults;
 mod huaweicloud_configs;
 mod huaweicloud_deliveries;

@@ -1,7 +1,8 @@
 use super::{
-    AliyunDialect, AliyunOmitted, AliyunThrottling, BooleanAnswers, BooleanRequests, CallerIdentity, Denial,
-    DomainMatching, EmptyOnDemandUrl, ErrorFormat, FieldOrder, ForeignDomain, KeyWithoutAuth, NotFoundStatus,
-    NotifyUrlOnUpdate, RequestIds, RetryAfter, RetrySignature, SignedHost, UnknownDomain,
+    AliyunDialect, AliyunFailure, AliyunOmitted, AliyunThrottling, BooleanAnswers, BooleanRequests,
+    CallerIdentity, Denial, DomainMatching, EmptyOnDemandUrl, ErrorFormat, FieldOrder, ForeignDomain,
+    KeyWithoutAuth, NotFoundStatus, NotifyUrlOnUpdate, PrivateUrls, RequestIds, RetryAfter, RetrySignature,
+    SignedHost, UnknownDomain,
 };
 
 crate::dialect::dialect! {
@@ -24,6 +25,14 @@ crate::dialect::dialect! {
         {
             "clears" => EmptyOnDemandUrl::Clears,
             "refused" => EmptyOnDemandUrl::Refused,
+        }
+
+    private_urls:
+        "May a callback URL name a private address?",
+        "No page says what makes a URL `Unsafe`; those on callbacks say that intranet addresses are refused.",
+        {
+            "accepted" => PrivateUrls::Accepted,
+            "refused" => PrivateUrls::Refused,
         }
 
     notify_url_on_update:
@@ -122,6 +131,15 @@ crate::dialect::dialect! {
             "400" => Denial::BadRequest,
             "401" => Denial::Unauthorized,
             "403" => Denial::ForbiddenRam,
+        }
+
+    failure:
+        "What does the cloud say when it fails?",
+        "503 ServiceUnavailable and 500 InternalError: the codes common to all products. InternalError: the sample of \
+         an error on the pages of 2025.",
+        {
+            "service_unavailable" => AliyunFailure::ServiceUnavailable,
+            "internal_error" => AliyunFailure::InternalError,
         }
 
     throttling:
