@@ -93,7 +93,8 @@ async fn aliyun_is_asked_by_roles_of_every_source() {
 async fn one_answer_does_for_one_identity() {
     let mock = MockAliyun::builder().start().await.unwrap();
     let client = at_aliyun(&mock, first(&mock));
-    let (one, two) = tokio::join!(client.account(), client.clone().account());
+    let clone = client.clone();
+    let (one, two) = tokio::join!(client.account(), clone.account());
     assert_eq!(one.unwrap(), two.unwrap());
     assert_eq!(identities(&mock), 1);
 

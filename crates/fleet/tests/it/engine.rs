@@ -43,6 +43,7 @@ struct Totals {
     ignored: usize,
     crashed_before: usize,
     crashed_after: usize,
+    refused: usize,
 }
 
 impl Totals {
@@ -51,6 +52,7 @@ impl Totals {
         self.cases += 1;
         self.writes += things.writes;
         self.notes += things.records.len();
+        self.refused += things.refused;
         self.failed_before += injected(Fault::FailBefore);
         self.failed_after += injected(Fault::FailAfter);
         self.ignored += injected(Fault::Ignored);
@@ -77,7 +79,7 @@ fn no_callback_is_ever_bare_nothing_foreign_is_touched_and_all_ends_as_declared(
         panic!("{failure}");
     }
     let totals = totals.into_inner();
-    let Totals { cases, failed_before, failed_after, ignored, crashed_before, crashed_after, .. } = totals;
-    let rarest = [failed_before, failed_after, ignored, crashed_before, crashed_after].into_iter().min();
+    let Totals { cases, failed_before, failed_after, ignored, crashed_before, crashed_after, refused, .. } = totals;
+    let rarest = [failed_before, failed_after, ignored, crashed_before, crashed_after, refused].into_iter().min();
     assert!(rarest >= Some(cases / 20), "too little happens: {totals:?}");
 }

@@ -34,6 +34,8 @@ pub(crate) struct Run {
     pub(crate) keep_source: bool,
     pub(crate) drop_kept: bool,
     pub(crate) stops_at_first_failure: bool,
+    /// The provider whose keys are those of another account, for this run.
+    pub(crate) exchanged: Option<usize>,
 }
 
 /// Wishes are meant by their place in the list, whichever is there.
@@ -119,9 +121,10 @@ fn run() -> impl Strategy<Value = Run> {
     let faults = prop::collection::vec((prop_oneof![1..8_u64, 1..24_u64], fault), 0..4);
     let rarely = || prop::bool::weighted(0.2);
     let options = (prop::option::weighted(0.2, between()), rarely(), rarely(), rarely());
-    (any::<u64>(), faults, options).prop_map(|(seed, faults, options)| {
+    let exchanged = prop::option::weighted(0.15, 0..PROVIDERS.len());
+    (any::<u64>(), faults, options, exchanged).prop_map(|(seed, faults, options, exchanged)| {
         let (between, keep_source, drop_kept, stops_at_first_failure) = options;
-        Run { seed, faults, between, keep_source, drop_kept, stops_at_first_failure }
+        Run { seed, faults, between, keep_source, drop_kept, stops_at_first_failure, exchanged }
     })
 }
 
