@@ -139,6 +139,33 @@ fn one(diagnosis: &Diagnosis, check: Check) -> &Finding {
 }
 
 #[tokio::test]
+async fn the_account_is_shown_and_not_knowing_it_is_no_failure() {
+    for cloud in Cloud::both().await {
+        let (account, sts) = match &cloud {
+            Cloud::Aliyun(mock) => {
+                (mock.account_id(), ("RECORD_CALLBACK_ALIYUN_STS_ENDPOINT", mock.sts_endpoint().to_owned()))
+            }
+            Cloud::Huaweicloud(mock) => {
+                (mock.account_id(), ("HUAWEICLOUD_SDK_STS_ENDPOINT", mock.sts_endpoint().to_owned()))
+            }
+        };
+        let named = cloud.examine_with([cloud.variables(), vec![sts]].concat(), None).await;
+        let finding = one(&named, Check::Account);
+        assert_eq!((finding.verdict, finding.subject.as_str()), (Verdict::Ok, account));
+        let json = serde_json::to_value(&named).unwrap();
+        let findings = json["findings"].as_array().unwrap().iter();
+        let shown: Vec<_> = findings.filter(|finding| finding["check"] == "account").collect();
+        assert_eq!((shown.len(), &shown[0]["subject"]), (1, &serde_json::json!(account)));
+        // Of Huawei Cloud, IAM is named.
+        if let Cloud::Aliyun(_) = &cloud {
+            let unnamed = cloud.examine(None).await;
+            assert_eq!(one(&unnamed, Check::Account).verdict, Verdict::Warning);
+            assert!(unnamed.is_well(), "{unnamed:#?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn all_is_well_and_nothing_is_changed_in_any_dialect() {
     let mut clouds = Vec::new();
     for (name, dialect) in AliyunDialect::one_by_one() {

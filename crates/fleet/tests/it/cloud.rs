@@ -1,6 +1,7 @@
 //! A cloud in memory whose every call can be lost, and which notes what is really written.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use record_callback_contract::MemoryProvider;
@@ -17,12 +18,39 @@ use crate::world::{Fault, World};
 pub(crate) struct Cloud {
     pub(crate) name: Name,
     pub(crate) inner: MemoryProvider,
+    /// What another account has, and whether the keys are of that one now.
+    pub(crate) other: MemoryProvider,
+    pub(crate) exchanged: AtomicBool,
     pub(crate) world: Arc<World>,
 }
 
+fn account(id: &str) -> AccountId {
+    AccountId::new(id).unwrap()
+}
+
 impl Cloud {
+    /// A cloud with an account of ours, which is `inner`, and an empty one that is not.
+    pub(crate) fn new(name: &str, inner: MemoryProvider, world: &Arc<World>) -> Arc<Self> {
+        let other = MemoryProvider::new(inner.capabilities().clone()).with_account(account("theirs"));
+        let (name, inner) = (Name::new(name).unwrap(), inner.with_account(account("ours")));
+        Arc::new(Self { name, inner, other, exchanged: AtomicBool::new(false), world: Arc::clone(world) })
+    }
+
     pub(crate) fn slot(&self, key: &CallbackKey) -> Slot {
         Slot { provider: self.name.clone(), key: key.clone() }
+    }
+
+    /// What the keys show.
+    fn shown(&self) -> &MemoryProvider {
+        if self.exchanged.load(Ordering::Relaxed) { &self.other } else { &self.inner }
+    }
+
+    /// No write is ever to be made with the keys of another account.
+    fn written(&self) -> &MemoryProvider {
+        if self.exchanged.load(Ordering::Relaxed) {
+            self.world.things().violate("another account is written to");
+        }
+        &self.inner
     }
 
     /// Calls `effect`; a cloud that ignores the call answers `unheard`.
@@ -79,24 +107,24 @@ impl RecordCallbackProvider for Cloud {
     }
 
     async fn account(&self) -> Result<Option<AccountId>> {
-        self.inner.account().await
+        self.shown().account().await
     }
 
     async fn get(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {
-        let stored = self.call("get", self.inner.get(key), None).await?;
+        let stored = self.call("get", self.shown().get(key), None).await?;
         self.world.read(&self.name, stored.as_slice());
         Ok(stored)
     }
 
     async fn list(&self, domain: Option<&DomainName>) -> Result<Vec<StoredCallback>> {
-        let stored = self.call("list", self.inner.list(domain), None).await?;
+        let stored = self.call("list", self.shown().list(domain), None).await?;
         self.world.read(&self.name, &stored);
         Ok(stored)
     }
 
     async fn create(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
         let effect = async {
-            let applied = self.inner.create(config, fidelity).await?;
+            let applied = self.written().create(config, fidelity).await?;
             self.world.wrote("create", self.slot(&config.key()), Some(applied.effective.clone()));
             Ok(applied)
         };
@@ -105,7 +133,7 @@ impl RecordCallbackProvider for Cloud {
 
     async fn update(&self, config: &RecordCallbackConfig, fidelity: Fidelity) -> Result<Applied> {
         let effect = async {
-            let applied = self.inner.update(config, fidelity).await?;
+            let applied = self.written().update(config, fidelity).await?;
             self.world.wrote("update", self.slot(&config.key()), Some(applied.effective.clone()));
             Ok(applied)
         };
@@ -114,7 +142,7 @@ impl RecordCallbackProvider for Cloud {
 
     async fn delete(&self, key: &CallbackKey) -> Result<()> {
         let effect = async {
-            self.inner.delete(key).await?;
+            self.written().delete(key).await?;
             self.world.wrote("delete", self.slot(key), None);
             Ok(())
         };

@@ -46,6 +46,7 @@ struct Totals {
     crashed_after: usize,
     meddled: usize,
     abandoned: usize,
+    refused: usize,
 }
 
 impl Totals {
@@ -54,6 +55,7 @@ impl Totals {
         self.cases += 1;
         self.writes += things.writes;
         self.notes += things.records.len();
+        self.refused += things.refused;
         self.failed_before += injected(Fault::FailBefore);
         self.failed_after += injected(Fault::FailAfter);
         self.ignored += injected(Fault::Ignored);
@@ -83,10 +85,10 @@ fn no_callback_is_ever_bare_nothing_foreign_is_touched_and_all_ends_as_declared(
     }
     let totals = totals.into_inner();
     let Totals {
-        cases, failed_before, failed_after, ignored, crashed_before, crashed_after, meddled, ..
+        cases, failed_before, failed_after, ignored, crashed_before, crashed_after, meddled, refused, ..
     } = totals;
     let rarest =
-        [failed_before, failed_after, ignored, crashed_before, crashed_after, meddled].into_iter().min();
+        [failed_before, failed_after, ignored, crashed_before, crashed_after, meddled, refused].into_iter().min();
     assert!(rarest >= Some(cases / 20), "too little happens: {totals:?}");
     assert!(totals.abandoned >= cases / 200, "too little is left to others: {totals:?}");
 }

@@ -56,7 +56,7 @@ impl Fleet {
         let world = Arc::new(World::default());
         let inner = [MemoryProvider::full(), MemoryProvider::key_hiding(), MemoryProvider::narrow()];
         let all = PROVIDERS.into_iter().zip(inner).map(|(name, inner)| {
-            Arc::new(Cloud { name: Name::new(name).unwrap(), inner, world: Arc::clone(&world) })
+            Cloud::new(name, inner, &world)
         });
         let all: Vec<_> = all.collect();
         let providers = all.iter().map(|cloud| {

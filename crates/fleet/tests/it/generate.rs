@@ -36,6 +36,8 @@ pub(crate) struct Run {
     pub(crate) keep_source: bool,
     pub(crate) drop_kept: bool,
     pub(crate) stops_at_first_failure: bool,
+    /// The provider whose keys are those of another account, for this run.
+    pub(crate) exchanged: Option<usize>,
 }
 
 /// Wishes are meant by their place in the list, whichever is there.
@@ -122,9 +124,22 @@ fn run() -> impl Strategy<Value = Run> {
     let rarely = || prop::bool::weighted(0.2);
     let options = (prop::option::weighted(0.2, between()), rarely(), rarely(), rarely());
     let meddling = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(1..24_u64, 1..4)];
-    (any::<u64>(), faults, meddling, options).prop_map(|(seed, faults, meddling, options)| {
-        let (between, keep_source, drop_kept, stops_at_first_failure) = options;
-        Run { seed, faults, between, meddling, keep_source, drop_kept, stops_at_first_failure }
+    let exchanged = prop::option::weighted(0.15, 0..PROVIDERS.len());
+    (any::<u64>(), faults, meddling, options, exchanged).prop_map(
+        |(seed, faults, meddling, options, exchanged)| {
+            let (between, keep_source, drop_kept, stops_at_first_failure) = options;
+            Run {
+                seed,
+                faults,
+                between,
+                meddling,
+                keep_source,
+                drop_kept,
+                stops_at_first_failure,
+                exchanged,
+            }
+        },
+    )
     })
 }
 

@@ -1,11 +1,12 @@
 //! Takes a fleet through a case, and watches what it does.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use record_callback_contract::{MemoryProvider, NoWait};
 use record_callback_core::{CallbackKey, Fidelity, ReadBack, RecordCallbackConfig, RecordCallbackProvider};
 use record_callback_fleet::{
-    ApplyOptions, Clouds, Keys, Ledger, Manifest, Name, Observed, Plan, PlanInput, Slot, Standing, State,
+    ApplyOptions, Clouds, Keys, Ledger, Manifest, Name, Observed, Plan, PlanInput, Record, Slot, Standing, State,
     Targets, Wanted, apply, plan,
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct Model {
 /// What a run came to.
 pub(crate) enum Ran {
     Crashed,
+    /// The keys of a provider were of another account.
+    Refused,
     Ended(Plan),
 }
 
@@ -38,8 +41,7 @@ impl Model {
         let world = Arc::new(World::default());
         let inner = [MemoryProvider::full(), MemoryProvider::key_hiding(), MemoryProvider::narrow()];
         let clouds = PROVIDERS.into_iter().zip(inner).map(|(name, inner)| {
-            let (name, inner) = (Name::new(name).unwrap(), inner.with_read_lag(case.lag));
-            Arc::new(Cloud { name, inner, world: Arc::clone(&world) })
+            Cloud::new(name, inner.with_read_lag(case.lag), &world)
         });
         let clouds: Vec<_> = clouds.collect();
         let providers = clouds.iter().map(|cloud| {
@@ -209,6 +211,14 @@ impl Model {
         self.world.things().trace.push(format!("RUN {run:?}"));
         self.world.begin(run.seed, run.faults.iter().copied());
         let state = self.state();
+        if let Some(i) = run.exchanged.filter(|i| state.accounts.contains_key(&self.clouds[*i].name)) {
+            self.ask_another_account(&self.clouds[i], state).await;
+            return Ran::Refused;
+        }
+        let accounts = self.fleet.accounts().await;
+        if !state.other_accounts(&accounts).is_empty() {
+            self.world.things().violate("our own account is refused");
+        }
         let slots = PlanInput::slots(&self.manifest, &state, &Targets::All);
         let observe = self.fleet.observe(slots);
         let observed = tokio::select! { biased;
@@ -228,11 +238,17 @@ impl Model {
             keep_source: run.keep_source,
             ..ApplyOptions::new(ReadBack::new(NoWait))
         };
+        let news = state.new_accounts(&accounts, &observed);
         let ledger = Ledger::new(state, &*self.world);
-        let applied = apply(plan.clone(), &self.fleet, &ledger, &options, &Quiet);
+        let applied = async {
+            for account in news {
+                ledger.note(account).await.ok()?;
+            }
+            Some(apply(plan.clone(), &self.fleet, &ledger, &options, &Quiet).await)
+        };
         let report = tokio::select! { biased;
             () = self.world.crashed() => None,
-            report = applied => Some(report),
+            report = applied => report,
         };
         self.world.things().watched.clear();
         let Some(report) = report else { return Ran::Crashed };
@@ -244,6 +260,27 @@ impl Model {
             self.world.things().violate("the state at the end is not what was noted");
         }
         Ran::Ended(plan)
+    }
+
+    /// A run with the keys of another account, up to where every program turns back. What is ours is nowhere to be seen
+    /// there; a state that does not know whose it is takes that account for its own no more.
+    async fn ask_another_account(&self, cloud: &Cloud, mut state: State) {
+        cloud.exchanged.store(true, Ordering::Relaxed);
+        let accounts = self.fleet.accounts().await;
+        let others = state.other_accounts(&accounts);
+        if others.iter().map(|other| &other.provider).ne([&cloud.name]) {
+            self.world.things().violate("another account is not told by its name");
+        }
+        self.world.begin(0, []);
+        let slots = PlanInput::slots(&self.manifest, &state, &Targets::All);
+        let observed = self.fleet.observe(slots).await;
+        cloud.exchanged.store(false, Ordering::Relaxed);
+        state.accounts.clear();
+        let is_of_cloud = |record: &Record| matches!(record, Record::Account { provider, .. } if *provider == cloud.name);
+        if state.owns_at(&cloud.name) && state.new_accounts(&accounts, &observed).iter().any(is_of_cloud) {
+            self.world.things().violate("an account that shows nothing of ours is taken for our own");
+        }
+        self.world.things().refused += 1;
     }
 
     /// The plan of a moment: made twice, to be the same.

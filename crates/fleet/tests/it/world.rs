@@ -61,6 +61,8 @@ pub(crate) struct Things {
     pub(crate) trace: Vec<String>,
     pub(crate) violations: Vec<String>,
     pub(crate) writes: usize,
+    /// Runs that were refused for the account of their keys.
+    pub(crate) refused: usize,
     seed: u64,
     calls: u64,
     faults: BTreeMap<u64, Fault>,

@@ -22,6 +22,7 @@ mod huaweicloud_gateway;
 mod huaweicloud_iam;
 mod huaweicloud_metadata;
 mod huaweicloud_sts;
+mod identity;
 mod model;
 mod model_aliyun;
 mod model_aliyun_steps;
