@@ -155,12 +155,16 @@ fn a_region_has_to_be_known_and_huaweicloud_needs_one_or_an_address() {
 
 #[test]
 fn a_ca_bundle_has_to_have_certificates() {
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let path = empty.path().to_str().unwrap();
     for vendor in ["aliyun", "huaweicloud"] {
         let program = Program::default().options(&["--vendor", vendor, "--region", "cn-north-4"]);
         let absent = program.clone().options(&["--ca-bundle", "/nowhere/ca.pem"]).run(&get(&[]));
         assert_has(absent.failed_with_hint(2), &["ca_bundle: /nowhere/ca.pem cannot be read", "because: "]);
-        let none = program.options(&["--ca-bundle", "/dev/null"]).run(&get(&[]));
-        assert_has(none.failed_with_hint(2), &["ca_bundle: /dev/null has no certificate", "PEM file"]);
+        let device = program.clone().options(&["--ca-bundle", "/dev/null"]).run(&get(&[]));
+        assert_has(device.failed_with_hint(2), &["ca_bundle: /dev/null cannot be read", "no regular file"]);
+        let none = program.options(&["--ca-bundle", path]).run(&get(&[]));
+        assert_has(none.failed_with_hint(2), &[&format!("ca_bundle: {path} has no certificate"), "PEM file"]);
     }
 }
 
