@@ -99,3 +99,21 @@ fn every_variable_that_is_read_is_documented() {
         assert!(is_there, "docs/credentials.md does not say {variable}");
     }
 }
+
+/// The rows of refused variables of Huawei Cloud name nothing that is let pass.
+#[test]
+fn every_variable_that_is_said_to_be_refused_is() {
+    let table = tables(DOCUMENT).into_iter().find(|table| table.header[0] == "Variables").expect("a table");
+    let refused = table.rows.iter().filter(|row| row[1].starts_with("refused: Terraform "));
+    let names: Vec<_> =
+        refused.flat_map(|row| row[0].split(", ")).map(|name| name.trim_matches('`')).collect();
+    assert_eq!(names.len(), 8, "{names:?}");
+    let program = Program::default()
+        .options(&["--vendor", "huaweicloud", "--endpoint", NOBODY, "--project-id", "p"])
+        .var("HW_ACCESS_KEY", "key")
+        .var("HW_SECRET_KEY", "secret");
+    for name in names {
+        let run = program.clone().var(name, "another").run(&["list"]);
+        assert!(run.failed_with_hint(1).contains(&format!("{name} is set: Terraform ")), "{name}");
+    }
+}

@@ -129,3 +129,81 @@ fn every_source_of_huawei_cloud_is_found() {
         works(&program, &format!("push-{at}.example.com"), origin, variables);
     }
 }
+
+/// What the program says to these variables, which choose somebody it cannot be: never a success, never a call.
+fn refuses(program: &Program, variables: &[(&str, &str)], said: &str) {
+    let program = variables.iter().fold(program.clone(), |program, (name, value)| program.var(name, value));
+    let run = program.run(&["list"]);
+    assert_eq!(run.code, Some(1), "{variables:?}: {}", run.stderr);
+    assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
+}
+
+#[test]
+fn whom_variables_of_aliyun_choose_is_obeyed_or_refused() {
+    let (mock, home) = (MockProcess::start(&[]), tempfile::tempdir().unwrap());
+    let ready = |name: &str| mock.ready(&format!("/aliyun/{name}")).to_owned();
+    let (id, secret) = (ready("access_key_id"), ready("access_key_secret"));
+    let profiles = json!({ "current": "dev", "profiles": [
+        { "name": "dev", "mode": "AK", "access_key_id": "LTAI5tOtherAccount", "access_key_secret": "x" },
+        { "name": "prod", "mode": "AK", "access_key_id": id, "access_key_secret": secret },
+    ] });
+    private(home.path(), ".aliyun/config.json", &profiles.to_string());
+    let program = Program::default()
+        .options(&["--vendor", "aliyun", "--endpoint", &ready("endpoint")])
+        .var("RECORD_CALLBACK_ALIYUN_STS_ENDPOINT", &ready("sts_endpoint"))
+        .var("HOME", home.path().to_str().unwrap());
+    for name in ["ALIBABA_CLOUD_PROFILE", "ALIBABACLOUD_PROFILE", "ALICLOUD_PROFILE"] {
+        program.clone().var(name, "prod").run(&["list"]).done();
+        refuses(&program, &[(name, "none")], name);
+    }
+    let differ = [("ALIBABACLOUD_PROFILE", "prod"), ("ALICLOUD_PROFILE", "dev")];
+    refuses(&program, &differ, "ALIBABACLOUD_PROFILE and ALICLOUD_PROFILE say different things");
+    let nobody = [("ALICLOUD_PROFILE", "prod"), ("ALICLOUD_ASSUME_ROLE_ARN", "acs:ram::1:role/nobody")];
+    refuses(&program, &nobody, "the role acs:ram::1:role/nobody was not given");
+    // A warning goes where people look.
+    let key = [("ALICLOUD_ACCESS_KEY", id.as_str()), ("ALICLOUD_SECRET_KEY", &secret)];
+    let both = key.iter().fold(program, |program, (name, value)| program.var(name, value));
+    let run = both.var("ALICLOUD_PROFILE", "dev").run(&["list"]);
+    run.done();
+    assert!(run.stderr.contains("ALICLOUD_PROFILE is not looked at"), "{}", run.stderr);
+}
+
+#[test]
+fn whom_variables_of_huawei_cloud_choose_is_refused() {
+    let (mock, home) = (MockProcess::start(&[]), tempfile::tempdir().unwrap());
+    let ready = |name: &str| mock.ready(&format!("/huaweicloud/{name}")).to_owned();
+    let program = Program::default()
+        .options(&["--vendor", "huaweicloud", "--endpoint", &ready("endpoint")])
+        .var("HW_ACCESS_KEY", &ready("access_key"))
+        .var("HW_SECRET_KEY", &ready("secret_key"))
+        .var("HW_PROJECT_ID", &ready("project_id"));
+    program.run(&["list"]).done();
+    for name in ["HW_ASSUME_ROLE_AGENCY_NAME", "HW_ASSUME_ROLE_IDP_ID", "OS_AGENCY_NAME", "HW_PROFILE"] {
+        refuses(&program, &[(name, "nobody")], &format!("{name} is set: Terraform "));
+    }
+    let ini = format!("[basic]\nak = \"{}\"\nsk = {}\n", ready("access_key"), ready("secret_key"));
+    let path = private(home.path(), "credentials", &ini);
+    let named = Program::default()
+        .options(&["--vendor", "huaweicloud", "--endpoint", &ready("endpoint")])
+        .options(&["--project-id", &ready("project_id")]);
+    refuses(&named, &[("HUAWEICLOUD_SDK_CREDENTIALS_FILE", &path)], "credentials line 2: `ak` has quotes");
+}
+
+#[test]
+fn without_keys_both_clouds_say_what_to_do_in_two_lines() {
+    let mock = MockProcess::start(&[]);
+    for (vendor, variable) in
+        [("aliyun", "ALIBABA_CLOUD_ACCESS_KEY_ID"), ("huaweicloud", "HUAWEICLOUD_SDK_AK")]
+    {
+        let endpoint = mock.ready(&format!("/{vendor}/endpoint")).to_owned();
+        let program = Program::default().options(&["--vendor", vendor, "--endpoint", &endpoint]);
+        let run = program.run(&["list"]);
+        assert_eq!((run.code, run.stderr.lines().count()), (Some(1), 2), "{}", run.stderr);
+        let said = format!("no credentials were found: set {variable} and ");
+        assert!(
+            run.stderr.contains(&said) && run.stderr.contains("record-callback doctor"),
+            "{}",
+            run.stderr
+        );
+    }
+}

@@ -196,12 +196,19 @@ fn an_endpoint_says_how_it_is_spoken_to() {
 
 #[test]
 fn a_ca_bundle_has_to_have_certificates() {
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let path = empty.path().to_str().unwrap();
     for (vendor, region) in [("aliyun", "cn-shanghai"), ("huaweicloud", "cn-north-4")] {
         let program = Program::default().options(&["--vendor", vendor, "--region", region]);
         let absent = program.clone().options(&["--ca-bundle", "/nowhere/ca.pem"]).run(&get(&[]));
         assert_has(absent.failed_with_hint(2), &["ca_bundle: /nowhere/ca.pem cannot be read", "because: "]);
-        let none = program.options(&["--ca-bundle", "/dev/null"]).run(&get(&[]));
-        assert_has(none.failed_with_hint(2), &["ca_bundle: /dev/null has no certificate", "PEM file"]);
+        let device = program.clone().options(&["--ca-bundle", "/dev/null"]).run(&get(&[]));
+        assert_has(
+            device.failed_with_hint(2),
+            &["ca_bundle: /dev/null cannot be read", "not a regular file"],
+        );
+        let none = program.options(&["--ca-bundle", path]).run(&get(&[]));
+        assert_has(none.failed_with_hint(2), &[&format!("ca_bundle: {path} has no certificate"), "PEM file"]);
     }
 }
 

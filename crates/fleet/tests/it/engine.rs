@@ -85,10 +85,19 @@ fn no_callback_is_ever_bare_nothing_foreign_is_touched_and_all_ends_as_declared(
     }
     let totals = totals.into_inner();
     let Totals {
-        cases, failed_before, failed_after, ignored, crashed_before, crashed_after, meddled, refused, ..
+        cases,
+        failed_before,
+        failed_after,
+        ignored,
+        crashed_before,
+        crashed_after,
+        meddled,
+        refused,
+        ..
     } = totals;
-    let rarest =
-        [failed_before, failed_after, ignored, crashed_before, crashed_after, meddled, refused].into_iter().min();
+    let rarest = [failed_before, failed_after, ignored, crashed_before, crashed_after, meddled, refused]
+        .into_iter()
+        .min();
     assert!(rarest >= Some(cases / 20), "too little happens: {totals:?}");
     assert!(totals.abandoned >= cases / 200, "too little is left to others: {totals:?}");
 }

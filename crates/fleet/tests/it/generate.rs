@@ -128,19 +128,9 @@ fn run() -> impl Strategy<Value = Run> {
     (any::<u64>(), faults, meddling, options, exchanged).prop_map(
         |(seed, faults, meddling, options, exchanged)| {
             let (between, keep_source, drop_kept, stops_at_first_failure) = options;
-            Run {
-                seed,
-                faults,
-                between,
-                meddling,
-                keep_source,
-                drop_kept,
-                stops_at_first_failure,
-                exchanged,
-            }
+            Run { seed, faults, between, meddling, keep_source, drop_kept, stops_at_first_failure, exchanged }
         },
     )
-    })
 }
 
 fn round() -> impl Strategy<Value = Round> {

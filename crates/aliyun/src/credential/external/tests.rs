@@ -122,7 +122,7 @@ async fn a_program_gets_the_variables_it_needs_and_no_others() {
         ("ALIBABACLOUD_PROFILE", "p"),
         ("ALICLOUD_REGION", "r"),
         ("HW_SECRET_KEY", "s3cr3t"),
-        ("RECORD_CALLBACK_KEY", "s3cr3t"),
+        ("ANOTHER_KEY", "s3cr3t"),
         ("LD_PRELOAD", "s3cr3t"),
     ]);
     let context = SourceContext { env: Arc::new(env), ..SourceContext::default() };
