@@ -117,7 +117,7 @@ pub(crate) fn report(report: &Report, next: &str) -> String {
         ),
     );
     if !report.is_done() {
-        line(&mut text, &format!("Next: {next}."));
+        line(&mut text, &format!("Next: {}.", visible(next)));
     }
     text
 }
