@@ -127,7 +127,7 @@ fn what_a_receiver_answers_is_told_in_one_line() {
     let to = format!("http://{}/", listener.local_addr().expect("a bound port"));
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("a client");
-        let _ = stream.read(&mut [0; 65536]).expect("a request");
+        let _ = stream.read(&mut [0; 4096]).expect("a request");
         let head = format!("HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\n\r\n", BAD.len());
         stream.write_all(&[head.as_bytes(), BAD.as_bytes()].concat()).expect("a client");
     });

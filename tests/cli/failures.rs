@@ -85,6 +85,20 @@ fn a_refused_connection_is_told_with_its_causes() {
 }
 
 #[test]
+fn tls_to_what_speaks_plain_http_is_told_in_words() {
+    let clouds = Clouds::start();
+    let tls = |endpoint: &str| endpoint.replace("http://", "https://");
+    for program in [
+        clouds::aliyun(&tls(clouds.aliyun.endpoint()), "id", "s3cret"),
+        clouds::huaweicloud(&tls(clouds.huaweicloud.endpoint()), "id", "s3cret")
+            .options(&["--project-id", "0123abcd"]),
+    ] {
+        let run = program.run(&GET);
+        assert_has(run.failed_with_hint(1), &["`127.0.0.1` does not answer in TLS", "is written `http://…`"]);
+    }
+}
+
+#[test]
 fn what_is_no_cloud_is_a_protocol_error() {
     let clouds = Clouds::start();
     // Each client talks to the other vendor's mock.

@@ -203,7 +203,7 @@ pub(crate) struct ConsentArguments {
     #[arg(long)]
     pub(crate) yes: bool,
     /// Show what would be done, and do nothing
-    #[arg(long, conflicts_with = "yes")]
+    #[arg(long)]
     pub(crate) dry_run: bool,
 }
 

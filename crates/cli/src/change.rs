@@ -111,7 +111,8 @@ impl Change<'_> {
 fn line(text: &mut String, style: Style, sign: char, label: &str, value: Option<&str>) {
     if let Some(value) = value {
         text.push_str(format!("{style}  {sign} {label:<13} {}", one_line(value)).trim_end());
-        text.push_str(&format!("{style:#}\n"));
+        text.push_str(&style.render_reset().to_string());
+        text.push('\n');
     }
 }
 

@@ -22,7 +22,7 @@ impl ConsentArguments {
     /// rest is shown, too, and needs `--yes`.
     ///
     /// With JSON stdout is for the report alone.
-    pub(crate) fn ask(&self, change: &Change<'_>, text: &str, format: Format) -> Result<Consent, Failure> {
+    pub(crate) fn ask(self, change: &Change<'_>, text: &str, format: Format) -> Result<Consent, Failure> {
         let is_terminal = io::stdin().is_terminal();
         let must_ask = !self.yes && (is_terminal || !change.only_adds());
         if !must_ask {

@@ -9,6 +9,7 @@ use crate::domain::DomainName;
 use crate::error::{Field, InvalidConfig};
 use crate::event::{EventKind, EventSet};
 use crate::signing::{CallbackSigning, SigningKey};
+use crate::text::without_query;
 
 /// The identity of a callback config: one per domain and app.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -208,7 +209,7 @@ impl Serialize for ExposedConfig<'_> {
 }
 
 /// Collects the fields of a config; [`build`](Self::build) judges them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use]
 pub struct RecordCallbackConfigBuilder {
     domain: String,
@@ -217,6 +218,21 @@ pub struct RecordCallbackConfigBuilder {
     on_demand_url: Option<String>,
     events: EventSet,
     signing: CallbackSigning,
+}
+
+/// URLs without their query, which may hold a secret.
+impl fmt::Debug for RecordCallbackConfigBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { domain, app, notify_url, on_demand_url, events, signing } = self;
+        f.debug_struct("RecordCallbackConfigBuilder")
+            .field("domain", domain)
+            .field("app", app)
+            .field("notify_url", &without_query(notify_url))
+            .field("on_demand_url", &on_demand_url.as_deref().map(without_query))
+            .field("events", events)
+            .field("signing", signing)
+            .finish()
+    }
 }
 
 impl RecordCallbackConfigBuilder {
@@ -379,6 +395,7 @@ mod tests {
                     toml::to_string(&config).unwrap(),
                     format!("{config:?}"),
                     format!("{:?}", config.with_exposed_key()),
+                    format!("{:?}", config.to_builder()),
                 ];
                 prop_assert!(shown.iter().all(|text| !text.contains(key.expose())));
             }

@@ -348,9 +348,9 @@ mod tests {
 
     #[test]
     fn paths_are_relative_to_the_file_they_are_in() {
-        for vendor in ["aliyun", "huaweicloud"] {
+        for (vendor, region) in [("aliyun", "cn-shanghai"), ("huaweicloud", "cn-north-4")] {
             for (path, expected) in [("ca.pem", "/etc/fleet/ca.pem"), ("/ca.pem", "/ca.pem")] {
-                let toml = format!("vendor = '{vendor}'\nregion = 'cn-north-4'\nca_bundle = '{path}'");
+                let toml = format!("vendor = '{vendor}'\nregion = '{region}'\nca_bundle = '{path}'");
                 let mut config: ProviderConfig = toml::from_str(&toml).unwrap();
                 config.resolve_paths(Path::new("/etc/fleet"));
                 let error = config.connect_in(FixedEnv::default()).unwrap_err().to_string();

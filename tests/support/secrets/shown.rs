@@ -57,6 +57,7 @@ impl Shown {
     pub fn stored(&mut self, what: &str, stored: &StoredCallback, wanted: &RecordCallbackConfig) {
         self.text(what, serde_json::to_string(stored).unwrap());
         self.text(what, toml::to_string(stored).unwrap());
+        self.debug(what, &stored.to_builder(None));
         let differences = stored.differences(wanted);
         self.debug(what, &differences);
         for difference in &differences {

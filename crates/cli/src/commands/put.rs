@@ -99,9 +99,8 @@ pub(crate) async fn run(arguments: PutArguments) -> Result<ExitCode, Failure> {
         let id = report.after.id.as_ref().map(|id| format!(" as id {}", output::escaped(id)));
         let mut text = if shown_before { String::new() } else { diff.clone() };
         text.push_str(&lines(format!("{verb} {}{}\n", shown(&edit.key), id.unwrap_or_default()), &found));
-        for field in &report.unconfirmed {
-            text.push_str(&format!("unconfirmed    {field}: cannot be read back\n"));
-        }
+        let unseen = |field: &Field| format!("unconfirmed    {field}: cannot be read back\n");
+        text.extend(report.unconfirmed.iter().map(unseen));
         text
     })?;
     Ok(ExitCode::SUCCESS)
@@ -130,8 +129,8 @@ fn creating(error: Error) -> Failure {
 struct Edit {
     key: CallbackKey,
     notify_url: Option<String>,
-    /// `Some(None)` takes it away.
-    on_demand_url: Option<Option<String>>,
+    on_demand_url: Option<String>,
+    no_on_demand_url: bool,
     added: Vec<EventKind>,
     removed: Vec<EventKind>,
     signing: Option<CallbackSigning>,
@@ -149,10 +148,8 @@ impl Edit {
         Ok(Self {
             key,
             notify_url: arguments.notify_url.clone(),
-            on_demand_url: match &arguments.on_demand_url {
-                Some(url) => Some(Some(url.clone())),
-                None => arguments.no_on_demand_url.then_some(None),
-            },
+            on_demand_url: arguments.on_demand_url.clone(),
+            no_on_demand_url: arguments.no_on_demand_url,
             added: arguments.events.clone(),
             removed: arguments.no_events.clone(),
             signing: signing(arguments)?,
@@ -185,10 +182,10 @@ impl Edit {
         if let (Some(url), Some(_)) = (&self.notify_url, before) {
             builder = builder.notify_url(url);
         }
-        match &self.on_demand_url {
-            Some(Some(url)) => builder = builder.on_demand_url(url),
-            Some(None) => builder = builder.no_on_demand_url(),
-            None => {}
+        if let Some(url) = &self.on_demand_url {
+            builder = builder.on_demand_url(url);
+        } else if self.no_on_demand_url {
+            builder = builder.no_on_demand_url();
         }
         let builder =
             builder.add_events(self.added.iter().cloned()).remove_events(self.removed.iter().cloned());

@@ -35,7 +35,9 @@ struct Report {
 /// What can be done about an answer that acknowledges nothing.
 fn advice(status: Option<u16>) -> &'static str {
     match status {
-        None => "check the address after `--to`, and that the receiver is running there",
+        None => {
+            "check that `--to` is a whole URL (`http://host:port/path`), and that the receiver is running there"
+        }
         Some(401 | 403) => {
             "the receiver does not take the signature: send with the key and the scheme of its source (`--key-env`, \
              `--sign`); what Aliyun sends is signed with the host of `--to`, too"

@@ -105,7 +105,7 @@ pub(crate) fn report(report: &Report, next: &str) -> String {
     }
     line(&mut text, &tally(report.tally()));
     if !report.is_done() {
-        line(&mut text, &format!("Next: {next}."));
+        line(&mut text, &format!("Next: {}.", visible(next)));
     }
     text
 }

@@ -20,6 +20,11 @@ pub(super) fn describe(error: &reqwest::Error, proxy: Option<&ProxyShown>) -> St
         };
         return format!("the certificate of {whose} is not trusted: {why}");
     }
+    if causes(error).any(|cause| matches!(cause.downcast_ref(), Some(TlsError::InvalidMessage(_)))) {
+        return format!(
+            "`{host}` does not answer in TLS; an endpoint that speaks plain HTTP is written `http://…`"
+        );
+    }
     let says = |text: &str| causes(error).any(|cause| cause.to_string() == text);
     let nowhere = says("dns error");
     let Some(proxy) = proxy else {
