@@ -127,14 +127,12 @@ impl Fleet {
         targets: &Targets,
         drop_kept: bool,
     ) -> Plan {
-        let observed = &self.clouds.observe(PlanInput::slots(manifest, state, targets)).await;
-        let keys = &self.keys;
-        plan(&PlanInput { manifest, keys, observed, state, targets, drop_kept })
+        self.planned(Purpose::Apply, manifest, state, targets, drop_kept, |plan, _| plan).await
     }
 
     /// The plan of the fleet's own manifest.
     pub(crate) async fn plan_for(&self, purpose: Purpose, state: &State, targets: &Targets) -> Plan {
-        self.with_input(state, targets, |input| purpose.plan(input)).await
+        self.planned(purpose, &self.manifest, state, targets, false, |plan, _| plan).await
     }
 
     /// The same, and what to save of it.
@@ -144,23 +142,22 @@ impl Fleet {
         state: &State,
         targets: &Targets,
     ) -> Result<(Plan, SavedPlan), Failure> {
-        let made = |input: &PlanInput<'_>| {
-            let plan = purpose.plan(input);
+        let made = |plan: Plan, input: &PlanInput<'_>| {
             let saved = SavedPlan::new(&plan, input, &self.text, purpose == Purpose::Destroy)?;
             Ok((plan, saved))
         };
-        self.with_input(state, targets, made).await
+        self.planned(purpose, &self.manifest, state, targets, false, made).await
     }
 
     /// The plan that was saved, if everything is as it was then.
     pub(crate) async fn plan_again(&self, saved: &SavedPlan, state: &State) -> Result<Plan, Failure> {
         let purpose = if saved.destroys() { Purpose::Destroy } else { Purpose::Apply };
-        let made = |input: &PlanInput<'_>| {
-            let plan = purpose.plan(input);
+        let made = |plan: Plan, input: &PlanInput<'_>| {
             let changed = saved.outdated_by(&plan, input, &self.text)?;
             Ok::<_, Failure>((plan, changed))
         };
-        let (plan, changed) = self.with_input(state, &saved.targets(), made).await?;
+        let planned = self.planned(purpose, &self.manifest, state, &saved.targets(), false, made);
+        let (plan, changed) = planned.await?;
         if changed.is_empty() {
             return Ok(plan);
         }
@@ -170,15 +167,19 @@ impl Fleet {
         })
     }
 
-    async fn with_input<T>(
+    /// Makes a plan, for whatever `make` makes of it: every plan comes by here.
+    async fn planned<T>(
         &self,
+        purpose: Purpose,
+        manifest: &Manifest,
         state: &State,
         targets: &Targets,
-        make: impl FnOnce(&PlanInput<'_>) -> T,
+        drop_kept: bool,
+        make: impl FnOnce(Plan, &PlanInput<'_>) -> T,
     ) -> T {
-        let Self { manifest, keys, clouds, .. } = self;
-        let observed = &clouds.observe(PlanInput::slots(manifest, state, targets)).await;
-        make(&PlanInput { manifest, keys, observed, state, targets, drop_kept: false })
+        let observed = &self.clouds.observe(PlanInput::slots(manifest, state, targets)).await;
+        let input = PlanInput { manifest, keys: &self.keys, observed, state, targets, drop_kept };
+        make(purpose.plan(&input), &input)
     }
 
     /// Refuses names that are neither declared nor owned.
