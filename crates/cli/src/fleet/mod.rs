@@ -156,7 +156,8 @@ impl Fleet {
             let changed = saved.outdated_by(&plan, input, &self.text)?;
             Ok::<_, Failure>((plan, changed))
         };
-        let planned = self.planned(purpose, &self.manifest, state, &saved.targets(), false, made);
+        let targets = &saved.targets();
+        let planned = self.planned(purpose, &self.manifest, state, targets, false, made);
         let (plan, changed) = planned.await?;
         if changed.is_empty() {
             return Ok(plan);
