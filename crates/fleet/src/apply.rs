@@ -1,6 +1,7 @@
 //! Carries out a plan: within quota, verified, and so that whatever dies when, the same command goes on from there.
 
 mod notes;
+mod retire;
 mod run;
 mod verify;
 

@@ -5,7 +5,7 @@
 //! ([`State`]). [`apply`](fn@apply) carries a plan out on any
 //! [`RecordCallbackProvider`](record_callback_core::RecordCallbackProvider) and notes each step in a [`Journal`] first, such
 //! as that of a [`StateFile`]: whatever dies when, planning and applying again goes on from there. Only what the state says
-//! is ours is ever changed or deleted. A callback that moves has its new config, read back, before the old one goes.
+//! is ours is ever changed, and only what is still as it was written, or has the id it had, is deleted. A callback that moves has its new config, read back, before the old one goes.
 //!
 //! ```
 //! use std::collections::BTreeMap;

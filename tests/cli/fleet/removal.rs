@@ -43,6 +43,20 @@ fn what_others_changed_stays_when_it_moves() {
 }
 
 #[test]
+fn what_others_changed_is_not_kept_as_a_source() {
+    let mut fleet = Fleet::applied(MATCHES);
+    fleet.take_over();
+    let switch = fleet.run(&["switch", "matches", "--to", "hw", "--keep-source", "--yes"]);
+    assert_has(
+        &switch.stdout,
+        &["forget ali live.example.com/*: changed by somebody else since (notify_url)"],
+    );
+    let status = fleet.run(&["status"]);
+    assert!(!status.stdout.contains("live.example.com"), "{status:#?}");
+    assert_eq!(fleet.clouds.configs().len(), 2);
+}
+
+#[test]
 fn what_a_restored_state_does_not_know_stays() {
     let mut fleet = Fleet::applied(&[MATCHES, TRAINING].concat());
     let state = fleet.read(STATE);
@@ -162,6 +176,9 @@ fn a_saved_plan_is_done_as_it_was_shown_or_not_at_all() {
         use std::os::unix::fs::PermissionsExt;
         let mode = fs::metadata(fleet.path("saved.plan")).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+    for taken in ["fleet.toml", STATE] {
+        assert_eq!(fleet.run(&["plan", "--out", taken]).code, Some(1));
     }
     let refused = |fleet: &mut Fleet, what: &str| {
         let run = fleet.run(&["apply", "saved.plan"]);

@@ -7,10 +7,12 @@ use record_callback::ReadBack;
 use record_callback::fleet::{ApplyOptions, Ledger};
 use record_callback::http::TokioTimer;
 
+use crate::args::Format;
 use crate::args::fleet::DestroyArguments;
 use crate::failure::Failure;
 use crate::fleet::consent::{Question, consent};
 use crate::fleet::{Fleet, Purpose, applying, show};
+use crate::output;
 
 pub(crate) async fn run(arguments: DestroyArguments) -> Result<ExitCode, Failure> {
     let (fleet, file, state) = Fleet::load_locked(&arguments.fleet)?;
@@ -24,6 +26,10 @@ pub(crate) async fn run(arguments: DestroyArguments) -> Result<ExitCode, Failure
     let targets = arguments.targets.targets();
     fleet.check_targets(&targets, &state)?;
     let plan = fleet.plan_for(Purpose::Destroy, &state, &targets).await?;
+    if plan.steps.is_empty() && matches!(arguments.output.output, Format::Text) {
+        output::print(Format::Text, &(), |()| "Nothing to destroy: nothing is ours.".to_owned())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let (applying, format) = (&arguments.applying, arguments.output.output);
     if !consent(&plan, &state, Question::Destroy, applying, format)? {
         return Ok(ExitCode::FAILURE);

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use record_callback::fleet::{
-    Action, ApplyOptions, Edit, EditError, Fate, Ledger, Name, OpenSwitch, Plan, PreparedSwitch, Record,
+    Action, ApplyOptions, Edit, EditError, End, Fate, Ledger, Name, OpenSwitch, Plan, PreparedSwitch, Record,
     Report, Standing, State, StateFile, SwitchRequest, Targets, edit,
 };
 use record_callback::http::TokioTimer;
@@ -265,13 +265,13 @@ fn has_kept_source(state: &State, name: &Name) -> bool {
     state.configs_of(name).iter().any(|config| config.standing == Standing::Kept)
 }
 
-/// The plan as it is to be shown where the sources stay.
+/// The plan as it is to be shown where the sources stay; those that are not ours any more are forgotten all the same.
 fn without_sources(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     for step in &mut plan.steps {
         if let Action::Create(change) | Action::Update(change) | Action::Replace(change) = &mut step.action {
             let to = change.slot.provider.clone();
-            change.retire.retain(|one| one.slot.provider == to);
+            change.retire.retain(|one| one.slot.provider == to || one.end == End::Forget);
         }
     }
     plan

@@ -208,8 +208,7 @@ impl Fleet {
         targets: &Targets,
         drop_kept: bool,
     ) -> Result<Plan, Failure> {
-        let made = |input: &PlanInput<'_>| self.plan_of(input, plan);
-        self.with_input(manifest, state, targets, drop_kept, made).await
+        self.planned(Purpose::Apply, manifest, state, targets, drop_kept, |plan, _| Ok(plan)).await
     }
 
     /// The plan of the fleet's own manifest.
@@ -219,8 +218,7 @@ impl Fleet {
         state: &State,
         targets: &Targets,
     ) -> Result<Plan, Failure> {
-        let made = |input: &PlanInput<'_>| self.plan_of(input, |input| purpose.plan(input));
-        self.with_input(&self.manifest, state, targets, false, made).await
+        self.planned(purpose, &self.manifest, state, targets, false, |plan, _| Ok(plan)).await
     }
 
     /// The same, and what to save of it.
@@ -230,23 +228,23 @@ impl Fleet {
         state: &State,
         targets: &Targets,
     ) -> Result<(Plan, SavedPlan), Failure> {
-        let made = |input: &PlanInput<'_>| {
-            let plan = self.plan_of(input, |input| purpose.plan(input))?;
+        let made = |plan: Plan, input: &PlanInput<'_>| {
             let saved = SavedPlan::new(&plan, input, &self.text, purpose == Purpose::Destroy)?;
             Ok((plan, saved))
         };
-        self.with_input(&self.manifest, state, targets, false, made).await
+        self.planned(purpose, &self.manifest, state, targets, false, made).await
     }
 
     /// The plan that was saved, if everything is as it was then.
     pub(crate) async fn plan_again(&self, saved: &SavedPlan, state: &State) -> Result<Plan, Failure> {
         let purpose = if saved.destroys() { Purpose::Destroy } else { Purpose::Apply };
-        let made = |input: &PlanInput<'_>| {
-            let plan = self.plan_of(input, |input| purpose.plan(input))?;
+        let made = |plan: Plan, input: &PlanInput<'_>| {
             let changed = saved.outdated_by(&plan, input, &self.text)?;
-            Ok::<_, Failure>((plan, changed))
+            Ok((plan, changed))
         };
-        let (plan, changed) = self.with_input(&self.manifest, state, &saved.targets(), false, made).await?;
+        let targets = &saved.targets();
+        let planned = self.planned(purpose, &self.manifest, state, targets, false, made);
+        let (plan, changed) = planned.await?;
         if changed.is_empty() {
             return Ok(plan);
         }
@@ -256,29 +254,21 @@ impl Fleet {
         })
     }
 
-    /// The plan that `make` makes, without what would claim another fleet's config.
-    fn plan_of(
+    /// Makes a plan, for whatever `make` makes of it: every plan comes by here.
+    async fn planned<T>(
         &self,
-        input: &PlanInput<'_>,
-        make: impl FnOnce(&PlanInput<'_>) -> Plan,
-    ) -> Result<Plan, Failure> {
-        let mut plan = make(input);
-        Siblings::block(self, input.state, &mut plan)?;
-        Ok(plan)
-    }
-
-    /// Observes what a plan needs, and keeps it for what is noted later.
-    async fn with_input<T>(
-        &self,
+        purpose: Purpose,
         manifest: &Manifest,
         state: &State,
         targets: &Targets,
         drop_kept: bool,
-        make: impl FnOnce(&PlanInput<'_>) -> Result<T, Failure>,
+        make: impl FnOnce(Plan, &PlanInput<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let observed = self.clouds.observe(PlanInput::slots(manifest, state, targets)).await;
-        let keys = &self.keys;
-        let made = make(&PlanInput { manifest, keys, observed: &observed, state, targets, drop_kept })?;
+        let input = PlanInput { manifest, keys: &self.keys, observed: &observed, state, targets, drop_kept };
+        let mut plan = purpose.plan(&input);
+        Siblings::block(self, state, &mut plan)?;
+        let made = make(plan, &input)?;
         *self.observed.lock().unwrap_or_else(PoisonError::into_inner) = observed;
         Ok(made)
     }

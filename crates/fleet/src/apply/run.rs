@@ -10,8 +10,8 @@ use record_callback_core::{Applied, ConfigId, Error, ErrorKind, Fidelity, Record
 use super::verify::{Expected, Verified};
 use super::{ApplyOptions, Failure, Fate, Outcome, Progress, Report, Stage, Writing};
 use crate::name::Name;
-use crate::observe::{Clouds, Observed, Sight};
-use crate::plan::{Action, Change, End, Left, Plan, Retirement, Write};
+use crate::observe::Clouds;
+use crate::plan::{Action, Change, End, Plan, Retirement, Write};
 use crate::slot::Slot;
 use crate::state::{Ledger, OwnedConfig, Standing};
 
@@ -58,25 +58,25 @@ pub(super) struct Run<'a> {
 }
 
 /// A change or a removal under way.
-struct Task {
-    name: Name,
+pub(super) struct Task {
+    pub(super) name: Name,
     action: &'static str,
     change: Option<Box<Change>>,
-    retire: Vec<Retirement>,
+    pub(super) retire: Vec<Retirement>,
     /// How its config was written in this run.
     wrote: Write,
 }
 
 /// Why a task does not go on.
-enum Halt {
+pub(super) enum Halt {
     Failed(Failure),
     /// It was to stop before anything of this stage was done.
     Stopped,
 }
 
-type Step<T> = Result<T, Halt>;
+pub(super) type Step<T> = Result<T, Halt>;
 
-fn at(stage: Stage) -> impl Fn(Error) -> Halt {
+pub(super) fn at(stage: Stage) -> impl Fn(Error) -> Halt {
     move |error| Halt::Failed(Failure { stage, error })
 }
 
@@ -186,7 +186,7 @@ impl Run<'_> {
         through.filter_map(std::future::ready).collect().await
     }
 
-    fn unless_failed(&self, task: Task, result: Step<()>) -> Option<Task> {
+    pub(super) fn unless_failed(&self, task: Task, result: Step<()>) -> Option<Task> {
         match result {
             Ok(()) => Some(task),
             Err(Halt::Stopped) => {
@@ -272,7 +272,7 @@ impl Run<'_> {
         }
     }
 
-    async fn pass(&self, write: Writing<'_>) -> Option<Result<Option<Applied>, Error>> {
+    pub(super) async fn pass(&self, write: Writing<'_>) -> Option<Result<Option<Applied>, Error>> {
         match &self.options.gate {
             Some(gate) => gate.pass(write).await,
             None => Some(write.await),
@@ -334,78 +334,6 @@ impl Run<'_> {
         }
     }
 
-    async fn retire(&self, task: Task) -> (Task, Step<()>) {
-        let mut result = Ok(());
-        for retirement in &task.retire {
-            result = self.retire_one(&task, retirement).await;
-            if result.is_err() {
-                break;
-            }
-        }
-        (task, result)
-    }
-
-    /// Reads what is to be deleted once more: since the plan was made somebody may have changed or replaced it.
-    async fn look_again(&self, tasks: Vec<Task>) -> Vec<Task> {
-        let slots = tasks.iter().flat_map(|task| {
-            let deleted = task.retire.iter().filter(|one| one.end == End::Delete && !self.stays(task, one));
-            deleted.map(|one| one.slot.clone())
-        });
-        let slots: Vec<Slot> = slots.collect();
-        if slots.is_empty() || self.stopped() {
-            return tasks;
-        }
-        let observed = self.clouds.observe(slots).await;
-        let looked = tasks.into_iter().filter_map(|mut task| {
-            let result = self.judge_again(&mut task, &observed);
-            self.unless_failed(task, result.map_err(at(Stage::Retire)))
-        });
-        looked.collect()
-    }
-
-    fn judge_again(&self, task: &mut Task, observed: &Observed) -> Result<(), Error> {
-        for i in 0..task.retire.len() {
-            let stays = self.stays(task, &task.retire[i]);
-            let retirement = &mut task.retire[i];
-            if retirement.end != End::Delete || stays {
-                continue;
-            }
-            let left = match observed.sight(&retirement.slot) {
-                Sight::Unreadable(error) => {
-                    let message = format!("whether its old config is still ours cannot be read: {error}");
-                    return Err(Error::new(error.kind(), message));
-                }
-                Sight::Nothing => Some(Left::Gone),
-                Sight::UnknownProvider => None,
-                Sight::Config(stored) => self.owned(&task.name, &retirement.slot).and_then(|owned| {
-                    retirement.changed = owned.changed(&self.ledger.state().salt, stored);
-                    owned.abandoned(stored, &retirement.changed)
-                }),
-            };
-            if left.is_some() {
-                (retirement.end, retirement.left) = (End::Forget, left);
-                retirement.unplanned = true;
-            }
-        }
-        Ok(())
-    }
-
-    async fn retire_one(&self, task: &Task, retirement: &Retirement) -> Step<()> {
-        let slot = &retirement.slot;
-        if self.stays(task, retirement) {
-            return self.note_kept(&task.name, slot).await.map_err(at(Stage::Retire));
-        }
-        if retirement.end == End::Forget {
-            return Ok(());
-        }
-        let provider = self.provider_of(slot).map_err(at(Stage::Retire))?;
-        match self.pass(provider.delete(&slot.key).map_ok(|()| None).boxed()).await {
-            None => Err(Halt::Stopped),
-            Some(Err(error)) if error.kind() != ErrorKind::NotFound => Err(at(Stage::Retire)(error)),
-            Some(_) => Ok(()),
-        }
-    }
-
     /// Verifies that what was deleted is gone, notes it, and ends the tasks.
     async fn gone(&self, tasks: Vec<Task>) {
         let gone = |task: &Task| -> Vec<Slot> {
@@ -440,14 +368,14 @@ impl Run<'_> {
     }
 
     /// Whether a config is left there beside the new one. What is only to be forgotten may be somebody else's.
-    fn stays(&self, task: &Task, retirement: &Retirement) -> bool {
+    pub(super) fn stays(&self, task: &Task, retirement: &Retirement) -> bool {
         let leaves = |change: &Change| leaves(&retirement.slot, change);
         self.options.keep_source
             && retirement.end == End::Delete
             && task.change.as_deref().is_some_and(leaves)
     }
 
-    fn stopped(&self) -> bool {
+    pub(super) fn stopped(&self) -> bool {
         let failures = self.failures.load(Ordering::Relaxed);
         self.options.stop.is_set()
             || self.journal_error().is_some()
@@ -479,7 +407,7 @@ impl Run<'_> {
         outcomes.iter().any(|outcome| outcome.name == *name && matches!(outcome.fate, Fate::Done))
     }
 
-    fn provider_of(&self, slot: &Slot) -> Result<&dyn RecordCallbackProvider, Error> {
+    pub(super) fn provider_of(&self, slot: &Slot) -> Result<&dyn RecordCallbackProvider, Error> {
         self.clouds.get(&slot.provider).ok_or_else(|| {
             Error::new(ErrorKind::InvalidConfig, format!("provider `{}` is not connected", slot.provider))
         })

@@ -50,6 +50,12 @@ pub enum SavedPlanError {
         /// Why not.
         source: io::Error,
     },
+    /// Another file is where it is to be written.
+    #[error("{} is there already and is no saved plan; give another name", path.display())]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is not what `plan` wrote.
     #[error("{} is no saved plan, or was changed since; make it again with `plan --out`", path.display())]
     Malformed {
@@ -69,10 +75,12 @@ pub enum SavedPlanError {
     },
 }
 
-/// What every version has.
+/// What the plans of every version have.
 #[derive(Deserialize)]
 struct Version {
     version: u64,
+    #[expect(dead_code, reason = "a state has a version, too, and no plan")]
+    plan: serde::de::IgnoredAny,
 }
 
 impl SavedPlan {
@@ -150,11 +158,14 @@ impl SavedPlan {
         Ok(changed)
     }
 
-    /// Writes it to `path`, for its owner only; what was there is replaced.
+    /// Writes it to `path`, for its owner only. A saved plan that was there is replaced.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When another file is there, or it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), SavedPlanError> {
+        if path.exists() && !matches!(Self::read(path), Ok(_) | Err(SavedPlanError::Version { .. })) {
+            return Err(SavedPlanError::Taken { path: path.to_owned() });
+        }
         self.try_write(path).map_err(|source| SavedPlanError::Io {
             path: path.to_owned(),
             what: "written",
@@ -185,7 +196,7 @@ impl SavedPlan {
         })?;
         let malformed = || SavedPlanError::Malformed { path: path.to_owned() };
         match serde_json::from_slice(&text) {
-            Ok(Version { version }) if version != u64::from(VERSION) => {
+            Ok(Version { version, .. }) if version != u64::from(VERSION) => {
                 Err(SavedPlanError::Version { path: path.to_owned(), version })
             }
             // What is wrong with it may quote it, and it may be a file with secrets.

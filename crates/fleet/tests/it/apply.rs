@@ -1,6 +1,10 @@
 //! What a run leaves behind where random cases seldom come by.
 
-use record_callback_fleet::{Name, State};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use record_callback_core::{Applied, Error};
+use record_callback_fleet::{Fate, Gate, Name, State, Tally, Write, Writing};
 
 use crate::fleet::{Fleet, SIGNED, callback};
 use crate::world::Fault;
@@ -64,4 +68,49 @@ fn a_create_that_certainly_failed_leaves_no_note() {
     let failed = Fleet::empty().after_fault(&a, 2, Fault::FailBefore);
     assert!(failed.state.entries.is_empty());
     assert_eq!(failed.plans(&a), ["a create full d.com/* [notify_url, events]"]);
+}
+
+#[test]
+fn a_config_that_was_created_counts_although_the_rest_failed() {
+    let mut fleet = Fleet::with(&[callback("a", "narrow d.com/*", "")]);
+    // Note, create and note, its read, the read of what goes, and its delete.
+    let report = fleet.report_after_fault(&[callback("a", "full d.com/*", "")], 6, Fault::FailBefore);
+    assert_eq!(report.tally(), Tally { created: 1, failed: 1, ..Tally::default() });
+    assert!(report.outcomes[0].wrote == Write::Create && !report.is_done(), "{report:?}");
+}
+
+#[test]
+fn what_is_blocked_did_not_fail() {
+    let report = Fleet::empty().report_after_fault(
+        &[callback("a", "narrow d.com/live", ""), callback("b", "full d.com/*", "")],
+        0,
+        Fault::FailBefore,
+    );
+    assert_eq!(report.tally(), Tally { created: 1, blocked: 1, ..Tally::default() });
+}
+
+/// Lets nothing begin.
+#[derive(Debug)]
+struct Shut;
+
+#[async_trait]
+impl Gate for Shut {
+    async fn pass(&self, write: Writing<'_>) -> Option<Result<Option<Applied>, Error>> {
+        drop(write);
+        None
+    }
+}
+
+#[test]
+fn a_write_that_was_not_begun_leaves_everything_as_it_was() {
+    let a = callback("a", "narrow d.com/*", "");
+    let mut fleet = Fleet::with(&[a]);
+    let before = fleet.state.clone();
+    fleet.gate = Some(Arc::new(Shut));
+    let changed = callback("a", "narrow d.com/*", "notify_url = 'https://other.example.com'");
+    for callbacks in [vec![changed, callback("b", "full d.com/*", "")], Vec::new()] {
+        let report = fleet.report_after_fault(&callbacks, 0, Fault::FailBefore);
+        assert!(report.outcomes.iter().all(|one| matches!(one.fate, Fate::Unfinished)), "{report:?}");
+        assert_eq!(fleet.state, before);
+    }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use record_callback_contract::{MemoryProvider, NoWait};
 use record_callback_core::{Fidelity, ReadBack, RecordCallbackConfig, RecordCallbackProvider};
 use record_callback_fleet::{
-    Action, ApplyOptions, Change, Clouds, End, Fate, Ledger, Left, Manifest, ManifestFile, ManifestFormat,
-    Name, Plan, PlanInput, Progress, Retirement, State, Targets, apply, plan, plan_destruction,
+    Action, ApplyOptions, Change, Clouds, End, Fate, Gate, Ledger, Left, Manifest, ManifestFile,
+    ManifestFormat, Name, Plan, PlanInput, Progress, Report, Retirement, State, Targets, apply, plan,
+    plan_destruction,
 };
 use serde::de::IgnoredAny;
 use tokio::runtime::Runtime;
@@ -27,6 +28,7 @@ pub(crate) struct Fleet {
     pub(crate) keys: usize,
     pub(crate) targets: Targets,
     pub(crate) drop_kept: bool,
+    pub(crate) gate: Option<Arc<dyn Gate>>,
 }
 
 pub(crate) struct Quiet;
@@ -70,6 +72,7 @@ impl Fleet {
             keys: 0,
             targets: Targets::All,
             drop_kept: false,
+            gate: None,
         }
     }
 
@@ -91,19 +94,29 @@ impl Fleet {
 
     /// The same after a run with a fault of the `n`th call or note of its apply; the second is the first write.
     pub(crate) fn after_fault(mut self, callbacks: &[String], n: u64, fault: Fault) -> Self {
+        self.run_with_fault(callbacks, n, fault);
+        self
+    }
+
+    /// What a run that does not die says of itself; there is no fault where `n` is 0.
+    pub(crate) fn report_after_fault(&mut self, callbacks: &[String], n: u64, fault: Fault) -> Report {
+        self.run_with_fault(callbacks, n, fault).unwrap()
+    }
+
+    fn run_with_fault(&mut self, callbacks: &[String], n: u64, fault: Fault) -> Option<Report> {
         let plan = self.make_plan(callbacks);
         self.world.begin(0, [(n, fault)]);
-        let ledger = Ledger::new(self.state, &*self.world);
-        let options = ApplyOptions::new(ReadBack::new(NoWait));
-        self.runtime.block_on(async {
+        let ledger = Ledger::new(self.state.clone(), &*self.world);
+        let options = ApplyOptions { gate: self.gate.clone(), ..ApplyOptions::new(ReadBack::new(NoWait)) };
+        let report = self.runtime.block_on(async {
             tokio::select! { biased;
-                () = self.world.crashed() => {}
-                _ = apply(plan, &self.clouds, &ledger, &options, &Quiet) => {}
+                () = self.world.crashed() => None,
+                report = apply(plan, &self.clouds, &ledger, &options, &Quiet) => Some(report),
             }
         });
         self.state = ledger.into_state();
         self.world.begin(0, []);
-        self
+        report
     }
 
     pub(crate) fn make_plan(&self, callbacks: &[String]) -> Plan {

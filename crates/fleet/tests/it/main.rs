@@ -6,6 +6,7 @@
 mod apply;
 mod cloud;
 mod confirm;
+mod drift;
 mod engine;
 mod fleet;
 mod generate;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use record_callback_fleet::{Name, State, Targets};
+use record_callback_fleet::{Action, Name, State, Targets};
 
 use crate::fleet::{Fleet, SIGNED, callback};
 use crate::world::Fault;
@@ -360,4 +360,71 @@ fn a_plan_is_about_its_targets_only() {
     let moves = [callback("a", "full g.com/*", ""), callback("c", "full d.com/*", "")];
     let plan = fleet.plans(&moves);
     assert_eq!(plan, ["c blocked: callback `a` still has this place, and is not among the targets"]);
+}
+
+#[test]
+fn a_hint_names_a_fidelity_only_where_that_helps() {
+    let hint = |place: &str, more: &str| {
+        let plan = Fleet::empty().make_plan(&[callback("a", place, more)]);
+        match &plan.steps[0].action {
+            Action::Blocked(blocked) => blocked.hint.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let events = |event: &str| format!("events = ['file_completed', '{event}']");
+    for (place, more, expected) in [
+        ("narrow d.com/live", String::new(), "declare `app = \"*\"` for this provider"),
+        ("narrow d.com/*", events("recording_paused"), "accept it with the fidelity `widen`"),
+        ("narrow d.com/*", events("file_started"), "accept it with the fidelity `best-effort`"),
+        ("narrow d.com/live", events("file_started"), "declare `app = \"*\"` for this provider"),
+        (
+            "full d.com/*",
+            "signing = { scheme = 'md5', key = { env = 'KEY_MISSING' } }".to_owned(),
+            "correct the",
+        ),
+    ] {
+        let hint = hint(place, &more);
+        assert!(hint.starts_with(expected), "{place} {more}: {hint}");
+    }
+}
+
+#[test]
+fn many_deletions_are_more_than_one_and_a_tenth_or_a_providers_last() {
+    let callbacks = |names: std::ops::Range<usize>, provider: &str| -> Vec<String> {
+        names.map(|i| callback(&format!("{provider}{i}"), &format!("{provider} d{i}.com/*"), "")).collect()
+    };
+    let all =
+        |many: usize, others: usize| [callbacks(0..many, "full"), callbacks(0..others, "narrow")].concat();
+    for (before, after, count, are_many) in [
+        ((3, 0), (2, 0), 1, false),
+        ((3, 0), (1, 0), 2, true),
+        ((19, 1), (17, 1), 2, false),
+        ((19, 1), (16, 1), 3, true),
+        ((19, 1), (19, 0), 1, true),
+        ((1, 0), (0, 0), 1, true),
+    ] {
+        let fleet = Fleet::with(&all(before.0, before.1));
+        let deletions = fleet.make_plan(&all(after.0, after.1)).deletions(&fleet.state);
+        assert_eq!((deletions.count, deletions.are_many()), (count, are_many), "{before:?} {after:?}");
+    }
+    // What moves is not lost, and what others changed is not deleted.
+    let fleet = Fleet::with(&[callback("a", "narrow d.com/*", "")]);
+    let moved = fleet.make_plan(&[callback("a", "full d.com/*", "")]).deletions(&fleet.state);
+    assert!(moved.count == 0 && !moved.are_many(), "{moved:?}");
+    let fleet = fleet.somebody_writes("narrow", "d.com", OTHER);
+    assert_eq!(fleet.make_plan(&[]).deletions(&fleet.state).count, 0);
+}
+
+#[test]
+fn what_goes_is_shown_without_a_scheme_that_nothing_is_signed_with() {
+    let shown = |provider: &str, more: &str| {
+        let fleet = Fleet::with(&[callback("a", &format!("{provider} d.com/*"), more)]);
+        let plan = serde_json::to_value(fleet.make_plan(&[])).unwrap();
+        let shows = plan["steps"][0]["retire"][0]["shows"].as_array().unwrap().clone();
+        shows.iter().find(|one| one["field"] == "signing").unwrap()["now"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(shown("hiding", SIGNED), "md5 (key hidden)");
+    assert!(shown("hiding", "").starts_with("disabled"));
+    assert_eq!(shown("full", ""), "disabled");
+    assert_eq!(shown("full", SIGNED), "md5");
 }

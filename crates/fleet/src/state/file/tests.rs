@@ -33,8 +33,8 @@ fn owned(salt: &Salt, i: usize) -> OwnedConfig {
         id: i.is_multiple_of(2).then(|| ConfigId::new(format!("id \"{i}\"\n"))),
         standing: Standing::Current,
         written: salt.of_config(&config),
-        earlier: Vec::new(),
-        protect: false,
+        earlier: if i.is_multiple_of(3) { vec![salt.of_config(&config)] } else { Vec::new() },
+        protect: i.is_multiple_of(5),
         ignored: Vec::new(),
     }
 }
