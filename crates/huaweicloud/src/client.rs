@@ -312,7 +312,11 @@ impl Asked<'_> {
             if !asked.is_empty() && !answered.is_empty() && !is_same(asked, answered) {
                 let error = answer.about_another(what, asked, answered);
                 let error = error.with_vendor(VENDOR).with_operation(self.operation);
-                return Err(if domain.is_empty() { error } else { error.with_domain(DomainName::reported(domain).as_str()) });
+                return Err(if domain.is_empty() {
+                    error
+                } else {
+                    error.with_domain(DomainName::reported(domain).as_str())
+                });
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ mod cloud;
 mod confirm;
 mod engine;
 mod fleet;
+mod foreign;
 mod generate;
 mod ignored;
 mod model;

@@ -16,4 +16,5 @@ mod retry_after;
 mod secrets;
 mod server;
 mod settle;
+mod spellings;
 mod vendor;
