@@ -10,6 +10,7 @@ mod clouds;
 mod credentials_docs;
 mod demo;
 mod doctor;
+mod domains;
 mod edits;
 mod escaping;
 mod events;

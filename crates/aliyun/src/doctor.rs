@@ -7,8 +7,8 @@ use record_callback_http::doctor::{
 
 use crate::client::AliyunClient;
 use crate::credential;
+use crate::domains::PAGE_SIZE;
 use crate::policy::action;
-use crate::provider::PAGE_SIZE;
 use crate::wire::{self, FULL_MATCH, INGEST, RecordNotifyConfig, STREAMING, UserDomain, UserDomainsQuery};
 
 /// A domain nobody can own: RFC 2606, section 2.

@@ -31,6 +31,7 @@ mod client;
 mod config;
 mod credential;
 mod doctor;
+mod domains;
 mod error;
 mod policy;
 mod provider;

@@ -166,7 +166,7 @@ impl ErrorKind {
                 "the cloud ignored part of the config; compare what it stores with what was asked"
             }
             Self::Protocol => {
-                "the answer was not expected: look up its code, and check that the endpoint is the vendor's"
+                "the endpoint answered something unexpected; check that it is the vendor's, and look up the code if it gave one"
             }
         }
     }

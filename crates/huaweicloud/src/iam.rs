@@ -41,7 +41,8 @@ impl Iam {
             ..exchange(wire::TOKENS_PATH, body, &login.password)
         };
         let prepare = || async { Ok(request.open(&self.endpoint)) };
-        self.pipeline.send(call(wire::ISSUE_TOKEN, |_| false), prepare, token).await
+        let read = |answer: &Answer| token(answer, project);
+        self.pipeline.send(call(wire::ISSUE_TOKEN, |_| false), prepare, read).await?
     }
 
     /// `POST /v3.0/OS-AUTH/id-token/tokens`: a token, of no project, for one of identity provider `idp_id`.
@@ -126,12 +127,22 @@ pub(crate) fn call(operation: &'static str, time_refused: fn(&Error) -> bool) ->
     Call { vendor: VENDOR, operation, quota: operation, domain: None, safety, time_refused }
 }
 
-fn token(answer: &Answer) -> Result<Lease<Token>> {
+/// The token, unless it is for another project than was asked for.
+fn token(answer: &Answer, asked: &ProjectRef) -> Result<Result<Lease<Token>>> {
     let TokenAnswer { token } = read(answer)?;
+    let (asked, answered) = match (asked, &token.project) {
+        (ProjectRef::Id(id), Some(project)) => (id, Some(&project.id)),
+        (ProjectRef::Region(name), Some(project)) => (name, project.name.as_ref()),
+        (ProjectRef::Id(text) | ProjectRef::Region(text), None) => (text, None),
+    };
+    if let Some(other) = answered.filter(|answered| *answered != asked) {
+        let error = answer.about_another("project", asked, other);
+        return Ok(Err(error.with_vendor(VENDOR).with_operation(wire::ISSUE_TOKEN)));
+    }
     let account = token.account().and_then(|id| AccountId::new(id).ok());
     let project_id = token.project.map(|project| project.id);
     let value = Token::new(subject_token(answer)?.into()).of(project_id, account);
-    Ok(Lease { value, expires_at: Some(token.expires_at), issued_at: answer.date() })
+    Ok(Ok(Lease { value, expires_at: Some(token.expires_at), issued_at: answer.date() }))
 }
 
 fn subject_token(answer: &Answer) -> Result<&str> {

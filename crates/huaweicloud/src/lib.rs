@@ -33,6 +33,7 @@ mod client;
 mod config;
 mod credential;
 mod doctor;
+mod domains;
 mod error;
 mod iam;
 mod listing;

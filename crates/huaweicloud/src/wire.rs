@@ -319,6 +319,7 @@ pub(crate) struct TokenBody {
 #[derive(Debug, Deserialize)]
 pub(crate) struct TokenProject {
     pub(crate) id: String,
+    pub(crate) name: Option<String>,
     #[serde(default)]
     domain: Option<Owner>,
 }

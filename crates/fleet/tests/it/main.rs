@@ -9,6 +9,7 @@ mod confirm;
 mod drift;
 mod engine;
 mod fleet;
+mod foreign;
 mod generate;
 mod ignored;
 mod model;

@@ -17,4 +17,5 @@ mod secrets;
 mod send;
 mod server;
 mod settle;
+mod spellings;
 mod vendor;
