@@ -25,6 +25,7 @@ pub(crate) async fn run(arguments: ApplyArguments) -> Result<ExitCode, Failure> 
     let targets = arguments.targets.targets();
     fleet.check_targets(&targets, &state)?;
     let plan = fleet.plan(&fleet.manifest, &state, &targets, false).await?;
+    fleet.tell_lost(&state)?;
     let format = arguments.output.output;
     if !applying::consent(&plan, &arguments.applying, format)? {
         return Ok(ExitCode::FAILURE);

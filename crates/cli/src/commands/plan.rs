@@ -43,6 +43,7 @@ async fn show_plan(arguments: &PlanArguments) -> Result<Counts, Failure> {
     let counts = plan.counts();
     let line = PlanLine { plan: &plan, counts, clean: plan.is_clean() };
     output::print(arguments.output.output, &line, |line| show::plan(line.plan))?;
+    fleet.tell_lost(&state)?;
     if let Some(switch) = &state.switch {
         writeln!(io::stderr(), "note: {}: {}", show::open_switch(switch), show::SWITCH_HINT)?;
     }
