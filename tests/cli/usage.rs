@@ -159,8 +159,14 @@ fn a_ca_bundle_has_to_have_certificates() {
         let program = Program::default().options(&["--vendor", vendor, "--region", "cn-north-4"]);
         let absent = program.clone().options(&["--ca-bundle", "/nowhere/ca.pem"]).run(&get(&[]));
         assert_has(absent.failed_with_hint(2), &["ca_bundle: /nowhere/ca.pem cannot be read", "because: "]);
-        let none = program.options(&["--ca-bundle", "/dev/null"]).run(&get(&[]));
-        assert_has(none.failed_with_hint(2), &["ca_bundle: /dev/null has no certificate", "PEM file"]);
+        let device = program.clone().options(&["--ca-bundle", "/dev/null"]).run(&get(&[]));
+        assert_has(
+            device.failed_with_hint(2),
+            &["/dev/null cannot be read", "is a device, not a regular file"],
+        );
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let none = program.options(&["--ca-bundle", manifest]).run(&get(&[]));
+        assert_has(none.failed_with_hint(2), &["Cargo.toml has no certificate", "PEM file"]);
     }
 }
 
