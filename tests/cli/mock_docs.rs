@@ -243,5 +243,5 @@ fn the_admin_port_understands_the_examples() {
         assert!(answer.starts_with("HTTP/1.1 20"), "{command}: {answer}");
         asked.insert(format!("{method} {}", path.rsplit('/').next().unwrap_or_default()));
     }
-    assert_eq!(asked.len(), 9, "{asked:?}");
+    assert_eq!(asked.len(), 10, "{asked:?}");
 }

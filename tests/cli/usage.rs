@@ -205,7 +205,7 @@ fn a_ca_bundle_has_to_have_certificates() {
         let device = program.clone().options(&["--ca-bundle", "/dev/null"]).run(&get(&[]));
         assert_has(
             device.failed_with_hint(2),
-            &["ca_bundle: /dev/null cannot be read", "not a regular file"],
+            &["ca_bundle: /dev/null cannot be read", "is a device, not a regular file"],
         );
         let none = program.options(&["--ca-bundle", path]).run(&get(&[]));
         assert_has(none.failed_with_hint(2), &[&format!("ca_bundle: {path} has no certificate"), "PEM file"]);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Output;
 
-use record_callback_tests::{FleetClouds, shown};
+use record_callback_tests::{FleetClouds, command, shown};
 
 const CALLBACKS: &str = "[[callbacks]]\nname = \"one\"\nprovider = \"ali\"\ndomain = \"one.example.com\"\n\
                          notify_url = \"https://cb.example.com/1\"\n\n\
@@ -25,7 +25,9 @@ impl Siblings {
 
     fn second(&self, arguments: &[&str]) -> Output {
         let path = self.0.directory.path().join("second.toml");
-        self.0.run(&[arguments, &["--manifest", path.to_str().expect("UTF-8")]].concat(), &[])
+        let mut command = command();
+        command.args(arguments).arg("--manifest").arg(path).envs(self.0.environment());
+        command.output().expect("the program runs")
     }
 }
 
@@ -59,13 +61,15 @@ async fn what_another_fleet_owns_is_imported_only_by_taking_it_over() {
     let taken = fleets.second(&[&import[..], &["--take-over"]].concat());
     assert!(taken.status.success(), "{}", shown(&taken));
     let plan = clouds.run(&["plan", "--detailed-exitcode"], &[]);
-    assert_refused(&plan, &["lost to another fleet"]);
+    let winner = "is lost to callback `one.example.com` of the fleet in second.record-callback.state.json";
+    assert_refused(&plan, &["lost to another fleet", winner]);
     assert_refused(&clouds.run(&["apply", "--yes"], &[]), &["lost to another fleet"]);
     assert_eq!(clouds.configs(), before);
     // Taken out of its manifest, they are forgotten and not deleted.
     clouds.declare("");
     let plan = clouds.run(&["plan", "--detailed-exitcode"], &[]);
     assert_eq!(plan.status.code(), Some(2), "{}", shown(&plan));
+    assert!(shown(&plan).contains(winner), "{}", shown(&plan));
     clouds.done(&["apply", "--yes"]);
     clouds.done(&["plan", "--detailed-exitcode"]);
     assert_eq!(clouds.configs(), before);

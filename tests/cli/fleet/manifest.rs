@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Fleet, MATCHES};
-use crate::program::{Program, ROOT};
+use super::{Fleet, MATCHES, STATE};
+use crate::program::{Program, ROOT, assert_has};
 
 const SCHEMA: &str = "crates/fleet/manifest.schema.json";
 
@@ -218,4 +218,46 @@ fn the_schema_takes_manifests_and_refuses_others() {
         let violations = violations(&manifest);
         assert!(violations.iter().any(|one| one.starts_with(found)), "{found}: {violations:?}");
     }
+}
+
+/// Nothing of the kind is waited for, and what a file is instead is said.
+#[test]
+fn what_is_no_manifest_is_told_to_be_what_it_is() {
+    let fleet = Fleet::of(MATCHES);
+    let toml = fleet.read("fleet.toml");
+    fleet.write("toml.json", &toml);
+    fleet.write("receiver.toml", "sink = { kind = 'stdout' }\n[sources.a]\nvendor = 'aliyun'\npath = '/a'\n");
+    fleet.program.run(&["apply", "--yes"]).done();
+    let pipe = fleet.path("pipe.toml");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    for (arguments, problem) in [
+        (
+            &["plan", "--manifest", "toml.json"][..],
+            "is a fleet's manifest in TOML, not a fleet's manifest in JSON",
+        ),
+        (
+            &["plan", "--manifest", "receiver.toml"],
+            "is a receiver's configuration in TOML, not a fleet's manifest",
+        ),
+        (&["plan", "--manifest", STATE], "is a fleet's state in JSON, not a fleet's manifest"),
+        (&["plan", "--manifest", "pipe.toml"], "pipe.toml: is a pipe, not a regular file"),
+        (&["plan", "--manifest", "/dev/zero"], "/dev/zero: is a device, not a regular file"),
+        (&["plan", "--manifest", "."], "is a directory, not a regular file"),
+        (&["plan", "--state", "fleet.toml"], "is a fleet's manifest in TOML, not a fleet's state"),
+        (
+            &["receive", "--config", "fleet.toml"],
+            "is a fleet's manifest in TOML, not a receiver's configuration",
+        ),
+        (&["receive", "--config", "pipe.toml"], "pipe.toml: is a pipe, not a regular file"),
+    ] {
+        let run = fleet.program.run(arguments);
+        assert_has(run.failed(2), &[problem]);
+    }
+    fleet.write("fleet.toml", &toml.replace("{ env = \"CALLBACK_KEY\" }", "{ file = \"pipe.toml\" }"));
+    let blocked = fleet.program.run(&["plan"]);
+    assert!(
+        blocked.code == Some(1) && blocked.stdout.contains("is a pipe, not a regular file"),
+        "{blocked:?}"
+    );
 }

@@ -30,6 +30,7 @@ pub(crate) async fn run(arguments: ApplyArguments) -> Result<ExitCode, Failure> 
         fleet.check_targets(&targets, &state)?;
         (fleet.plan_for(Purpose::Apply, &state, &targets).await?, Question::Apply)
     };
+    fleet.tell_lost(&state)?;
     let format = arguments.output.output;
     if !consent(&plan, &state, question, &arguments.applying, format)? {
         return Ok(ExitCode::FAILURE);

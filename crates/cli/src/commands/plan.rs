@@ -51,6 +51,7 @@ async fn show_plan(arguments: &PlanArguments) -> Result<Plan, Failure> {
     };
     let line = PlanLine { plan: &plan, counts: plan.counts(), clean: plan.is_clean() };
     output::print(arguments.output.output, &line, |line| show::plan(line.plan))?;
+    fleet.tell_lost(&state)?;
     if let Some(switch) = &state.switch {
         writeln!(io::stderr(), "note: {}: {}", show::open_switch(switch), show::SWITCH_HINT)?;
     }

@@ -273,6 +273,14 @@ impl Fleet {
         Ok(made)
     }
 
+    /// Says what another fleet of the directory took over, and which.
+    pub(crate) fn tell_lost(&self, state: &State) -> Result<(), Failure> {
+        for lost in Siblings::lost(self, state)? {
+            writeln!(io::stderr(), "note: {}", show::visible(&lost))?;
+        }
+        Ok(())
+    }
+
     /// Refuses names that are neither declared nor owned.
     pub(crate) fn check_targets(&self, targets: &Targets, state: &State) -> Result<(), Failure> {
         let Targets::Only(names) = targets else { return Ok(()) };

@@ -72,6 +72,21 @@ impl Siblings {
         owned.collect()
     }
 
+    /// What `fleet` lost, and to whom, a sentence each.
+    pub(crate) fn lost(fleet: &Fleet, state: &State) -> Result<Vec<String>, Failure> {
+        let lost = state.configs().filter(|(_, config)| config.standing == Standing::Lost);
+        let lost: Vec<_> = lost.collect();
+        if lost.is_empty() {
+            return Ok(Vec::new());
+        }
+        let owned = Self::of(fleet)?.owned(fleet);
+        let sentence = |(name, config): (&Name, &OwnedConfig)| {
+            let to = owned.get(&config.slot).map_or("another fleet", String::as_str);
+            format!("`{name}` is lost to {to}: its config in {} is neither changed nor deleted", config.slot)
+        };
+        Ok(lost.into_iter().map(sentence).collect())
+    }
+
     /// Notes in the states of those who own them that `slots` are theirs no more, before they become ours: whatever dies
     /// when, two never own one config.
     pub(crate) async fn take_over(

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use record_callback_core::{Applied, Fidelity, Result, StoredCallback};
 use record_callback_http::{
-    AccessKey, Answer, Call, CredentialFile, CredentialProvider, CredentialSource, Endpoint, Lease, Pipeline,
-    Quotas, Renewed, RetryPolicy, Seen, Signed, Used, confirm_dropped, create_settled, read_settled,
-    replaces,
+    AccessKey, Call, CredentialFile, CredentialProvider, CredentialSource, Endpoint, Lease, Pipeline, Quotas,
+    Renewed, RetryPolicy, Seen, Signed, Used, confirm_dropped, create_settled, read_settled, replaces,
 };
+
+use crate::vendor::classify;
 
 fn is_send(_: impl Send) {}
 
@@ -18,17 +19,13 @@ async fn done<T: Send>(result: Option<Result<T>>) -> Result<T> {
     result.unwrap()
 }
 
-fn understood(_: &Answer) -> Result<()> {
-    Ok(())
-}
-
 /// Checked by the compiler.
 fn calls(
     (pipeline, endpoint, quotas): (&Pipeline, &Endpoint, &Quotas),
     (policy, call, applied): (&RetryPolicy, Call<'static>, Applied),
 ) {
     is_send(pipeline.reach(endpoint));
-    is_send(pipeline.send(call, || done::<Signed>(None), understood));
+    is_send(pipeline.send(call, || done::<Signed>(None), classify));
     is_send(quotas.turn("write"));
     is_send(create_settled(policy, || done::<u8>(None), || done::<Seen<u8>>(None)));
     is_send(read_settled(policy, || done::<u8>(None), |_| true));

@@ -253,9 +253,9 @@ fn a_lock_that_is_none_is_left_alone() {
     }
     for hard in [true, false] {
         if hard {
-            fs::hard_link(&notes, &lock).unwrap()
+            fs::hard_link(&notes, &lock).unwrap();
         } else {
-            fs::write(&lock, "precious\n").unwrap()
+            fs::write(&lock, "precious\n").unwrap();
         }
         let error = StateFile::open(&place.path).unwrap_err();
         let source = std::error::Error::source(&error).unwrap().to_string();
