@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use record_callback::{
-    AccountId, Applied, CallbackKey, Capabilities, DomainName, DomainRole, Error, ErrorKind, EventKind, EventSet,
-    EventSupport, Fidelity, Fitted, OnDemandSupport, RecordCallbackConfig, RecordCallbackProvider, Result,
-    SigningScheme, SigningSupport, StoredCallback, StoredKey, StoredSigning, Timer, Vendor,
+    AccountId, Applied, CallbackKey, Capabilities, DomainName, DomainRole, Error, ErrorKind, EventKind,
+    EventSet, EventSupport, Fidelity, Fitted, OnDemandSupport, RecordCallbackConfig, RecordCallbackProvider,
+    Result, SigningScheme, SigningSupport, StoredCallback, StoredKey, StoredSigning, Timer, Vendor,
 };
 use record_callback_contract::{Harness, NoWait, run};
 

@@ -155,7 +155,8 @@ async fn nobody_is_asked_who_was_not_named() {
     assert!(error.message().contains("RECORD_CALLBACK_ALIYUN_STS_ENDPOINT is not set"), "{error}");
 
     let mock = MockHuaweicloud::builder().start().await.unwrap();
-    let named = |builder: HuaweicloudClientBuilder| builder.endpoint(mock.endpoint()).project_id(mock.project_id());
+    let named =
+        |builder: HuaweicloudClientBuilder| builder.endpoint(mock.endpoint()).project_id(mock.project_id());
     let client = named(HuaweicloudClient::builder().env(FixedEnv::default()));
     let by_key = client.credentials(key(mock.access_key(), mock.secret_key())).build().unwrap();
     let error = by_key.account().await.unwrap_err();
@@ -189,8 +190,7 @@ fn iam_operations(mock: &MockHuaweicloud) -> Vec<String> {
 async fn huaweicloud_tells_the_account_of_keys_tokens_and_passwords() {
     let mock = MockHuaweicloud::builder().start().await.unwrap();
     let session = mock.issue_temporary_access_key();
-    let session =
-        AccessKey::new(&session.id, &session.secret).with_security_token(&session.security_token);
+    let session = AccessKey::new(&session.id, &session.secret).with_security_token(&session.security_token);
     let clients = [
         at_huaweicloud(&mock).credentials(key(mock.access_key(), mock.secret_key())),
         at_huaweicloud(&mock).credentials(StaticCredentials::new(session)),
@@ -218,7 +218,8 @@ async fn huaweicloud_is_asked_elsewhere_where_sts_does_not_tell() {
         (CallerIdentityPath::Missing, AuthDomains::Empty, "KeystoneListProjects"),
     ] {
         let dialect = HuaweicloudDialect { caller_identity_path, auth_domains, ..Default::default() };
-        let mock = MockHuaweicloud::builder().dialect(dialect).project("cn-north-1", "p2").start().await.unwrap();
+        let mock =
+            MockHuaweicloud::builder().dialect(dialect).project("cn-north-1", "p2").start().await.unwrap();
         let client = || at_huaweicloud(&mock).credentials(key(mock.access_key(), mock.secret_key()));
         assert_eq!(account(client()).await.unwrap(), mock.account_id());
         assert_eq!(iam_operations(&mock).last().unwrap(), last);
@@ -249,11 +250,15 @@ async fn what_huaweicloud_does_not_tell_is_an_error() {
 
 #[tokio::test]
 async fn every_form_of_an_identity_is_understood() {
-    for caller_identity in
-        [CallerIdentity::Current, CallerIdentity::RamUser, CallerIdentity::UserWithRoleId, CallerIdentity::Bare]
-    {
+    for caller_identity in [
+        CallerIdentity::Current,
+        CallerIdentity::RamUser,
+        CallerIdentity::UserWithRoleId,
+        CallerIdentity::Bare,
+    ] {
         let dialect = AliyunDialect { caller_identity, ..Default::default() };
-        let mock = MockAliyun::builder().dialect(dialect).account_access_key("root", "s").start().await.unwrap();
+        let mock =
+            MockAliyun::builder().dialect(dialect).account_access_key("root", "s").start().await.unwrap();
         let account = at_aliyun(&mock, key("root", "s")).account().await.unwrap();
         assert_eq!(account.as_str(), mock.account_id(), "{caller_identity:?}");
     }

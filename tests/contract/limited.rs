@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use record_callback::{
-    AccountId, Applied, CallbackKey, Capabilities, DomainName, EventKind, Fidelity, Field, Fitted, OnDemandSupport,
-    RecordCallbackConfig, RecordCallbackProvider, Result, StoredCallback, Vendor,
+    AccountId, Applied, CallbackKey, Capabilities, DomainName, EventKind, Fidelity, Field, Fitted,
+    OnDemandSupport, RecordCallbackConfig, RecordCallbackProvider, Result, StoredCallback, Vendor,
 };
 use record_callback_mock::{AliyunOmitted, EmptyOnDemandUrl, RecordStart, Uniqueness};
 use record_callback_tests::Dialects;

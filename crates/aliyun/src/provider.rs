@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use record_callback_core::{
-    AccountId, Applied, CallbackKey, Capabilities, DomainName, Error, ErrorKind, Fidelity, Fitted, RecordCallbackConfig,
-    RecordCallbackProvider, Result, StoredCallback, Vendor,
+    AccountId, Applied, CallbackKey, Capabilities, DomainName, Error, ErrorKind, Fidelity, Fitted,
+    RecordCallbackConfig, RecordCallbackProvider, Result, StoredCallback, Vendor,
 };
 use record_callback_http::{Seen, confirm_dropped, create_settled, delete_settled};
 

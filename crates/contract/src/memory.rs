@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use record_callback_core::{
-    AccountId, Applied, CallbackKey, Capabilities, ConfigId, DomainName, DomainRole, Error, ErrorKind, EventKind,
-    EventSet, EventSupport, Fidelity, Field, Fitted, OnDemandSupport, RecordCallbackConfig,
+    AccountId, Applied, CallbackKey, Capabilities, ConfigId, DomainName, DomainRole, Error, ErrorKind,
+    EventKind, EventSet, EventSupport, Fidelity, Field, Fitted, OnDemandSupport, RecordCallbackConfig,
     RecordCallbackProvider, Result, SigningScheme, SigningSupport, StoredCallback, StoredKey, StoredSigning,
     Vendor,
 };

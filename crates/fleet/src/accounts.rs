@@ -97,8 +97,7 @@ impl State {
     /// account, and it is left out.
     pub fn new_accounts<'a>(&self, now: &'a Accounts, observed: &Observed) -> Vec<Record> {
         let is_new = |(provider, account): &(&'a Name, &'a AccountId)| {
-            self.accounts.get(*provider) != Some(*account)
-                && !self.is_nowhere(provider, observed)
+            self.accounts.get(*provider) != Some(*account) && !self.is_nowhere(provider, observed)
         };
         let record = |(provider, account): (&Name, &AccountId)| Record::Account {
             provider: provider.clone(),

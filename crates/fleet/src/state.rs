@@ -36,7 +36,13 @@ pub struct State {
 impl State {
     /// A state that owns nothing. Fails only when the operating system has no randomness to give.
     pub fn empty() -> io::Result<Self> {
-        Ok(Self { salt: Salt::random()?, places: BTreeMap::new(), accounts: BTreeMap::new(), entries: BTreeMap::new(), switch: None })
+        Ok(Self {
+            salt: Salt::random()?,
+            places: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            switch: None,
+        })
     }
 
     /// Carries out what a journal says.

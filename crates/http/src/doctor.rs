@@ -231,7 +231,9 @@ pub fn account(learnt: Result<Option<AccountId>>) -> Finding {
         Ok(Some(account)) => {
             Finding::new(Check::Account, account.as_str(), Verdict::Ok, "is the account of the credentials")
         }
-        Ok(None) => Finding::new(Check::Account, subject, Verdict::Open, "nobody can tell whose the credentials are"),
+        Ok(None) => {
+            Finding::new(Check::Account, subject, Verdict::Open, "nobody can tell whose the credentials are")
+        }
         Err(error) => {
             let failed = Finding::failed(Check::Account, subject, &error);
             Finding { verdict: Verdict::Warning, ..failed }

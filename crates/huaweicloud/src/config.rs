@@ -199,8 +199,7 @@ impl HuaweicloudClientBuilder {
         let iam = Iam { pipeline: iam_pipeline, endpoint: iam_endpoint };
         let named_region = region.as_ref().map(|region| region.id.clone());
         let is_iam_named = self.iam_endpoint.is_some();
-        let account =
-            credential::Account::new(context.clone(), &endpoint, &iam, is_iam_named, named_region);
+        let account = credential::Account::new(context.clone(), &endpoint, &iam, is_iam_named, named_region);
         let credentials = match self.auth {
             Auth::Chain => {
                 Credentials::AccessKey(Arc::new(credential::default_chain(&context, &iam.endpoint)))

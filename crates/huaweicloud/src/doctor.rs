@@ -1,7 +1,9 @@
 //! Whether a caller can do here what this crate does. Nothing is changed.
 
 use record_callback_core::{DomainName, ErrorKind};
-use record_callback_http::doctor::{Check, Finding, Tried, Verdict, account, credentials, endpoint, may_call};
+use record_callback_http::doctor::{
+    Check, Finding, Tried, Verdict, account, credentials, endpoint, may_call,
+};
 
 use crate::client::HuaweicloudClient;
 use crate::credential::{self, Credentials};

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use record_callback_core::{
-    AccountId, Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind, Fidelity, Field, Fitted,
-    RecordCallbackConfig, RecordCallbackProvider, Result, StoredCallback, Vendor,
+    AccountId, Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind, Fidelity, Field,
+    Fitted, RecordCallbackConfig, RecordCallbackProvider, Result, StoredCallback, Vendor,
 };
 use record_callback_http::{Seen, confirm_dropped, create_settled, delete_settled, read_settled};
 

@@ -199,9 +199,10 @@ mod session;
 pub use admin::MockAdmin;
 pub use aliyun::{
     AliyunConfig, AliyunDialect, AliyunEvent, AliyunNotifyRecord, AliyunOmitted, AliyunOperation,
-    AliyunSender, AliyunThrottling, BooleanAnswers, BooleanRequests, CallerIdentity, Denial, EmptyOnDemandUrl, ErrorFormat,
-    ForeignDomain, Imds, KeyWithoutAuth, MockAliyun, MockAliyunBuilder, NotFoundStatus, NotifyUrlOnUpdate, OnDemandDecision,
-    OnDemandReply, OnDemandRequest, RequestIds, RetryAfter, SignedHost, UnknownDomain,
+    AliyunSender, AliyunThrottling, BooleanAnswers, BooleanRequests, CallerIdentity, Denial,
+    EmptyOnDemandUrl, ErrorFormat, ForeignDomain, Imds, KeyWithoutAuth, MockAliyun, MockAliyunBuilder,
+    NotFoundStatus, NotifyUrlOnUpdate, OnDemandDecision, OnDemandReply, OnDemandRequest, RequestIds,
+    RetryAfter, SignedHost, UnknownDomain,
 };
 pub use clock::Clock;
 pub use credentials::TemporaryAccessKey;
@@ -212,10 +213,10 @@ pub use dialect::{Dialect, Question, Reading, UnknownReading};
 pub use faults::{Fault, FaultKind, Faults, Moment};
 pub use field_order::FieldOrder;
 pub use huaweicloud::{
-    AbsentUrls, AppWildcardFilter, AuthDomains, AuthTimestamp, CallerIdentityPath, ConfigIds, CreateAnswer, DeleteOfMissing, DuplicateStatus,
-    ForeignProject, HuaweicloudConfig, HuaweicloudDialect, HuaweicloudEvent, HuaweicloudOmitted, HuaweicloudSender,
-    HuaweicloudThrottling, ListOffset, ListOrder, MetadataTokens, MissingId, MockHuaweicloud,
-    MockHuaweicloudBuilder, OnDemandUrl, QueryOnWire, RecordStart, SignType, Times, Uniqueness, UpdateAnswer,
-    UrlQuery,
+    AbsentUrls, AppWildcardFilter, AuthDomains, AuthTimestamp, CallerIdentityPath, ConfigIds, CreateAnswer,
+    DeleteOfMissing, DuplicateStatus, ForeignProject, HuaweicloudConfig, HuaweicloudDialect,
+    HuaweicloudEvent, HuaweicloudOmitted, HuaweicloudSender, HuaweicloudThrottling, ListOffset, ListOrder,
+    MetadataTokens, MissingId, MockHuaweicloud, MockHuaweicloudBuilder, OnDemandUrl, QueryOnWire,
+    RecordStart, SignType, Times, Uniqueness, UpdateAnswer, UrlQuery,
 };
 pub use recorded::ReceivedRequest;

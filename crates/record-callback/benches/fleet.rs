@@ -20,9 +20,9 @@ use record_callback::fleet::{
 };
 use record_callback::http::{AccessKey, Quota, Quotas, StaticCredentials, TokioTimer};
 use record_callback::{
-    AccountId, AppSelector, Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind, EventKind,
-    EventSet, Fidelity, InvalidConfig, ReadBack, RecordCallbackConfig, RecordCallbackProvider, Result,
-    SigningKey, SigningScheme, StoredCallback, StoredKey, StoredSigning, Vendor, huaweicloud,
+    AccountId, AppSelector, Applied, CallbackKey, Capabilities, ConfigId, DomainName, Error, ErrorKind,
+    EventKind, EventSet, Fidelity, InvalidConfig, ReadBack, RecordCallbackConfig, RecordCallbackProvider,
+    Result, SigningKey, SigningScheme, StoredCallback, StoredKey, StoredSigning, Vendor, huaweicloud,
 };
 use record_callback_mock::{AliyunOperation, MockAliyun};
 use serde::de::IgnoredAny;

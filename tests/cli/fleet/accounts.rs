@@ -100,8 +100,10 @@ fn a_switch_is_neither_resumed_nor_undone_in_another_account() {
 #[test]
 fn another_user_of_the_account_is_the_same_account() {
     let fleet = Fleet::applied(&[MATCHES, TRAINING].concat());
-    let (ali, hw) =
-        (fleet.clouds.aliyun.issue_temporary_access_key(), fleet.clouds.huaweicloud.issue_temporary_access_key());
+    let (ali, hw) = (
+        fleet.clouds.aliyun.issue_temporary_access_key(),
+        fleet.clouds.huaweicloud.issue_temporary_access_key(),
+    );
     let program = fleet
         .program
         .clone()
@@ -144,7 +146,9 @@ fn where_nobody_tells_the_account_that_is_said_once_and_nothing_is_claimed() {
 /// A state of an earlier version notes no account. That of somebody else is not noted just because he comes first.
 #[test]
 fn an_account_that_shows_nothing_of_ours_is_not_noted() {
-    for foreign_domain in [ForeignDomain::AsMissing, ForeignDomain::Forbidden, ForeignDomain::IllegalOperation] {
+    for foreign_domain in
+        [ForeignDomain::AsMissing, ForeignDomain::Forbidden, ForeignDomain::IllegalOperation]
+    {
         let dialect = record_callback_mock::AliyunDialect { foreign_domain, ..Default::default() };
         let fleet = Fleet::on(MockAliyun::builder().dialect(dialect), MockHuaweicloud::builder(), MATCHES);
         let silent = fleet.program.clone().without("RECORD_CALLBACK_ALIYUN_STS_ENDPOINT");

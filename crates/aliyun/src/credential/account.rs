@@ -28,11 +28,7 @@ impl Account {
     }
 
     /// The account of what `source` has, where calls of Live go to `live`.
-    pub(crate) async fn of(
-        &self,
-        source: &dyn CredentialProvider,
-        live: &Endpoint,
-    ) -> Result<AccountId> {
+    pub(crate) async fn of(&self, source: &dyn CredentialProvider, live: &Endpoint) -> Result<AccountId> {
         // Whatever became of it, it says nothing about a config.
         let key = source.access_key().await.map_err(of_credentials)?;
         let is_same = |known: &Arc<AccessKey>| known.is_same_identity(&key);
@@ -95,7 +91,9 @@ mod tests {
 
     #[test]
     fn no_key_is_shown_to_a_host_nobody_named() {
-        for live in ["live.example.com", "https://127.0.0.1:1", "aliyuncs.com.example.com", "evilaliyuncs.com"] {
+        for live in
+            ["live.example.com", "https://127.0.0.1:1", "aliyuncs.com.example.com", "evilaliyuncs.com"]
+        {
             let error = asked(live, &[]).unwrap_err();
             assert!(error.message().contains("RECORD_CALLBACK_ALIYUN_STS_ENDPOINT is not set"), "{error}");
         }

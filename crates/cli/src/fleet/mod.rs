@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use record_callback::fleet::{
-    Accounts, Clouds, Keys, Manifest, ManifestFile, ManifestFormat, Name, Observed, OtherAccount, Plan, PlanInput, Record, State, StateFile,
-    Targets, plan,
+    Accounts, Clouds, Keys, Manifest, ManifestFile, ManifestFormat, Name, Observed, OtherAccount, Plan,
+    PlanInput, Record, State, StateFile, Targets, plan,
 };
 use record_callback::http::OsEnv;
 use record_callback::{ErrorKind, InvalidConfig, ManifestKeys, ProviderConfig, connect_all};
@@ -67,7 +67,18 @@ impl Fleet {
         }
         let state = arguments.state.clone().unwrap_or_else(|| directory.join(state_name(&path)));
         let places = file.providers.iter().map(|(name, config)| (name.clone(), config.place())).collect();
-        Ok(Self { manifest: file.manifest, keys, clouds, path, format, text, state, places, accounts: OnceCell::new(), observed: Mutex::default() })
+        Ok(Self {
+            manifest: file.manifest,
+            keys,
+            clouds,
+            path,
+            format,
+            text,
+            state,
+            places,
+            accounts: OnceCell::new(),
+            observed: Mutex::default(),
+        })
     }
 
     /// Reads the manifest and what is ours, locked: nobody else changes either until the file is dropped.

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use record_callback_contract::{Faults, MemoryProvider};
 use record_callback_core::{
-    AccountId, AppSelector, Applied, CallbackKey, CallbackSigning, Capabilities, ConfigId, DomainName, Error, ErrorKind,
-    EventKind, EventSet, Fidelity, Field, RecordCallbackConfig, RecordCallbackProvider, Result, SigningKey,
-    SigningScheme, StoredCallback, StoredKey, StoredSigning, Vendor,
+    AccountId, AppSelector, Applied, CallbackKey, CallbackSigning, Capabilities, ConfigId, DomainName, Error,
+    ErrorKind, EventKind, EventSet, Fidelity, Field, RecordCallbackConfig, RecordCallbackProvider, Result,
+    SigningKey, SigningScheme, StoredCallback, StoredKey, StoredSigning, Vendor,
 };
 
 /// One way to break the contract, named as what the provider does.

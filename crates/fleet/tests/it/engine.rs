@@ -79,7 +79,10 @@ fn no_callback_is_ever_bare_nothing_foreign_is_touched_and_all_ends_as_declared(
         panic!("{failure}");
     }
     let totals = totals.into_inner();
-    let Totals { cases, failed_before, failed_after, ignored, crashed_before, crashed_after, refused, .. } = totals;
-    let rarest = [failed_before, failed_after, ignored, crashed_before, crashed_after, refused].into_iter().min();
+    let Totals {
+        cases, failed_before, failed_after, ignored, crashed_before, crashed_after, refused, ..
+    } = totals;
+    let rarest =
+        [failed_before, failed_after, ignored, crashed_before, crashed_after, refused].into_iter().min();
     assert!(rarest >= Some(cases / 20), "too little happens: {totals:?}");
 }

@@ -55,9 +55,7 @@ impl Fleet {
     pub(crate) fn empty() -> Self {
         let world = Arc::new(World::default());
         let inner = [MemoryProvider::full(), MemoryProvider::key_hiding(), MemoryProvider::narrow()];
-        let all = PROVIDERS.into_iter().zip(inner).map(|(name, inner)| {
-            Cloud::new(name, inner, &world)
-        });
+        let all = PROVIDERS.into_iter().zip(inner).map(|(name, inner)| Cloud::new(name, inner, &world));
         let all: Vec<_> = all.collect();
         let providers = all.iter().map(|cloud| {
             let provider: Arc<dyn RecordCallbackProvider> = Arc::<Cloud>::clone(cloud);

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use record_callback_contract::{MemoryProvider, NoWait};
 use record_callback_core::{CallbackKey, Fidelity, ReadBack, RecordCallbackConfig, RecordCallbackProvider};
 use record_callback_fleet::{
-    ApplyOptions, Clouds, Keys, Ledger, Manifest, Name, Observed, Plan, PlanInput, Record, Slot, Standing, State,
-    Targets, Wanted, apply, plan,
+    ApplyOptions, Clouds, Keys, Ledger, Manifest, Name, Observed, Plan, PlanInput, Record, Slot, Standing,
+    State, Targets, Wanted, apply, plan,
 };
 
 use crate::cloud::Cloud;
@@ -40,9 +40,10 @@ impl Model {
     pub(crate) fn new(case: &Case) -> Self {
         let world = Arc::new(World::default());
         let inner = [MemoryProvider::full(), MemoryProvider::key_hiding(), MemoryProvider::narrow()];
-        let clouds = PROVIDERS.into_iter().zip(inner).map(|(name, inner)| {
-            Cloud::new(name, inner.with_read_lag(case.lag), &world)
-        });
+        let clouds = PROVIDERS
+            .into_iter()
+            .zip(inner)
+            .map(|(name, inner)| Cloud::new(name, inner.with_read_lag(case.lag), &world));
         let clouds: Vec<_> = clouds.collect();
         let providers = clouds.iter().map(|cloud| {
             let provider: Arc<dyn RecordCallbackProvider> = Arc::<Cloud>::clone(cloud);
@@ -269,7 +270,8 @@ impl Model {
         let observed = self.fleet.observe(slots).await;
         cloud.exchanged.store(false, Ordering::Relaxed);
         state.accounts.clear();
-        let is_of_cloud = |record: &Record| matches!(record, Record::Account { provider, .. } if *provider == cloud.name);
+        let is_of_cloud =
+            |record: &Record| matches!(record, Record::Account { provider, .. } if *provider == cloud.name);
         if state.owns_at(&cloud.name) && state.new_accounts(&accounts, &observed).iter().any(is_of_cloud) {
             self.world.things().violate("an account that shows nothing of ours is taken for our own");
         }

@@ -112,7 +112,8 @@ impl AccessKey {
     /// Whether it is `other`, or another key that the same source issued for a time: of the same identity.
     pub fn is_same_identity(&self, other: &Self) -> bool {
         // By address: a source that is set up anew may say the same of itself and be of another account.
-        let one_source = matches!((&self.origin, &other.origin), (Some(one), Some(two)) if Arc::ptr_eq(one, two));
+        let one_source =
+            matches!((&self.origin, &other.origin), (Some(one), Some(two)) if Arc::ptr_eq(one, two));
         let same_key = self.id == other.id && self.secret.expose_secret() == other.secret.expose_secret();
         same_key || (one_source && self.expires_at.is_some() && other.expires_at.is_some())
     }
@@ -237,8 +238,9 @@ mod tests {
     #[test]
     fn a_renewed_key_is_the_same_identity_and_an_exchanged_one_is_not() {
         let (end, origin): (Timestamp, Arc<str>) = ("2026-01-02T03:04:05Z".parse().unwrap(), "a role".into());
-        let issued =
-            |id: &str, origin: &Arc<str>| AccessKey::new(id, "s").with_expiry(end).from_origin(Arc::clone(origin));
+        let issued = |id: &str, origin: &Arc<str>| {
+            AccessKey::new(id, "s").with_expiry(end).from_origin(Arc::clone(origin))
+        };
         let first = issued("a", &origin);
         assert!(first.is_same_identity(&first.clone()) && first.is_same_identity(&issued("b", &origin)));
         assert!(!first.is_same_identity(&issued("b", &"a role".into())));

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 
-use super::dialect::{AliyunDialect, AliyunThrottling, Denial, ForeignDomain, NotFoundStatus, RetryAfter, UnknownDomain};
+use super::dialect::{
+    AliyunDialect, AliyunThrottling, Denial, ForeignDomain, NotFoundStatus, RetryAfter, UnknownDomain,
+};
 
 /// How long who is throttled by a script is asked to wait, where the dialect asks at all.
 pub(super) const SCRIPTED_WAIT: Duration = Duration::from_millis(20);

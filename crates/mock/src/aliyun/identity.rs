@@ -4,13 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    dialect::CallerIdentity,
-    operations::Fields,
-    ram::Ram,
-    server::MockAliyun,
-    state::AliyunConfig,
-};
+use super::{dialect::CallerIdentity, operations::Fields, ram::Ram, server::MockAliyun, state::AliyunConfig};
 use crate::{
     canonical::sha256_hex,
     credentials::{AccessKey, Holder},
@@ -24,7 +18,8 @@ pub(super) fn of(ram: &Ram, key: &AccessKey, form: CallerIdentity) -> Fields {
     let account = ram.account_of(key.owner);
     // Ids of the cloud are 18 digits long; these are as stable.
     let id = |of: &str| {
-        let digits: String = sha256_hex(of).bytes().map(|byte| char::from(b'0' + byte % 10)).take(17).collect();
+        let digits: String =
+            sha256_hex(of).bytes().map(|byte| char::from(b'0' + byte % 10)).take(17).collect();
         format!("2{digits}")
     };
     let (arn, ids, principal, kind) = match (&key.token, key.holder) {
@@ -33,9 +28,12 @@ pub(super) fn of(ram: &Ram, key: &AccessKey, form: CallerIdentity) -> Fields {
             let arn = format!("acs:ram::{account}:assumed-role/mock-role/{SESSION}");
             (arn, vec![("RoleId", role.clone())], format!("{role}:{SESSION}"), "AssumedRoleUser")
         }
-        (None, Holder::Account) => {
-            (format!("acs:ram::{account}:root"), vec![("UserId", account.to_owned())], account.to_owned(), "Account")
-        }
+        (None, Holder::Account) => (
+            format!("acs:ram::{account}:root"),
+            vec![("UserId", account.to_owned())],
+            account.to_owned(),
+            "Account",
+        ),
         (None, Holder::User) => {
             let user = id(&key.id);
             let mut ids = vec![("UserId", user.clone())];

@@ -25,8 +25,8 @@ mod verify;
 pub use builder::MockAliyunBuilder;
 pub use dialect::{
     AliyunDialect, AliyunOmitted, AliyunThrottling, BooleanAnswers, BooleanRequests, CallerIdentity, Denial,
-    EmptyOnDemandUrl, ErrorFormat, ForeignDomain, KeyWithoutAuth, NotFoundStatus, NotifyUrlOnUpdate, RequestIds, RetryAfter,
-    SignedHost, UnknownDomain,
+    EmptyOnDemandUrl, ErrorFormat, ForeignDomain, KeyWithoutAuth, NotFoundStatus, NotifyUrlOnUpdate,
+    RequestIds, RetryAfter, SignedHost, UnknownDomain,
 };
 pub use event::AliyunEvent;
 pub use metadata::Imds;

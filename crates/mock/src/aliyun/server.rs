@@ -229,7 +229,10 @@ impl Cloud {
         if let Some(quota) = self.quota_of(operation)
             && !self.counters.take((owner, operation), quota, now)
         {
-            return Err(ApiError::throttled(&self.dialect, self.counters.wait(&(owner, operation), quota, now)));
+            return Err(ApiError::throttled(
+                &self.dialect,
+                self.counters.wait(&(owner, operation), quota, now),
+            ));
         }
         let (own, others) = match owner {
             Owner::First => (&self.state, &self.other_state),

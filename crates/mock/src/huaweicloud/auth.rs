@@ -48,7 +48,12 @@ pub(super) fn authenticate<'a>(
     }
     let text = raw.header("x-auth-token").ok_or_else(|| ApiError::unauthenticated("no credentials"))?;
     let (account, token) = accounts.find_token(text, now).ok_or_else(ApiError::token_not_valid)?;
-    Ok(Caller { account, name: token.user, scope: Scope::Token { project: token.project }, is_session: false })
+    Ok(Caller {
+        account,
+        name: token.user,
+        scope: Scope::Token { project: token.project },
+        is_session: false,
+    })
 }
 
 /// Checks that the caller may act in the project a path names.

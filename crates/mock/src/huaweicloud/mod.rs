@@ -24,9 +24,10 @@ mod verify;
 
 pub use builder::MockHuaweicloudBuilder;
 pub use dialect::{
-    AbsentUrls, AppWildcardFilter, AuthDomains, AuthTimestamp, CallerIdentityPath, ConfigIds, CreateAnswer, DeleteOfMissing, DuplicateStatus,
-    ForeignProject, HuaweicloudDialect, HuaweicloudOmitted, HuaweicloudThrottling, ListOffset, ListOrder, MissingId,
-    OnDemandUrl, QueryOnWire, RecordStart, Times, Uniqueness, UpdateAnswer, UrlQuery,
+    AbsentUrls, AppWildcardFilter, AuthDomains, AuthTimestamp, CallerIdentityPath, ConfigIds, CreateAnswer,
+    DeleteOfMissing, DuplicateStatus, ForeignProject, HuaweicloudDialect, HuaweicloudOmitted,
+    HuaweicloudThrottling, ListOffset, ListOrder, MissingId, OnDemandUrl, QueryOnWire, RecordStart, Times,
+    Uniqueness, UpdateAnswer, UrlQuery,
 };
 pub use event::HuaweicloudEvent;
 pub use metadata::MetadataTokens;

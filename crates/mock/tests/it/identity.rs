@@ -139,7 +139,9 @@ async fn sts_and_iam_of_huawei_cloud_tell_the_account() {
         ..Huaweicloud::new(&mock)
     };
     let identity = at_iam(session, &mock, "/v5/caller-identity").await;
-    assert!(identity.at("/principal_urn").starts_with(&format!("sts::{}:assumed-agency:", mock.account_id())));
+    assert!(
+        identity.at("/principal_urn").starts_with(&format!("sts::{}:assumed-agency:", mock.account_id()))
+    );
     let missing = HuaweicloudDialect {
         caller_identity_path: CallerIdentityPath::Missing,
         ..HuaweicloudDialect::default()

@@ -3,8 +3,8 @@ use std::process;
 
 use futures_util::future::join_all;
 use record_callback_core::{
-    AccountId, AppSelector, CallbackKey, CallbackSigning, ConfigId, DomainName, Fidelity, RecordCallbackConfig,
-    SigningKey, SigningScheme,
+    AccountId, AppSelector, CallbackKey, CallbackSigning, ConfigId, DomainName, Fidelity,
+    RecordCallbackConfig, SigningKey, SigningScheme,
 };
 use tempfile::TempDir;
 
@@ -63,7 +63,10 @@ fn records(salt: &Salt) -> Vec<Record> {
     let mut records: Vec<_> = (0..4).flat_map(|i| [config(salt, i, 0), config(salt, i, 1)]).collect();
     records.push(Record::Switch { switch: Some(switch) });
     records.push(Record::Place { provider: name("ali"), place: "aliyun by default".into() });
-    records.push(Record::Account { provider: name("ali"), account: AccountId::new("1234567890123456").unwrap() });
+    records.push(Record::Account {
+        provider: name("ali"),
+        account: AccountId::new("1234567890123456").unwrap(),
+    });
     records.push(gone(salt, 1));
     records.push(Record::Switch { switch: None });
     records

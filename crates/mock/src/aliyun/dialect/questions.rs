@@ -1,7 +1,7 @@
 use super::{
-    AliyunDialect, AliyunOmitted, AliyunThrottling, BooleanAnswers, BooleanRequests, CallerIdentity,
-    Denial, EmptyOnDemandUrl, ErrorFormat, FieldOrder, ForeignDomain, KeyWithoutAuth, NotFoundStatus, NotifyUrlOnUpdate, RequestIds,
-    RetryAfter, RetrySignature, SignedHost, UnknownDomain,
+    AliyunDialect, AliyunOmitted, AliyunThrottling, BooleanAnswers, BooleanRequests, CallerIdentity, Denial,
+    EmptyOnDemandUrl, ErrorFormat, FieldOrder, ForeignDomain, KeyWithoutAuth, NotFoundStatus,
+    NotifyUrlOnUpdate, RequestIds, RetryAfter, RetrySignature, SignedHost, UnknownDomain,
 };
 
 crate::dialect::dialect! {

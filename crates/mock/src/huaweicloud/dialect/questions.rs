@@ -1,8 +1,8 @@
 use super::{
-    AbsentUrls, AppWildcardFilter, AuthDomains, AuthTimestamp, CallerIdentityPath, ConfigIds, CreateAnswer, DeleteOfMissing, DuplicateStatus,
-    FieldOrder, ForeignProject, HuaweicloudDialect, HuaweicloudOmitted, HuaweicloudThrottling, ListOffset, ListOrder,
-    MissingId, OnDemandUrl, QueryOnWire, RecordStart, RetrySignature, Times, Uniqueness, UpdateAnswer,
-    UrlQuery,
+    AbsentUrls, AppWildcardFilter, AuthDomains, AuthTimestamp, CallerIdentityPath, ConfigIds, CreateAnswer,
+    DeleteOfMissing, DuplicateStatus, FieldOrder, ForeignProject, HuaweicloudDialect, HuaweicloudOmitted,
+    HuaweicloudThrottling, ListOffset, ListOrder, MissingId, OnDemandUrl, QueryOnWire, RecordStart,
+    RetrySignature, Times, Uniqueness, UpdateAnswer, UrlQuery,
 };
 
 crate::dialect::dialect! {
