@@ -18,8 +18,9 @@ fn address(listener: &TcpListener) -> String {
     listener.local_addr().expect("a bound port").to_string()
 }
 
-const ALIYUN: [&str; 13] = [
+const ALIYUN: [&str; 17] = [
     "endpoint",
+    "account_id",
     "access_key_id",
     "access_key_secret",
     "temporary_access_key_id",
@@ -32,10 +33,14 @@ const ALIYUN: [&str; 13] = [
     "metadata_endpoint",
     "ecs_role",
     "credentials_uri",
+    "other_account_id",
+    "other_access_key_id",
+    "other_access_key_secret",
 ];
-const HUAWEICLOUD: [&str; 20] = [
+const HUAWEICLOUD: [&str; 25] = [
     "endpoint",
     "iam_endpoint",
+    "account_id",
     "access_key",
     "secret_key",
     "temporary_access_key",
@@ -54,6 +59,10 @@ const HUAWEICLOUD: [&str; 20] = [
     "metadata_endpoint",
     "pod_identity_uri",
     "pod_token",
+    "other_account_id",
+    "other_access_key",
+    "other_secret_key",
+    "other_project_id",
 ];
 
 /// A part of the ready line as it has to be, of values as it has them.

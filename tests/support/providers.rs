@@ -248,15 +248,12 @@ async fn huaweicloud(domains: &[DomainName], dialect: &HuaweicloudDialect, way: 
     let provider = |client: HuaweicloudClientBuilder| -> Arc<dyn RecordCallbackProvider> {
         Arc::new(HuaweicloudProvider::new(client.build().expect("the options are right")))
     };
-    let other = match way {
-        Cloud::HuaweicloudToken => {
-            client(mock.endpoint()).project_id(mock.other_project_id()).token(mock.issue_other_token())
-        }
-        _ => {
-            let other = key(mock.other_access_key(), mock.other_secret_key(), false);
-            // With the first account's project, as who exchanges nothing but the keys.
-            client(mock.endpoint()).project_id(mock.project_id()).credentials(other)
-        }
+    let other = if way == Cloud::HuaweicloudToken {
+        client(mock.endpoint()).project_id(mock.other_project_id()).token(mock.issue_other_token())
+    } else {
+        let other = key(mock.other_access_key(), mock.other_secret_key(), false);
+        // With the first account's project, as who exchanges nothing but the keys.
+        client(mock.endpoint()).project_id(mock.project_id()).credentials(other)
     };
     let client = client(&wire.endpoint());
     let client = match way {

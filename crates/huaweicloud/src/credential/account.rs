@@ -7,6 +7,7 @@ use record_callback_http::{
     of_credentials, sensitive,
 };
 use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
 
 use super::oidc::{DEFAULT_STS, STS_ENDPOINT};
 use super::{Credential, Credentials, IAM_ENDPOINT, Token};
@@ -100,12 +101,12 @@ impl Account {
 
     /// STS is made for it. Where it does not tell, IAM may: it has the account of every project.
     async fn of_key(&self, credentials: &Credentials) -> Result<(Credential, AccountId)> {
-        let first = match self.from_sts(credentials).await {
+        let first = match self.ask_sts(credentials).await {
             Ok(found) => return Ok(found),
             Err(error) => error,
         };
         let Some(iam) = &self.iam else { return Err(first) };
-        match self.from_domains(iam, credentials).await {
+        match self.ask_for_domains(iam, credentials).await {
             Ok(found) => return Ok(found),
             // Nobody is there.
             Err(error) if error.status().is_none() && error.kind() != ErrorKind::Protocol => {
@@ -113,11 +114,11 @@ impl Account {
             }
             Err(_) => {}
         }
-        let last = self.from_projects(iam, credentials).await;
+        let last = self.ask_for_projects(iam, credentials).await;
         last.map_err(|error| first.with_advice(&format!("nor does IAM tell: {}", error.message())))
     }
 
-    async fn from_sts(&self, credentials: &Credentials) -> Result<(Credential, AccountId)> {
+    async fn ask_sts(&self, credentials: &Credentials) -> Result<(Credential, AccountId)> {
         let address = self.sts.as_ref().map_err(|problem| nobody(problem))?;
         let endpoint = Endpoint::parse(STS_ENDPOINT, address, false)?;
         let pipeline = self.context.pipeline(&endpoint)?;
@@ -127,7 +128,7 @@ impl Account {
         Ok((credential, account_id))
     }
 
-    async fn from_domains(&self, iam: &Iam, credentials: &Credentials) -> Result<(Credential, AccountId)> {
+    async fn ask_for_domains(&self, iam: &Iam, credentials: &Credentials) -> Result<(Credential, AccountId)> {
         let request = get(wire::DOMAINS_PATH, String::new());
         let (credential, Domains { domains }) =
             ask(wire::LIST_DOMAINS, (&iam.pipeline, &iam.endpoint), &request, credentials).await?;
@@ -138,7 +139,11 @@ impl Account {
     }
 
     /// Projects of the region, where there is one, else all of them.
-    async fn from_projects(&self, iam: &Iam, credentials: &Credentials) -> Result<(Credential, AccountId)> {
+    async fn ask_for_projects(
+        &self,
+        iam: &Iam,
+        credentials: &Credentials,
+    ) -> Result<(Credential, AccountId)> {
         let query = self.region.as_deref().map(|region| canonical_query(&mut [("name", region)]));
         let request = get(wire::PROJECTS_PATH, query.unwrap_or_default());
         let (credential, Projects { projects }) =
@@ -151,7 +156,7 @@ impl Account {
 }
 
 /// What a service answers, and the credential it was asked with.
-async fn ask<T: serde::de::DeserializeOwned>(
+async fn ask<T: DeserializeOwned>(
     operation: &'static str,
     (pipeline, endpoint): (&Pipeline, &Endpoint),
     request: &Unsigned<'_>,
