@@ -116,7 +116,7 @@ impl OidcToken {
         let read = tokio::task::spawn_blocking(move || read_regular_file(&path, Self::LONGEST)).await;
         let read = read.map_err(|error| mistake("cannot be read").with_source(error))?;
         let (bytes, _) = read.map_err(|error| mistake("cannot be read").with_source(error))?;
-        match std::str::from_utf8(&bytes).map(str::trim) {
+        match std::str::from_utf8(&bytes).map(|text| text.trim_start_matches('\u{feff}').trim()) {
             Ok("") => Err(mistake("is empty")),
             Ok(token) => Ok(token.into()),
             Err(_) => Err(mistake("is no text")),

@@ -10,36 +10,40 @@ use record_callback_http::{
 };
 
 use super::federated::Federated;
-use super::given::{PASSWORD, TOKEN};
+use super::given::{PASSWORD, TOKEN, are_openstack_names_ours};
 use super::temporary::Label;
 use super::token_file::TokenFile;
 use super::{PROJECT_ID, RENEW_BEFORE};
 
-/// By the names of the vendor's Terraform provider.
-pub(super) const PROJECT_IDS: &[&str] = &["HW_PROJECT_ID", "OS_PROJECT_ID", "OS_TENANT_ID"];
+/// The variables of the vendor's SDKs.
+const SDK: KeyVariables = KeyVariables {
+    id: "HUAWEICLOUD_SDK_AK",
+    secret: "HUAWEICLOUD_SDK_SK",
+    security_token: "HUAWEICLOUD_SDK_SECURITY_TOKEN",
+    project_ids: &[PROJECT_ID],
+};
+/// Those of its Terraform provider, which its command line tools read too.
+const TERRAFORM: KeyVariables = KeyVariables {
+    id: "HW_ACCESS_KEY",
+    secret: "HW_SECRET_KEY",
+    security_token: "HW_SECURITY_TOKEN",
+    project_ids: &["HW_PROJECT_ID"],
+};
+/// Their second names, of which there is none for the token.
+const OPENSTACK: KeyVariables = KeyVariables {
+    id: "OS_ACCESS_KEY",
+    secret: "OS_SECRET_KEY",
+    security_token: TERRAFORM.security_token,
+    project_ids: &["HW_PROJECT_ID", "OS_PROJECT_ID", "OS_TENANT_ID"],
+};
 
-/// The variables of the vendor's SDKs, then those of its Terraform provider, which its command line tools read too, and their
-/// second names, of which there is none for the token.
-pub(super) const VARIABLES: &[KeyVariables] = &[
-    KeyVariables {
-        id: "HUAWEICLOUD_SDK_AK",
-        secret: "HUAWEICLOUD_SDK_SK",
-        security_token: "HUAWEICLOUD_SDK_SECURITY_TOKEN",
-        project_ids: &[PROJECT_ID],
-    },
-    KeyVariables {
-        id: "HW_ACCESS_KEY",
-        secret: "HW_SECRET_KEY",
-        security_token: "HW_SECURITY_TOKEN",
-        project_ids: PROJECT_IDS,
-    },
-    KeyVariables {
-        id: "OS_ACCESS_KEY",
-        secret: "OS_SECRET_KEY",
-        security_token: "HW_SECURITY_TOKEN",
-        project_ids: PROJECT_IDS,
-    },
-];
+/// The variables a key may be in, in their order.
+pub(super) fn variables(env: &dyn Env) -> &'static [KeyVariables] {
+    const ALL: &[KeyVariables] =
+        &[SDK, KeyVariables { project_ids: OPENSTACK.project_ids, ..TERRAFORM }, OPENSTACK];
+    if are_openstack_names_ours(env) { ALL } else { &[SDK, TERRAFORM] }
+}
+
 const IDP_ID: &str = "HUAWEICLOUD_SDK_IDP_ID";
 const ID_TOKEN_FILE: &str = "HUAWEICLOUD_SDK_ID_TOKEN_FILE";
 
@@ -91,19 +95,20 @@ pub(super) fn check_choice(context: &SourceContext) -> Result<(), Miss> {
 
 /// Whether there are variables that only the SDKs read.
 pub(super) fn names_sdk_caller(context: &SourceContext) -> bool {
-    let names = VARIABLES.iter().take(1).flat_map(|set| [set.id, set.secret]);
-    names.chain([IDP_ID, ID_TOKEN_FILE]).chain(super::oidc::NAMES).any(|name| context.var(name).is_some())
+    let names = [SDK.id, SDK.secret, IDP_ID, ID_TOKEN_FILE];
+    names.into_iter().chain(super::oidc::NAMES).any(|name| context.var(name).is_some())
 }
 
 /// The access key in `HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK`, for temporary keys `HUAWEICLOUD_SDK_SECURITY_TOKEN`, and
 /// its project in `HUAWEICLOUD_SDK_PROJECT_ID`; else the one in `HW_ACCESS_KEY`, `HW_SECRET_KEY`, `HW_SECURITY_TOKEN` and
-/// `HW_PROJECT_ID`; else in `OS_ACCESS_KEY` and `OS_SECRET_KEY`.
+/// `HW_PROJECT_ID`; else in `OS_ACCESS_KEY` and `OS_SECRET_KEY`, unless `OS_AUTH_URL` is another cloud's.
 ///
 /// It fails where variables of Terraform choose another caller: an agency (`HW_ASSUME_ROLE_AGENCY_NAME`,
 /// `HW_ASSUME_ROLE_IDP_ID`, `OS_AGENCY_NAME`), a profile of the vendor's command line (`HW_PROFILE`, `HW_SHARED_CONFIG_FILE`), or a token
 /// (`HW_AUTH_TOKEN`), which [`HuaweicloudClientBuilder::environment`](crate::HuaweicloudClientBuilder::environment) sends.
 pub fn from_env<E: Env>(env: E) -> EnvCredentials<E> {
-    EnvCredentials::new(env, VARIABLES).refusing(REFUSALS)
+    let variables = variables(&env);
+    EnvCredentials::new(env, variables).refusing(REFUSALS)
 }
 
 /// The environment as a source of the chain.
