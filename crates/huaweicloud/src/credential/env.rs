@@ -48,40 +48,39 @@ const IDP_ID: &str = "HUAWEICLOUD_SDK_IDP_ID";
 const ID_TOKEN_FILE: &str = "HUAWEICLOUD_SDK_ID_TOKEN_FILE";
 
 /// The variables by which Terraform takes another caller than the key beside them.
-pub(super) const CHOICES: &[Refusal] = &[
-    Refusal {
-        variables: &["HW_ASSUME_ROLE_AGENCY_NAME", "HW_ASSUME_ROLE_DOMAIN_NAME", "HW_ASSUME_ROLE_DOMAIN_ID"],
-        advice: "Terraform assumes an agency of another account by it, which is not done here; unset it, and give a key \
-                 of that account, or an agency by HUAWEICLOUD_OIDC_AGENCY_URN",
-    },
-    Refusal {
-        variables: &["HW_ASSUME_ROLE_IDP_ID"],
-        advice: "Terraform assumes an agency by it, which is not done here; unset it, and name provider, agency and token \
-                 by HUAWEICLOUD_OIDC_PROVIDER_URN, HUAWEICLOUD_OIDC_AGENCY_URN and HUAWEICLOUD_OIDC_TOKEN_FILE",
-    },
-    Refusal {
-        variables: &["OS_AGENCY_NAME", "OS_AGENCY_DOMAIN_NAME"],
-        advice: "Terraform assumes an agency of another account by it, which is not done here; unset it, and give a key \
-                 of that account",
-    },
-    Refusal {
-        variables: &["HW_PROFILE", "HW_SHARED_CONFIG_FILE"],
-        advice: "Terraform takes the caller from the file of KooCLI by it, which is not read here; unset it, and give the \
-                 key of that profile in HW_ACCESS_KEY and HW_SECRET_KEY",
-    },
-];
-/// The same, and what is no key.
-const REFUSALS: &[Refusal] = &[
-    CHOICES[0],
-    CHOICES[1],
-    CHOICES[2],
-    CHOICES[3],
-    Refusal {
-        variables: &[TOKEN],
-        advice: "Terraform sends this token whatever keys there are, and the SDKs do not know it; unset it, or the \
-                 variables of the SDKs (HUAWEICLOUD_SDK_, HUAWEICLOUD_OIDC_)",
-    },
-];
+const AGENCY: Refusal = Refusal {
+    variables: &["HW_ASSUME_ROLE_AGENCY_NAME", "HW_ASSUME_ROLE_DOMAIN_NAME", "HW_ASSUME_ROLE_DOMAIN_ID"],
+    advice: "Terraform assumes an agency of another account by it, which is not done here; unset it, and give a key of \
+             that account, or an agency by HUAWEICLOUD_OIDC_AGENCY_URN",
+};
+const AGENCY_BY_OIDC: Refusal = Refusal {
+    variables: &["HW_ASSUME_ROLE_IDP_ID"],
+    advice: "Terraform assumes an agency by it, which is not done here; unset it, and name provider, agency and token by \
+             HUAWEICLOUD_OIDC_PROVIDER_URN, HUAWEICLOUD_OIDC_AGENCY_URN and HUAWEICLOUD_OIDC_TOKEN_FILE",
+};
+const KOOCLI: Refusal = Refusal {
+    variables: &["HW_PROFILE", "HW_SHARED_CONFIG_FILE"],
+    advice: "Terraform takes the caller from the file of KooCLI by it, which is not read here; unset it, and give the key \
+             of that profile in HW_ACCESS_KEY and HW_SECRET_KEY",
+};
+const OPENSTACK_AGENCY: Refusal = Refusal {
+    variables: &["OS_AGENCY_NAME", "OS_AGENCY_DOMAIN_NAME"],
+    advice: "Terraform assumes an agency of another account by it, which is not done here; unset it, and give a key of \
+             that account",
+};
+/// What is no key.
+const A_TOKEN: Refusal = Refusal {
+    variables: &[TOKEN],
+    advice: "Terraform sends this token whatever keys there are, and the SDKs do not know it; unset it, or the variables \
+             of the SDKs (HUAWEICLOUD_SDK_, HUAWEICLOUD_OIDC_)",
+};
+
+/// The choices of a caller that no source can follow, a token among them.
+fn refusals(env: &dyn Env) -> &'static [Refusal] {
+    const ALL: &[Refusal] = &[AGENCY, AGENCY_BY_OIDC, KOOCLI, A_TOKEN, OPENSTACK_AGENCY];
+    if are_openstack_names_ours(env) { ALL } else { &ALL[..4] }
+}
+
 /// Where there is no key.
 const LOGIN: &[Refusal] = &[Refusal {
     variables: &[PASSWORD],
@@ -90,7 +89,13 @@ const LOGIN: &[Refusal] = &[Refusal {
 
 /// Refuses where the environment has a choice of caller that no source can follow.
 pub(super) fn check_choice(context: &SourceContext) -> Result<(), Miss> {
-    Refusal::check(&context.env, REFUSALS)
+    Refusal::check(&context.env, refusals(&context.env))
+}
+
+/// The same, where a token can be sent.
+pub(super) fn check_choice_besides_token(context: &SourceContext) -> Result<(), Miss> {
+    let refusals = refusals(&context.env).iter().filter(|refusal| refusal.variables != A_TOKEN.variables);
+    Refusal::check(&context.env, refusals)
 }
 
 /// Whether there are variables that only the SDKs read.
@@ -107,8 +112,8 @@ pub(super) fn names_sdk_caller(context: &SourceContext) -> bool {
 /// `HW_ASSUME_ROLE_IDP_ID`, `OS_AGENCY_NAME`), a profile of the vendor's command line (`HW_PROFILE`, `HW_SHARED_CONFIG_FILE`), or a token
 /// (`HW_AUTH_TOKEN`), which [`HuaweicloudClientBuilder::environment`](crate::HuaweicloudClientBuilder::environment) sends.
 pub fn from_env<E: Env>(env: E) -> EnvCredentials<E> {
-    let variables = variables(&env);
-    EnvCredentials::new(env, variables).refusing(REFUSALS)
+    let (variables, refusals) = (variables(&env), refusals(&env));
+    EnvCredentials::new(env, variables).refusing(refusals)
 }
 
 /// The environment as a source of the chain.

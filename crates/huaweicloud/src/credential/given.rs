@@ -1,11 +1,11 @@
 //! What the environment has instead of a key: a token, or a login by password, by the names of the vendor's Terraform
 //! provider.
 
-use record_callback_http::{Env, Refusal, SourceContext, Url};
+use record_callback_http::{Env, SourceContext, Url};
 use secrecy::SecretString;
 
 use super::Login;
-use super::env::{CHOICES, names_sdk_caller, variables};
+use super::env::{check_choice_besides_token, names_sdk_caller, variables};
 
 pub(super) const TOKEN: &str = "HW_AUTH_TOKEN";
 pub(super) const PASSWORD: &str = "HW_USER_PASSWORD";
@@ -37,7 +37,7 @@ pub(crate) enum Given {
 /// calls, or that nobody can be told from the others.
 pub(crate) fn given(context: &SourceContext) -> Option<Given> {
     // Those are read by the SDKs, which know nothing of these.
-    if names_sdk_caller(context) || Refusal::check(&context.env, CHOICES).is_err() {
+    if names_sdk_caller(context) || check_choice_besides_token(context).is_err() {
         return None;
     }
     let second = |name| if are_openstack_names_ours(&context.env) { context.var(name) } else { None };
