@@ -131,6 +131,7 @@ pub fn credentials(
     elsewhere: impl Fn(&AccessKey) -> Option<String>,
 ) -> Vec<Finding> {
     let found = reports.iter().any(|report| matches!(report.result, Some(Ok(_))));
+    let refused = reports.iter().any(|report| matches!(report.result, Some(Err(Miss::Refused(_)))));
     let one = |SourceReport { name, result }| match result {
         None if !found => Finding::new(
             Check::Credentials,
@@ -161,7 +162,11 @@ pub fn credentials(
     if !found {
         let none =
             Finding::new(Check::Credentials, "all sources", Verdict::Failed, "no credentials were found");
-        findings.push(none.advise("set one of the sources above up"));
+        findings.push(none.advise(if refused {
+            "mend the source that was chosen, or the choice: nobody stands in for it"
+        } else {
+            "set one of the sources above up"
+        }));
     }
     findings
 }
@@ -351,6 +356,13 @@ mod tests {
 
         let findings = credentials(vec![report("a", nothing()), report("b", broken())], nowhere);
         assert_eq!(verdicts(&findings), [Open, Failed, Failed]);
+
+        let last = SourceReport { name: "d".into(), result: None };
+        let refused = Err(Miss::Refused(Error::new(ErrorKind::Unauthenticated, "cannot be had")));
+        let findings = credentials(vec![report("a", nothing()), report("b", refused), last], nowhere);
+        assert_eq!(verdicts(&findings), [Open, Failed, Open, Failed]);
+        assert_eq!(findings[2].detail, "was not asked: the source before it was chosen");
+        assert!(findings[3].advice.as_deref().unwrap().ends_with("nobody stands in for it"));
 
         let findings = credentials(vec![report("a", key())], |key| Some(format!("{} is strange", key.id())));
         assert_eq!(verdicts(&findings), [Warning]);

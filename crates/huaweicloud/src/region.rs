@@ -62,7 +62,7 @@ impl Region {
         if let Some(id) = context.var(VARIABLE) {
             return Some(Self { id, field: VARIABLE });
         }
-        let id = if are_openstack_names_ours(context) { context.var(SECOND_VARIABLE) } else { None };
+        let id = if are_openstack_names_ours(&context.env) { context.var(SECOND_VARIABLE) } else { None };
         Some(Self { id: id?, field: SECOND_VARIABLE })
     }
 

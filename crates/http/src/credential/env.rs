@@ -33,7 +33,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// Refuses if a variable of one of `refusals` is set, by its name.
-    pub fn check(env: &dyn Env, refusals: &[Self]) -> Result<(), Miss> {
+    pub fn check<'a>(env: &dyn Env, refusals: impl IntoIterator<Item = &'a Self>) -> Result<(), Miss> {
         for Self { variables, advice } in refusals {
             let is_set = |name: &&&str| env.var(name).is_some_and(|value| !value.trim().is_empty());
             if let Some(name) = variables.iter().find(is_set) {

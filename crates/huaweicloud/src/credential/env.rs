@@ -10,74 +10,77 @@ use record_callback_http::{
 };
 
 use super::federated::Federated;
-use super::given::{PASSWORD, TOKEN};
+use super::given::{PASSWORD, TOKEN, are_openstack_names_ours};
 use super::temporary::Label;
 use super::token_file::TokenFile;
 use super::{PROJECT_ID, RENEW_BEFORE};
 
-/// By the names of the vendor's Terraform provider.
-pub(super) const PROJECT_IDS: &[&str] = &["HW_PROJECT_ID", "OS_PROJECT_ID", "OS_TENANT_ID"];
+/// The variables of the vendor's SDKs.
+const SDK: KeyVariables = KeyVariables {
+    id: "HUAWEICLOUD_SDK_AK",
+    secret: "HUAWEICLOUD_SDK_SK",
+    security_token: "HUAWEICLOUD_SDK_SECURITY_TOKEN",
+    project_ids: &[PROJECT_ID],
+};
+/// Those of its Terraform provider, which its command line tools read too.
+const TERRAFORM: KeyVariables = KeyVariables {
+    id: "HW_ACCESS_KEY",
+    secret: "HW_SECRET_KEY",
+    security_token: "HW_SECURITY_TOKEN",
+    project_ids: &["HW_PROJECT_ID"],
+};
+/// Their second names, of which there is none for the token.
+const OPENSTACK: KeyVariables = KeyVariables {
+    id: "OS_ACCESS_KEY",
+    secret: "OS_SECRET_KEY",
+    security_token: TERRAFORM.security_token,
+    project_ids: &["HW_PROJECT_ID", "OS_PROJECT_ID", "OS_TENANT_ID"],
+};
 
-/// The variables of the vendor's SDKs, then those of its Terraform provider, which its command line tools read too, and their
-/// second names, of which there is none for the token.
-pub(super) const VARIABLES: &[KeyVariables] = &[
-    KeyVariables {
-        id: "HUAWEICLOUD_SDK_AK",
-        secret: "HUAWEICLOUD_SDK_SK",
-        security_token: "HUAWEICLOUD_SDK_SECURITY_TOKEN",
-        project_ids: &[PROJECT_ID],
-    },
-    KeyVariables {
-        id: "HW_ACCESS_KEY",
-        secret: "HW_SECRET_KEY",
-        security_token: "HW_SECURITY_TOKEN",
-        project_ids: PROJECT_IDS,
-    },
-    KeyVariables {
-        id: "OS_ACCESS_KEY",
-        secret: "OS_SECRET_KEY",
-        security_token: "HW_SECURITY_TOKEN",
-        project_ids: PROJECT_IDS,
-    },
-];
+/// The variables a key may be in, in their order.
+pub(super) fn variables(env: &dyn Env) -> &'static [KeyVariables] {
+    const ALL: &[KeyVariables] =
+        &[SDK, KeyVariables { project_ids: OPENSTACK.project_ids, ..TERRAFORM }, OPENSTACK];
+    if are_openstack_names_ours(env) { ALL } else { &[SDK, TERRAFORM] }
+}
+
 const IDP_ID: &str = "HUAWEICLOUD_SDK_IDP_ID";
 const ID_TOKEN_FILE: &str = "HUAWEICLOUD_SDK_ID_TOKEN_FILE";
 
 /// The variables by which Terraform takes another caller than the key beside them.
-pub(super) const CHOICES: &[Refusal] = &[
-    Refusal {
-        variables: &["HW_ASSUME_ROLE_AGENCY_NAME", "HW_ASSUME_ROLE_DOMAIN_NAME", "HW_ASSUME_ROLE_DOMAIN_ID"],
-        advice: "Terraform assumes an agency of another account by it, which is not done here; unset it, and give a key \
-                 of that account, or an agency by HUAWEICLOUD_OIDC_AGENCY_URN",
-    },
-    Refusal {
-        variables: &["HW_ASSUME_ROLE_IDP_ID"],
-        advice: "Terraform assumes an agency by it, which is not done here; unset it, and name provider, agency and token \
-                 by HUAWEICLOUD_OIDC_PROVIDER_URN, HUAWEICLOUD_OIDC_AGENCY_URN and HUAWEICLOUD_OIDC_TOKEN_FILE",
-    },
-    Refusal {
-        variables: &["OS_AGENCY_NAME", "OS_AGENCY_DOMAIN_NAME"],
-        advice: "Terraform assumes an agency of another account by it, which is not done here; unset it, and give a key \
-                 of that account",
-    },
-    Refusal {
-        variables: &["HW_PROFILE", "HW_SHARED_CONFIG_FILE"],
-        advice: "Terraform takes the caller from the file of KooCLI by it, which is not read here; unset it, and give the \
-                 key of that profile in HW_ACCESS_KEY and HW_SECRET_KEY",
-    },
-];
-/// The same, and what is no key.
-const REFUSALS: &[Refusal] = &[
-    CHOICES[0],
-    CHOICES[1],
-    CHOICES[2],
-    CHOICES[3],
-    Refusal {
-        variables: &[TOKEN],
-        advice: "Terraform sends this token whatever keys there are, and the SDKs do not know it; unset it, or the \
-                 variables of the SDKs (HUAWEICLOUD_SDK_, HUAWEICLOUD_OIDC_)",
-    },
-];
+const AGENCY: Refusal = Refusal {
+    variables: &["HW_ASSUME_ROLE_AGENCY_NAME", "HW_ASSUME_ROLE_DOMAIN_NAME", "HW_ASSUME_ROLE_DOMAIN_ID"],
+    advice: "Terraform assumes an agency of another account by it, which is not done here; unset it, and give a key of \
+             that account, or an agency by HUAWEICLOUD_OIDC_AGENCY_URN",
+};
+const AGENCY_BY_OIDC: Refusal = Refusal {
+    variables: &["HW_ASSUME_ROLE_IDP_ID"],
+    advice: "Terraform assumes an agency by it, which is not done here; unset it, and name provider, agency and token by \
+             HUAWEICLOUD_OIDC_PROVIDER_URN, HUAWEICLOUD_OIDC_AGENCY_URN and HUAWEICLOUD_OIDC_TOKEN_FILE",
+};
+const KOOCLI: Refusal = Refusal {
+    variables: &["HW_PROFILE", "HW_SHARED_CONFIG_FILE"],
+    advice: "Terraform takes the caller from the file of KooCLI by it, which is not read here; unset it, and give the key \
+             of that profile in HW_ACCESS_KEY and HW_SECRET_KEY",
+};
+const OPENSTACK_AGENCY: Refusal = Refusal {
+    variables: &["OS_AGENCY_NAME", "OS_AGENCY_DOMAIN_NAME"],
+    advice: "Terraform assumes an agency of another account by it, which is not done here; unset it, and give a key of \
+             that account",
+};
+/// What is no key.
+const A_TOKEN: Refusal = Refusal {
+    variables: &[TOKEN],
+    advice: "Terraform sends this token whatever keys there are, and the SDKs do not know it; unset it, or the variables \
+             of the SDKs (HUAWEICLOUD_SDK_, HUAWEICLOUD_OIDC_)",
+};
+
+/// The choices of a caller that no source can follow, a token among them.
+fn refusals(env: &dyn Env) -> &'static [Refusal] {
+    const ALL: &[Refusal] = &[AGENCY, AGENCY_BY_OIDC, KOOCLI, A_TOKEN, OPENSTACK_AGENCY];
+    if are_openstack_names_ours(env) { ALL } else { &ALL[..4] }
+}
+
 /// Where there is no key.
 const LOGIN: &[Refusal] = &[Refusal {
     variables: &[PASSWORD],
@@ -86,24 +89,31 @@ const LOGIN: &[Refusal] = &[Refusal {
 
 /// Refuses where the environment has a choice of caller that no source can follow.
 pub(super) fn check_choice(context: &SourceContext) -> Result<(), Miss> {
-    Refusal::check(&context.env, REFUSALS)
+    Refusal::check(&context.env, refusals(&context.env))
+}
+
+/// The same, where a token can be sent.
+pub(super) fn check_choice_besides_token(context: &SourceContext) -> Result<(), Miss> {
+    let refusals = refusals(&context.env).iter().filter(|refusal| refusal.variables != A_TOKEN.variables);
+    Refusal::check(&context.env, refusals)
 }
 
 /// Whether there are variables that only the SDKs read.
 pub(super) fn names_sdk_caller(context: &SourceContext) -> bool {
-    let names = VARIABLES.iter().take(1).flat_map(|set| [set.id, set.secret]);
-    names.chain([IDP_ID, ID_TOKEN_FILE]).chain(super::oidc::NAMES).any(|name| context.var(name).is_some())
+    let names = [SDK.id, SDK.secret, IDP_ID, ID_TOKEN_FILE];
+    names.into_iter().chain(super::oidc::NAMES).any(|name| context.var(name).is_some())
 }
 
 /// The access key in `HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK`, for temporary keys `HUAWEICLOUD_SDK_SECURITY_TOKEN`, and
 /// its project in `HUAWEICLOUD_SDK_PROJECT_ID`; else the one in `HW_ACCESS_KEY`, `HW_SECRET_KEY`, `HW_SECURITY_TOKEN` and
-/// `HW_PROJECT_ID`; else in `OS_ACCESS_KEY` and `OS_SECRET_KEY`.
+/// `HW_PROJECT_ID`; else in `OS_ACCESS_KEY` and `OS_SECRET_KEY`, unless `OS_AUTH_URL` is another cloud's.
 ///
 /// It fails where variables of Terraform choose another caller: an agency (`HW_ASSUME_ROLE_AGENCY_NAME`,
 /// `HW_ASSUME_ROLE_IDP_ID`, `OS_AGENCY_NAME`), a profile of the vendor's command line (`HW_PROFILE`, `HW_SHARED_CONFIG_FILE`), or a token
 /// (`HW_AUTH_TOKEN`), which [`HuaweicloudClientBuilder::environment`](crate::HuaweicloudClientBuilder::environment) sends.
 pub fn from_env<E: Env>(env: E) -> EnvCredentials<E> {
-    EnvCredentials::new(env, VARIABLES).refusing(REFUSALS)
+    let (variables, refusals) = (variables(&env), refusals(&env));
+    EnvCredentials::new(env, variables).refusing(refusals)
 }
 
 /// The environment as a source of the chain.

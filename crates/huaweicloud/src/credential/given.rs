@@ -1,11 +1,11 @@
 //! What the environment has instead of a key: a token, or a login by password, by the names of the vendor's Terraform
 //! provider.
 
-use record_callback_http::{Refusal, SourceContext, Url};
+use record_callback_http::{Env, SourceContext, Url};
 use secrecy::SecretString;
 
 use super::Login;
-use super::env::{CHOICES, PROJECT_IDS, VARIABLES, names_sdk_caller};
+use super::env::{check_choice_besides_token, names_sdk_caller, variables};
 
 pub(super) const TOKEN: &str = "HW_AUTH_TOKEN";
 pub(super) const PASSWORD: &str = "HW_USER_PASSWORD";
@@ -37,15 +37,16 @@ pub(crate) enum Given {
 /// calls, or that nobody can be told from the others.
 pub(crate) fn given(context: &SourceContext) -> Option<Given> {
     // Those are read by the SDKs, which know nothing of these.
-    if names_sdk_caller(context) || Refusal::check(&context.env, CHOICES).is_err() {
+    if names_sdk_caller(context) || check_choice_besides_token(context).is_err() {
         return None;
     }
-    let second = |name| if are_openstack_names_ours(context) { context.var(name) } else { None };
-    let project_id = PROJECT_IDS.iter().find_map(|name| context.var(name));
+    let second = |name| if are_openstack_names_ours(&context.env) { context.var(name) } else { None };
+    let sets = variables(&context.env);
+    let project_id = sets.last().and_then(|set| set.project_ids.iter().find_map(|name| context.var(name)));
     if let Some(token) = context.var(TOKEN).or_else(|| second(OPENSTACK_TOKEN)) {
         return Some(Given::Token { value: token.into(), project_id });
     }
-    if VARIABLES.iter().any(|set| context.var(set.id).is_some() || context.var(set.secret).is_some()) {
+    if sets.iter().any(|set| context.var(set.id).is_some() || context.var(set.secret).is_some()) {
         return None;
     }
     let password = context.var(PASSWORD).or_else(|| second(OPENSTACK_PASSWORD))?;
@@ -55,9 +56,9 @@ pub(crate) fn given(context: &SourceContext) -> Option<Given> {
 }
 
 /// Whether variables that begin with `OS_` are for this cloud: unless they say that they are for another.
-pub(crate) fn are_openstack_names_ours(context: &SourceContext) -> bool {
-    context.var(OPENSTACK_URL).is_none_or(|url| {
-        Url::parse(&url).is_ok_and(|url| url.host_str().is_some_and(|host| host.ends_with(DOMAIN)))
+pub(crate) fn are_openstack_names_ours(env: &dyn Env) -> bool {
+    env.var(OPENSTACK_URL).is_none_or(|url| {
+        Url::parse(url.trim()).is_ok_and(|url| url.host_str().is_some_and(|host| host.ends_with(DOMAIN)))
     })
 }
 
@@ -103,6 +104,7 @@ mod tests {
             [(OPENSTACK_USER, "u"), (OPENSTACK_PASSWORD, "p"), (OPENSTACK_ACCOUNTS[1], "a"), (USER, "v")];
         for (url, expected) in [
             (None, "a/v p"),
+            (Some(""), "a/v p"),
             (Some("https://iam.cn-north-4.myhuaweicloud.com/v3"), "a/v p"),
             (Some("https://iam.eu-de.otc.t-systems.com/v3"), "nothing"),
             (Some("https://evilmyhuaweicloud.com/v3"), "nothing"),

@@ -96,7 +96,9 @@ pub fn environment(context: &SourceContext, iam: &Endpoint) -> CredentialChain {
 /// The name of the project that the environment chooses.
 pub(crate) fn project_name(context: &SourceContext) -> Option<String> {
     let [name, second] = PROJECT_NAMES;
-    context.var(name).or_else(|| are_openstack_names_ours(context).then(|| context.var(second)).flatten())
+    context
+        .var(name)
+        .or_else(|| are_openstack_names_ours(&context.env).then(|| context.var(second)).flatten())
 }
 
 /// What one request is authorised with.

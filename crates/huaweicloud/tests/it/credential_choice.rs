@@ -136,6 +136,12 @@ async fn second_names_of_keys_and_projects_are_read() {
         (key.origin(), key.project_id()),
         (Some("environment variable OS_ACCESS_KEY"), Some(project.as_str()))
     );
+    // Another cloud's are not.
+    world.set("OS_AUTH_URL", "https://keystone.example.com/v3");
+    assert!(world.key().await.is_err());
+    world.set("OS_AGENCY_NAME", "another clouds");
+    let world = world.with_key(TERRAFORM);
+    assert_eq!(world.key().await.unwrap().project_id(), None);
     for name in ["HW_PROJECT_NAME", "OS_PROJECT_NAME"] {
         let mut world = World::start().await.with_key(TERRAFORM);
         let region = world.cloud.region().to_owned();
