@@ -132,7 +132,7 @@ impl Failure {
     pub fn hint(&self) -> &'static str {
         match self.stage {
             Stage::Confirm => "both configs are in place, nothing is lost: run it again, or go back",
-            _ => self.error.hint(),
+            _ => self.error.kind().hint(),
         }
     }
 }

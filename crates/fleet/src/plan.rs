@@ -243,6 +243,6 @@ impl Blocked {
     }
 
     fn error(slot: Slot, what: &str, error: &Error) -> Action {
-        Self::by(Some(slot), format!("{what}{error}"), error.hint())
+        Self::by(Some(slot), format!("{what}{error}"), error.kind().hint())
     }
 }

@@ -302,7 +302,7 @@ impl Planner<'_> {
             // Whether it is ours shows only when it can be read.
             Sight::Unreadable(error) => {
                 let reason = format!("whether its config in {slot} is still ours cannot be read: {error}");
-                Err((reason, error.hint()))
+                Err((reason, error.kind().hint()))
             }
             Sight::Nothing => Ok(End::Forget),
             Sight::Config(stored) if !self.is_ours(config, stored) => Ok(End::Forget),
