@@ -265,6 +265,13 @@ impl World {
         Self { mocks: [ali, hw], clouds: on(providers, shown) }
     }
 
+    /// Lets the first cloud refuse the next update.
+    fn refuse_update(&self) {
+        if let Mock::Aliyun(mock) = &self.mocks[0] {
+            mock.faults().add(Fault::new(FaultKind::Denied).operation("UpdateLiveRecordNotifyConfig"));
+        }
+    }
+
     /// Shows what the mocks can, and learns the secrets they were sent; the URLs they keep are no business of theirs.
     fn learn(&self, secrets: &mut Secrets) -> String {
         for mock in &self.mocks {
@@ -337,11 +344,15 @@ fn nothing_is_shown_while_a_fleet_is_planned_and_applied() {
                 ("too long for one cloud", &declared, LONG_KEY),
                 ("too short for one cloud", &declared, SHORT_KEY),
                 ("no key", &declared, ""),
+                ("refused by a cloud", &declared, OTHER_KEY),
                 ("update", &declared, OTHER_KEY),
                 ("delete", &callback("lost", "ali", ""), KEY),
             ] {
                 let fleet = Fleet::new(callbacks, key, shown);
                 let plan = fleet.plan(clouds, &state_of(&ledger), shown).await;
+                if what == "refused by a cloud" {
+                    world.refuse_update();
+                }
                 seen.extend(actions(&plan));
                 assert!(
                     what.contains(' ') || actions(&plan).any(|action| action == what),

@@ -33,7 +33,9 @@ use record_callback::{
     ReadBack, RecordCallbackConfig, RecordCallbackProvider, RecordCallbackProviderExt, SigningKey, StoredKey,
     http,
 };
-use record_callback_mock::{HuaweicloudDialect, MockAliyun, MockHuaweicloud, ReceivedRequest};
+use record_callback_mock::{
+    Fault, FaultKind, HuaweicloudDialect, MockAliyun, MockHuaweicloud, ReceivedRequest,
+};
 use record_callback_tests::Cloud;
 use record_callback_tests::secrets::{self, PIECE, Secrets, Shown, base64, percent_decoded, percent_encoded};
 use serde_json::json;

@@ -112,6 +112,9 @@ impl Running {
         } else if cell.way == Way::HuaweicloudPassword {
             // Has a token before the trouble begins.
             provider.ensure_absent(&before().key(), &no_wait()).await.expect("no trouble yet");
+        } else {
+            // Has looked through the account, as it does before a create.
+            provider.list(None).await.expect("no trouble yet");
         }
         match &cell.trouble.cause {
             Cause::NoTls => (provider, client) = connect(&mock.endpoint().replace("http:", "https:")),

@@ -107,7 +107,8 @@ impl SavedPlan {
             let shown: Vec<String> = slots.iter().map(|slot| input.observed.comparable(slot)).collect();
             (provider, salt.digest("clouds", shown.join("\n").as_bytes()))
         });
-        let state = (&input.state.places, &input.state.entries, &input.state.switch);
+        let State { salt: _, places, accounts, entries, switch } = input.state;
+        let state = (places, accounts, entries, switch);
         Ok(Self {
             version: VERSION,
             destroys,
