@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Plan, PlanInput, Targets};
 use crate::name::Name;
 use crate::slot::Slot;
-use crate::state::Salt;
+use crate::state::{Salt, State};
 
 const VERSION: u32 = 1;
 /// Longer than the plan of a million callbacks.
