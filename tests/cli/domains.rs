@@ -23,14 +23,15 @@ fn every_command_takes_every_spelling_of_a_domain() {
             for program in [mock.aliyun(), mock.huaweicloud()] {
                 let json = program.clone().options(&["--output", "json"]);
                 for domain in given {
-                    program.run(&["put", "--domain", domain, "--notify-url", URL]).done();
+                    let put = ["put", "--domain", domain, "--notify-url", URL, "--unsigned", "--yes"];
+                    program.run(&put).done();
                     let canonical = json.run(&["get", "--domain", domain]).json()["domain"].clone();
                     assert!(canonical == "push.example.com" || canonical == "xn--z6ut02b.example.com");
                     let listed = json.run(&["list", "--domain", domain]).json();
                     assert_eq!(listed.as_array().map(Vec::len), Some(1), "{spelling} {domain}: {listed}");
                     assert_eq!(json.run(&["list"]).json(), listed, "{spelling} {domain}");
                 }
-                program.run(&["delete", "--domain", given[0]]).done();
+                program.run(&["delete", "--domain", given[0], "--yes"]).done();
                 assert_eq!(json.run(&["list"]).json(), serde_json::json!([]), "{spelling}");
             }
         }

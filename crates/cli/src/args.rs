@@ -38,7 +38,7 @@ Exit codes:
   0  done
   1  failed
   2  usage (drift and plan --detailed-exitcode: something was found)
-  3  not found
+  3  no such config, or no such domain in the account
   4  refused as unsupported";
 
 const PUT_HELP: &str = "\

@@ -262,8 +262,9 @@ mod tests {
         assert_eq!(cloud.iam_requests().len(), 1);
         let signed_with =
             |request: &ReceivedRequest| request.header("authorization").unwrap().contains("=ownkey,");
-        let own: Vec<_> = cloud.requests().iter().map(signed_with).collect();
-        assert_eq!(own, [true, false, false, true]);
+        let mut own: Vec<_> = cloud.requests().iter().map(signed_with).collect();
+        own.dedup();
+        assert_eq!(own, [true, false, true]);
     }
 
     #[tokio::test(start_paused = true)]

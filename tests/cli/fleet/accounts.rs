@@ -48,7 +48,7 @@ fn what_is_dropped_is_not_forgotten_by_another_account() {
     let run = fleet.elsewhere().run(&["apply", "--yes"]);
     assert_has(run.failed_with_hint(1), &fleet.complaints().each_ref().map(String::as_str));
     assert_eq!((fleet.clouds.configs(), fleet.read(STATE)), (configs, state));
-    let done = fleet.program.run(&["apply", "--yes"]);
+    let done = fleet.program.run(&["apply", "--yes", "--max-deletes", "2"]);
     assert_has(done.done(), &["2 deleted"]);
     assert_eq!(fleet.clouds.configs(), []);
 }
@@ -166,7 +166,7 @@ fn an_account_that_shows_nothing_of_ours_is_not_noted() {
 fn an_account_that_nothing_is_ours_in_is_exchanged_by_import() {
     let fleet = Fleet::applied(&[MATCHES, MORE].concat());
     fleet.clouds.declare("");
-    fleet.program.run(&["apply", "--yes"]).done();
+    fleet.program.run(&["apply", "--yes", "--max-deletes", "2"]).done();
     fleet.elsewhere().run(&["plan"]).failed_with_hint(1);
     fleet.elsewhere().run(&["import", "--provider", "ali", "--dry-run"]).done();
     fleet.elsewhere().run(&["plan"]).failed_with_hint(1);

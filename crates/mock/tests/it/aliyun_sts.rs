@@ -175,10 +175,10 @@ async fn assume_role_is_for_who_signs_with_a_key_of_the_account() {
 }
 
 #[tokio::test]
-async fn only_the_two_actions_exist_and_live_has_neither() {
+async fn only_known_actions_exist_and_live_has_none_of_them() {
     let mock = start(MockAliyun::builder()).await;
     let unknown = (404, "InvalidAction.NotFound");
-    assert_eq!(at_sts(&mock).rpc("GetCallerIdentity", &[VERSION]).await.outcome(), unknown);
+    assert_eq!(at_sts(&mock).rpc("GetSessionAccessKey", &[VERSION]).await.outcome(), unknown);
     let live = [("RoleArn", mock.role_arn()), SESSION];
     assert_eq!(Aliyun::new(&mock).rpc("AssumeRole", &live).await.outcome(), unknown);
     let url = at_sts(&mock).rpc_url("AssumeRole", &[VERSION]);
