@@ -75,9 +75,12 @@ async fn a_delivery_log_of_another_domain_is_refused() {
 
 #[tokio::test]
 async fn no_update_follows_a_conflict_nobody_documented() {
-    let cloud = Cloud::start(|asked| match is(asked, "Add") {
-        true => failure(409, "OperationConflict"),
-        false => failure(404, "InvalidConfig.NotFound"),
+    let cloud = Cloud::start(|asked| {
+        if is(asked, "Add") {
+            failure(409, "OperationConflict")
+        } else {
+            failure(404, "InvalidConfig.NotFound")
+        }
     });
     let error = provider(&cloud).put(&config(false), Fidelity::Exact).await.unwrap_err();
     assert_eq!((error.kind(), error.maybe_applied()), (ErrorKind::Conflict, false));
@@ -96,10 +99,12 @@ async fn an_undocumented_404_is_no_missing_config() {
 
 #[tokio::test]
 async fn busy_is_no_value_to_correct() {
-    let cloud = Cloud::start(|asked| match is(asked, "Add") {
-        true => failure(400, "SystemBusy"),
-        false => Reply::new(200, DONE),
-    });
+    let cloud =
+        Cloud::start(
+            |asked| {
+                if is(asked, "Add") { failure(400, "SystemBusy") } else { Reply::new(200, DONE) }
+            },
+        );
     let error = provider(&cloud).create(&config(true), Fidelity::Exact).await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Protocol, Some("SystemBusy")));
     assert!(!error.kind().hint().contains("correct"), "{}", error.kind().hint());
