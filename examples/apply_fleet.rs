@@ -43,7 +43,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         // Locked for as long as the file is open; on disk before anything is done in a cloud.
         let (file, state) = StateFile::open(directory.path().join("record-callback.state.json"))?;
         let (state, targets) = (&state, &Targets::All);
-        let observed = &clouds.observe(PlanInput::slots(manifest, state, targets)).await;
+        let mut observed = clouds.observe(PlanInput::slots(manifest, state, targets)).await;
+        clouds.confirm_missing(&mut observed, state.slots()).await;
+        let observed = &observed;
         let plan = plan(&PlanInput { manifest, keys, observed, state, targets, drop_kept: false });
         println!("{round}: {}", plan.counts());
         changes.insert(round, plan.counts().changes());

@@ -5,7 +5,7 @@ use crate::program::assert_has;
 
 const URL: &str = "https://cb.example.com/recorded";
 
-/// Where each cloud says how it spells its domains, and how users do.
+/// The paths at which each cloud says how it spells its domains, and how users do.
 const SPELLINGS: [(&str, &[&str]); 3] = [
     ("PUSH.Example.com", &["push.example.com", "Push.EXAMPLE.com.", "PUSH.Example.com"]),
     ("push.example.com.", &["push.example.com", "PUSH.example.com"]),

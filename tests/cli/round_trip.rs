@@ -17,7 +17,7 @@ struct Cloud {
     has_ids: bool,
     /// How a config without signing is shown.
     unsigned: Value,
-    /// How that is put for people.
+    /// The same for people.
     unsigned_text: &'static str,
     /// What cannot be told after a replacement without signing.
     unconfirmed: Value,

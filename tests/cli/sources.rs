@@ -130,7 +130,7 @@ fn every_source_of_huawei_cloud_is_found() {
     }
 }
 
-/// What the program says to these variables, which choose somebody it cannot be: never a success, never a call.
+/// Checks that the program refuses these variables, which choose somebody it cannot be: never a success, never a call.
 fn refuses(program: &Program, variables: &[(&str, &str)], said: &str) {
     let program = variables.iter().fold(program.clone(), |program, (name, value)| program.var(name, value));
     let run = program.run(&["list"]);

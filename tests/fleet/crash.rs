@@ -183,7 +183,8 @@ async fn what_others_change_when_it_died_is_left_to_them() {
         let died = clouds.run(&apply, &dies_at(moment));
         let theirs = meddle(&clouds);
         let output = clouds.run(&apply, &[]);
-        assert!(output.status.success(), "moment {moment}: {}", shown(&output));
+        // With 1 it says that something was left to others.
+        assert!(matches!(output.status.code(), Some(0 | 1)), "moment {moment}: {}", shown(&output));
         let mut end = theirs.clone();
         end.push(PlacedConfig::new("hw", "moves.example.com", "http://cb.example.com/moves"));
         end.sort();

@@ -70,12 +70,12 @@ async fn what_another_fleet_owns_is_imported_only_by_taking_it_over() {
     let plan = clouds.run(&["plan", "--detailed-exitcode"], &[]);
     assert_eq!(plan.status.code(), Some(2), "{}", shown(&plan));
     assert!(shown(&plan).contains(winner), "{}", shown(&plan));
-    clouds.done(&["apply", "--yes"]);
+    assert_eq!(clouds.run(&["apply", "--yes"], &[]).status.code(), Some(1));
     clouds.done(&["plan", "--detailed-exitcode"]);
     assert_eq!(clouds.configs(), before);
     // They are the second's.
     fs::write(clouds.directory.path().join("second.toml"), manifest).expect("a manifest");
-    let applied = fleets.second(&["apply", "--yes"]);
+    let applied = fleets.second(&["apply", "--yes", "--max-deletes", "2"]);
     assert!(applied.status.success(), "{}", shown(&applied));
     assert!(clouds.configs().is_empty());
 }
@@ -102,4 +102,22 @@ async fn what_another_fleet_owns_is_not_created() {
     assert!(clouds.aliyun.configs().is_empty());
     clouds.done(&["apply", "--yes"]);
     assert_eq!(clouds.aliyun.configs().len(), 1);
+}
+
+/// A state from before the take-over says that the config is still this fleet's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_state_deletes_nothing_of_another_fleet() {
+    let fleets = Siblings::start("").await;
+    let clouds = &fleets.0;
+    let before = clouds.configs();
+    let state = clouds.directory.path().join("record-callback.state.json");
+    let earlier = fs::read(&state).expect("a state");
+    let taken = fleets.second(&["import", "--key-env", "CALLBACK_KEY", "--take-over"]);
+    assert!(taken.status.success(), "{}", shown(&taken));
+    fs::write(&state, earlier).expect("a state");
+    fs::remove_file(clouds.directory.path().join("record-callback.state.json.journal")).expect("a journal");
+    clouds.declare("");
+    let applied = clouds.run(&["apply", "--yes", "--max-deletes", "9"], &[]);
+    assert!(shown(&applied).contains("another manifest took it over"), "{}", shown(&applied));
+    assert_eq!(clouds.configs(), before);
 }

@@ -74,9 +74,10 @@ impl Fleet {
 
     pub(crate) async fn plan(&self, clouds: &Clouds) -> Plan {
         let targets = &Targets::All;
-        let observed = &clouds.observe(PlanInput::slots(&self.manifest, &self.state, targets)).await;
+        let mut observed = clouds.observe(PlanInput::slots(&self.manifest, &self.state, targets)).await;
+        clouds.confirm_missing(&mut observed, self.state.slots()).await;
         let Self { manifest, keys, state } = self;
-        plan(&PlanInput { manifest, keys, observed, state, targets, drop_kept: false })
+        plan(&PlanInput { manifest, keys, observed: &observed, state, targets, drop_kept: false })
     }
 
     pub(crate) async fn apply(&mut self, plan: Plan, clouds: &Clouds) -> Report {

@@ -42,8 +42,8 @@ impl AliyunCallbacks {
     /// Deliveries to the callback URL whose host is `host`, as the callback's config has it: `cb.example.com` or
     /// `cb.example.com:8443`. What a request says about its host is not asked.
     ///
-    /// Whether the vendor signs the port, upper-case letters and a final dot as such, and an internationalised name in Unicode
-    /// or in A-labels, is UNVERIFIED: all of them are accepted, with and without the port.
+    /// All forms of the host are accepted, with and without the port, with upper-case letters and a final dot, in
+    /// Unicode and in A-labels: which of them the vendor signs is UNVERIFIED.
     ///
     /// # Errors
     /// When `host` is not a host with an optional port.
@@ -107,7 +107,7 @@ impl AliyunCallbacks {
     }
 }
 
-/// What a client may write for the host `name`: as it is, and what it makes of it to look it up.
+/// The spellings a client may write for the host `name`: as it is, and what it makes of it to look it up.
 fn spellings(name: &str) -> Vec<String> {
     let (unicode, result) = idna::domain_to_unicode(name.trim_end_matches('.'));
     let mut spellings = vec![name.to_owned(), name.to_lowercase()];

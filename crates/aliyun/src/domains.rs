@@ -9,10 +9,10 @@ use crate::wire::{self, FULL_MATCH, STREAMING, UserDomainsQuery};
 
 /// Largest page of `DescribeLiveUserDomains`.
 pub(crate) const PAGE_SIZE: u32 = 50;
-/// How often all pages are asked for, at most.
+/// The most often that all pages are asked for.
 const MAX_PASSES: u32 = 16;
-/// How many pages are asked for, at most, in all passes together: 100 000 domains, where an account has 20 unless the vendor
-/// allows it more.
+/// The most pages that are asked for, in all passes together: 100 000 domains, where an account has 20 unless the
+/// vendor allows it more.
 const MAX_PAGES: u32 = 2_000;
 
 impl AliyunProvider {
@@ -52,7 +52,7 @@ impl AliyunProvider {
         Err(if has == Some(false) { not_of_the_account(missed) } else { missed })
     }
 
-    /// Whether the account has this streaming domain; `None` if it cannot be told. Learns how it is spelled.
+    /// Tells if the account has this streaming domain; `None` if it cannot be told. Learns how it is spelled.
     async fn has(&self, domain: &DomainName) -> Result<Option<bool>> {
         let listed = self.spellings.listed(domain, self.streaming_domains()).await?;
         if listed != Some(false) {
@@ -133,7 +133,7 @@ impl AliyunProvider {
     }
 }
 
-/// Whether the cloud says that the config is not there, or the domain.
+/// Returns true if the cloud says that the config is not there, or the domain.
 pub(crate) fn is_missing(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DomainNotFound)
 }

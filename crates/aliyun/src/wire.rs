@@ -278,7 +278,7 @@ impl UserDomains {
         self.domains.as_ref().map(|domains| domains.page_data.as_slice()).unwrap_or_default()
     }
 
-    /// Whether the answer is a list at all.
+    /// Returns true if the answer is a list at all.
     pub(crate) fn lists(&self) -> bool {
         self.domains.is_some() || self.total_count.is_some()
     }

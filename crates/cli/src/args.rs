@@ -246,7 +246,7 @@ pub(crate) struct PutArguments {
     pub(crate) cloud: CloudArguments,
     #[command(flatten)]
     pub(crate) key: KeyArguments,
-    /// Where events are sent; a new config needs it
+    /// The URL that events are sent to; a new config needs it
     #[arg(long, value_name = "URL")]
     pub(crate) notify_url: Option<String>,
     /// Who is asked before recording

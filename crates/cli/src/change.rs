@@ -1,4 +1,4 @@
-//! What a command changes of one config: shown before it does, and reported after.
+//! The changes that a command makes to one config: shown before it does, and reported after.
 
 use anstyle::{AnsiColor, Style};
 use record_callback::text::{one_line, without_query};

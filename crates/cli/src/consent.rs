@@ -7,7 +7,7 @@ use crate::change::Change;
 use crate::failure::Failure;
 use crate::output;
 
-/// How it was come by.
+/// The way it was come by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consent {
     /// By `--yes`, or because nothing that exists is changed.
@@ -39,13 +39,24 @@ impl ConsentArguments {
                 hint: "look at it with `--dry-run`, then give `--yes`".to_owned(),
             });
         }
-        write!(io::stderr(), "Do this? [y/N] ")?;
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
-        if ["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes)) {
+        if agrees("Do this?")? {
             return Ok(Consent::Answered);
         }
         output::complain("Nothing was changed.")?;
         Ok(Consent::Refused)
     }
+}
+
+/// Asks a yes-or-no question of who is at the terminal.
+pub(crate) fn agrees(question: &str) -> io::Result<bool> {
+    write!(io::stderr(), "{question} [y/N] ")?;
+    let answer = answer()?;
+    Ok(["y", "yes"].iter().any(|yes| answer.eq_ignore_ascii_case(yes)))
+}
+
+/// Reads a line that somebody types.
+pub(crate) fn answer() -> io::Result<String> {
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim().to_owned())
 }

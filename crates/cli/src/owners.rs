@@ -4,10 +4,10 @@ use std::fs;
 use std::io;
 
 use anstyle::{AnsiColor, Style};
-use record_callback::fleet::StateFile;
+use record_callback::fleet::{Standing, StateFile};
 use record_callback::{CallbackKey, Vendor};
 
-use crate::fleet::STATE;
+use crate::fleet::is_state;
 use crate::output;
 
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
@@ -33,8 +33,9 @@ pub(crate) fn warn(vendor: Vendor, key: &CallbackKey) -> io::Result<()> {
             let place = state.places.get(provider);
             place.is_none_or(|place| place.split(' ').next() == Some(vendor.as_str()))
         };
-        let owned =
-            state.configs().find(|(_, config)| config.slot.key == *key && is_there(&config.slot.provider));
+        let owned = state.configs().find(|(_, config)| {
+            config.slot.key == *key && config.standing != Standing::Lost && is_there(&config.slot.provider)
+        });
         if let Some((name, _)) = owned {
             tell(&format!(
                 "the fleet of {} owns this config as `{}`, and its next `apply` undoes the change: change its \
@@ -45,10 +46,6 @@ pub(crate) fn warn(vendor: Vendor, key: &CallbackKey) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn is_state(file: &str) -> bool {
-    file.strip_suffix(STATE).is_some_and(|stem| stem.is_empty() || stem.ends_with('.'))
 }
 
 fn tell(warning: &str) -> io::Result<()> {

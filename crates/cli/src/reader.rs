@@ -1,4 +1,4 @@
-//! Whoever reads stdout.
+//! The reader of stdout.
 
 use std::io;
 

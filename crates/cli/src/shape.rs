@@ -4,7 +4,7 @@ use std::fmt;
 
 use record_callback::fleet::ManifestFormat;
 
-/// What a file looks like.
+/// The kind and format that a file looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) kind: Kind,

@@ -242,7 +242,7 @@ impl RecordCallbackConfigBuilder {
         self
     }
 
-    /// Where events are sent.
+    /// Sets the URL that events are sent to.
     pub fn notify_url(mut self, url: impl Into<String>) -> Self {
         self.notify_url = url.into();
         self

@@ -349,7 +349,7 @@ impl Error {
         self.0.kind
     }
 
-    /// What the person who gets this error can do: [`ErrorKind::hint`], and what else there is in this case.
+    /// Advice for the person who gets this error: [`ErrorKind::hint`], and what else there is in this case.
     pub fn hint(&self) -> &'static str {
         match self.kind() {
             ErrorKind::Unsupported if !self.deviations().is_empty() => {

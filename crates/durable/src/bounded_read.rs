@@ -2,13 +2,13 @@ use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// What editors on some systems begin a text with.
+/// The character that editors on some systems begin a text with.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Opens the regular file at `path`, of at most `longest` bytes, for reading. Links are followed.
 ///
 /// # Errors
-/// What the operating system refuses. `InvalidInput` for what is no regular file: a directory, a named pipe, a socket, a
+/// Those of the operating system. `InvalidInput` for what is no regular file: a directory, a named pipe, a socket, a
 /// device; none of them is opened. `FileTooLarge` for a longer file.
 pub fn open(path: &Path, longest: u64) -> io::Result<File> {
     // Looked at before it is opened, for to open a device may do something.

@@ -91,9 +91,9 @@ impl State {
         self.accounts.iter().filter_map(other).collect()
     }
 
-    /// What is to be noted of `now` before the first write.
+    /// The records of `now` to note before the first write.
     ///
-    /// Where `observed` shows none of the configs that the state has at a provider, nobody can say that they are of this
+    /// If `observed` shows none of the configs that the state has at a provider, nobody can say that they are of this
     /// account, and it is left out.
     pub fn new_accounts<'a>(&self, now: &'a Accounts, observed: &Observed) -> Vec<Record> {
         let is_new = |(provider, account): &(&'a Name, &'a AccountId)| {
@@ -106,12 +106,12 @@ impl State {
         now.known.iter().filter(is_new).map(record).collect()
     }
 
-    /// Whether a config is ours at `provider`.
+    /// Returns true if a config is ours at `provider`.
     pub fn owns_at(&self, provider: &Name) -> bool {
         self.configs().any(|(_, config)| config.slot.provider == *provider)
     }
 
-    /// Whether there are configs of ours at a provider, and it shows none of them.
+    /// Returns true if there are configs of ours at a provider, and it shows none of them.
     fn is_nowhere(&self, provider: &Name, observed: &Observed) -> bool {
         let mut ours = self.configs().map(|(_, config)| config).filter(|one| one.slot.provider == *provider);
         self.owns_at(provider) && ours.all(|one| !matches!(observed.sight(&one.slot), Sight::Config(_)))

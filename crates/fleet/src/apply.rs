@@ -217,20 +217,20 @@ pub struct Report {
 pub struct Outcome {
     /// The callback.
     pub name: Name,
-    /// What the plan had for it: `create`, `update`, `replace`, `delete`, `forget` or `blocked`.
+    /// The action that the plan had for it: `create`, `update`, `replace`, `delete`, `forget` or `blocked`.
     pub action: &'static str,
     /// What became of it.
     #[serde(flatten)]
     pub fate: Fate,
-    /// How its config was written, also where the rest failed.
+    /// The write of its config, also where the rest failed.
     pub wrote: Write,
     /// Configs that were to be deleted and were found changed by somebody else: they stay, and are not ours any more.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<Retirement>,
 }
 
-/// How many callbacks an apply has done what with. Each counts once, and also as failed, blocked or unfinished where its
-/// config was written and the rest was not done.
+/// The number of callbacks by what an apply has done with them. Each counts once, and also as failed, blocked or
+/// unfinished where its config was written and the rest was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Tally {
     /// Whose config was created.
@@ -257,7 +257,7 @@ impl Report {
         self.journal_error.is_none() && self.outcomes.iter().all(|outcome| matches!(outcome.fate, Fate::Done))
     }
 
-    /// How many callbacks what was done with.
+    /// Counts the callbacks by what was done with them.
     pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();
         for Outcome { action, fate, wrote, .. } in &self.outcomes {
@@ -281,12 +281,12 @@ impl Report {
         tally
     }
 
-    /// How many callbacks are as planned.
+    /// Counts the callbacks that are as planned.
     pub fn done(&self) -> usize {
         self.outcomes.iter().filter(|outcome| matches!(outcome.fate, Fate::Done)).count()
     }
 
-    /// Configs that the plan had deleted and that stay, because somebody changed them since; with their callbacks.
+    /// Configs that were ours and stay as they are, because they are somebody else's now; with their callbacks.
     pub fn left(&self) -> impl Iterator<Item = (&Name, &Retirement)> {
         self.outcomes.iter().flat_map(|outcome| outcome.left.iter().map(|left| (&outcome.name, left)))
     }

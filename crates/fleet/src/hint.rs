@@ -2,7 +2,7 @@
 
 use record_callback_core::{Capabilities, Fidelity, RecordCallbackConfig};
 
-/// What to do about a config that a cloud with `capabilities` cannot have as it is.
+/// Advice on a config that a cloud with `capabilities` cannot have as it is.
 pub(crate) fn of_unfit(capabilities: &Capabilities, config: &RecordCallbackConfig) -> String {
     if capabilities.check_key(&config.key()).is_err() {
         let hint = "declare `app = \"*\"` for this provider, or use a provider with configs for single apps";

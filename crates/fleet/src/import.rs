@@ -33,7 +33,7 @@ pub struct ImportRequest {
     pub key_directory: Option<PathBuf>,
     /// Declares configs whose key is hidden, and for which no key is given, unsigned.
     pub hidden_is_unsigned: bool,
-    /// What other fleets own, as far as that is known, and in words whose it is: it is left alone.
+    /// The configs that other fleets own, as far as that is known, and in words whose they are: they are left alone.
     pub owned_elsewhere: BTreeMap<Slot, String>,
 }
 
@@ -60,7 +60,7 @@ pub struct Skipped {
     pub reason: String,
     /// What to do about it.
     pub hint: String,
-    /// Whether it is another fleet's.
+    /// True if it is another fleet's.
     #[serde(skip)]
     pub is_owned_elsewhere: bool,
 }
@@ -153,7 +153,8 @@ impl<'a> Importer<'a> {
             _ => CallbackSigning::Disabled,
         };
         let config = stored.to_config(Some(signing)).map_err(|problem| invalid(&problem))?;
-        self.own(callback.name.clone(), slot, stored, &config);
+        let protect = self.manifest.is_protected(callback);
+        self.own(callback.name.clone(), slot, stored, &config, protect);
         Ok(())
     }
 
@@ -191,21 +192,29 @@ impl<'a> Importer<'a> {
             fidelity: None,
             protect: None,
         };
-        self.own(name.clone(), slot, stored, &config);
+        let protect = self.manifest.defaults.protect.unwrap_or_default();
+        self.own(name.clone(), slot, stored, &config, protect);
         let domain = PerProvider::Same(slot.key.domain.clone());
         self.names.insert(name.clone());
         self.import.added.push(Declaration { name, domain, settings });
         Ok(())
     }
 
-    fn own(&mut self, name: Name, slot: &Slot, stored: &StoredCallback, config: &RecordCallbackConfig) {
+    fn own(
+        &mut self,
+        name: Name,
+        slot: &Slot,
+        stored: &StoredCallback,
+        config: &RecordCallbackConfig,
+        protect: bool,
+    ) {
         let owned = OwnedConfig {
             slot: slot.clone(),
             id: stored.id.clone(),
             standing: Standing::Current,
             written: self.salt.of_config(config),
             earlier: Vec::new(),
-            protect: false,
+            protect,
             ignored: Vec::new(),
         };
         self.import.owned.push((name, owned));

@@ -37,7 +37,9 @@
 //! let provider: Arc<dyn RecordCallbackProvider> = Arc::new(MemoryProvider::full());
 //! let clouds = Clouds::new(BTreeMap::from([(Name::new("cloud")?, provider)]));
 //! let (journal, state) = StateFile::open(path)?;
-//! let observed = &clouds.observe(PlanInput::slots(manifest, &state, targets)).await;
+//! let mut observed = clouds.observe(PlanInput::slots(manifest, &state, targets)).await;
+//! clouds.confirm_missing(&mut observed, state.slots()).await;
+//! let observed = &observed;
 //! let plan = plan(&PlanInput { manifest, keys, observed, state: &state, targets, drop_kept: false });
 //! assert_eq!(plan.counts().create, 1);
 //!

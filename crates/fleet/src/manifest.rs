@@ -165,7 +165,7 @@ pub struct Wanted {
     pub config: RecordCallbackConfig,
     /// How far the cloud may stray from it.
     pub fidelity: Fidelity,
-    /// Whether it is never deleted.
+    /// True if it is never deleted.
     pub protect: bool,
 }
 
@@ -238,7 +238,7 @@ impl Manifest {
         callback.settings.fidelity.or(self.defaults.fidelity).unwrap_or_default()
     }
 
-    /// Whether the configs of `callback` are never deleted.
+    /// Returns true if the configs of `callback` are never deleted.
     pub fn is_protected(&self, callback: &Declaration) -> bool {
         callback.settings.protect.or(self.defaults.protect).unwrap_or_default()
     }

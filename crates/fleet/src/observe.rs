@@ -70,7 +70,8 @@ impl Clouds {
 
     /// Reads what is in `slots`: by lists where a provider has them and they take fewer calls, else one by one.
     ///
-    /// What cannot be read is noted as such; all else is read.
+    /// What cannot be read is noted as such; all else is read. A list of all says nothing of domains that the account
+    /// lacks: of what is ours, [`confirm_missing`](Self::confirm_missing) before it is called gone.
     pub async fn observe(&self, slots: impl IntoIterator<Item = Slot>) -> Observed {
         let mut asked: BTreeMap<Name, Vec<CallbackKey>> = BTreeMap::new();
         for slot in slots {
@@ -89,6 +90,36 @@ impl Clouds {
             observed.views.entry(name.clone()).or_insert_with(unread);
         }
         observed
+    }
+
+    /// Asks one by one for those of the `owned` slots that were read by a list of all and are not in it.
+    ///
+    /// The list of another account, or of one that a domain has left, lacks them too: there they are unreadable, not
+    /// gone. Makes no call while everything is there.
+    pub async fn confirm_missing<'a>(
+        &self,
+        observed: &mut Observed,
+        owned: impl IntoIterator<Item = &'a Slot>,
+    ) {
+        let mut missing: BTreeMap<Name, Vec<CallbackKey>> = BTreeMap::new();
+        for slot in owned {
+            if observed.views.get(&slot.provider).is_some_and(|view| view.only_unlisted(&slot.key)) {
+                missing.entry(slot.provider.clone()).or_default().push(slot.key.clone());
+            }
+        }
+        let asked = missing.into_iter().filter_map(|(name, mut keys)| {
+            keys.sort_unstable();
+            keys.dedup();
+            let (cloud, mut view) = (self.clouds.get(&name)?, observed.views.get(&name)?.clone());
+            Some(async move {
+                cloud.one_by_one(&keys, self.parallel, &mut view).await;
+                view.sort();
+                (name, view)
+            })
+        });
+        let asked: Vec<_> = asked.collect();
+        let asked = stream::iter(asked).buffer_unordered(self.clouds.len().max(1)).collect::<Vec<_>>().await;
+        observed.views.extend(asked);
     }
 
     /// Whether configs are better verified many at a time than one by one.
@@ -115,6 +146,7 @@ impl Cloud {
                         view.found = all;
                         view.found.retain(|stored| asked.contains(&stored.key));
                         view.sort();
+                        view.listed = keys;
                         return view;
                     }
                     // More configs than the cloud lists at once: domain by domain they are all there.
@@ -195,6 +227,8 @@ pub(crate) struct View {
     pub(crate) capabilities: Capabilities,
     /// By key.
     found: Vec<StoredCallback>,
+    /// Keys that were looked for in a list of all, in order.
+    listed: Vec<CallbackKey>,
     /// Domains that could not be read.
     failed: BTreeMap<DomainName, Arc<Error>>,
     failed_as_a_whole: Option<Arc<Error>>,
@@ -219,9 +253,16 @@ impl View {
             vendor: provider.vendor(),
             capabilities: provider.capabilities().clone(),
             found: Vec::new(),
+            listed: Vec::new(),
             failed: BTreeMap::new(),
             failed_as_a_whole: None,
         }
+    }
+
+    /// Whether all that says that nothing is there is that a list of all lacks it.
+    fn only_unlisted(&self, key: &CallbackKey) -> bool {
+        self.listed.binary_search(key).is_ok()
+            && self.found.binary_search_by(|stored| stored.key.cmp(key)).is_err()
     }
 
     fn sort(&mut self) {
@@ -243,7 +284,7 @@ impl Observed {
         }
     }
 
-    /// What is in `slot`, with its secrets, to be compared by a digest and never shown.
+    /// The content of `slot`, with its secrets, to be compared by a digest and never shown.
     pub(crate) fn comparable(&self, slot: &Slot) -> String {
         let shown = match self.sight(slot) {
             Sight::Nothing => "nothing".to_owned(),

@@ -94,7 +94,7 @@ pub struct Change {
     /// The callback that the config in the slot belonged to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taken_from: Option<Name>,
-    /// Whether it is protected from now on, where that changes.
+    /// The protection it has from now on, where that changes: true if it is protected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protect: Option<bool>,
     /// The id of the config that is there and ours, if the cloud has told one.
@@ -146,24 +146,24 @@ pub struct Retirement {
     pub slot: Slot,
     /// What becomes of it.
     pub end: End,
-    /// Why the callback gives it up.
+    /// The reason why the callback gives it up.
     #[serde(flatten)]
     pub reason: Reason,
-    /// Why the cloud's part of it is left alone; set with [`End::Forget`].
+    /// The reason why the cloud's part of it is left alone; set with [`End::Forget`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<Left>,
     /// The fields that somebody else changed since they were written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<Field>,
-    /// What the cloud shows in the slot. Never a secret; URLs without their query.
+    /// The fields that the cloud shows in the slot. Never a secret; URLs without their query.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shows: Vec<ShownField>,
-    /// Whether a plan had it deleted, and what the cloud showed later was not ours.
+    /// True if a plan had it deleted, and what the cloud showed later was not ours.
     #[serde(skip)]
     pub(crate) unplanned: bool,
 }
 
-/// What becomes of a config that a callback gives up.
+/// The end of a config that a callback gives up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
@@ -210,7 +210,12 @@ pub enum Left {
 }
 
 impl Retirement {
-    /// Whether a config stays in the cloud that was ours and is nobody's now.
+    /// Tells if it was found only when the plan was carried out: the plan said something else.
+    pub fn is_unplanned(&self) -> bool {
+        self.unplanned
+    }
+
+    /// Returns true if a config stays in the cloud that was ours and is not any more.
     pub fn abandons(&self) -> bool {
         matches!(self.left, Some(Left::Replaced | Left::Changed | Left::NotWritten | Left::TakenOver))
     }

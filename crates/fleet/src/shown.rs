@@ -1,4 +1,4 @@
-//! What a cloud shows of a config, for people: never a secret, URLs without their query.
+//! The fields of a config as a cloud shows them to people: never a secret, URLs without their query.
 
 use record_callback_core::{Field, StoredCallback, StoredKey};
 use serde::Serialize;

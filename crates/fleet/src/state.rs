@@ -65,6 +65,11 @@ impl State {
         self.entries.iter().flat_map(|(name, entry)| entry.configs.iter().map(move |config| (name, config)))
     }
 
+    /// The slots of the owned configs.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.configs().map(|(_, config)| &config.slot)
+    }
+
     /// The owned configs of one callback.
     pub fn configs_of(&self, name: &Name) -> &[OwnedConfig] {
         self.entries.get(name).map(|entry| entry.configs.as_slice()).unwrap_or_default()
@@ -148,10 +153,10 @@ pub struct OwnedConfig {
     pub standing: Standing,
     /// What was written last.
     pub written: Written,
-    /// What else it may have: what was written before updates whose end was not noted.
+    /// The contents it may have besides: what was written before updates whose end was not noted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Written>,
-    /// Whether it is never deleted.
+    /// True if it is never deleted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protect: bool,
     /// Fields of it that the cloud ignored, which was accepted.
@@ -191,7 +196,7 @@ impl OwnedConfig {
         candidates
     }
 
-    /// Whether the cloud's ids prove that `stored` is this very config.
+    /// Returns true if the cloud's ids prove that `stored` is this very config.
     pub(crate) fn is_proven_by_id(&self, stored: &StoredCallback) -> bool {
         self.id.as_ref().zip(stored.id.as_ref()).is_some_and(|(ours, theirs)| ours == theirs)
     }

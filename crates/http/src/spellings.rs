@@ -7,10 +7,11 @@ use tokio::time::Instant;
 
 use crate::retry::is_transient;
 
-/// How long a list of names is believed. Whoever adds a domain in another spelling meanwhile is noticed after that.
+/// The time for which a list of names is believed. Whoever adds a domain in another spelling meanwhile is noticed after
+/// that.
 const BELIEVED: Duration = Duration::from_secs(300);
 
-/// How a cloud spells domain names, as far as it has shown any.
+/// The spellings of domain names in a cloud, as far as it has shown any.
 ///
 /// A cloud may store names in another form than the [canonical](DomainName) one, such as `PUSH.Example.com`, and compare them
 /// letter by letter. What it has shown in another form is asked for in that form. For a name that is not found in canonical
@@ -56,7 +57,7 @@ impl Spellings {
         }
     }
 
-    /// Whether `domain` is among the names `list` gives; `None` if it cannot be told.
+    /// Tells if `domain` is among the names `list` gives; `None` if it cannot be told.
     ///
     /// `list` is awaited if there was none in the last 5 minutes. What the cloud lists in no case, or not to us, is not asked
     /// for again either.
@@ -109,7 +110,7 @@ impl Spellings {
     }
 }
 
-/// Whether another try may end differently. What is not allowed, or not offered, stays so.
+/// Tells if another try may end differently. What is not allowed, or not offered, stays so.
 fn may_tell_later(error: &Error) -> bool {
     is_transient(error) || error.kind() == ErrorKind::Unauthenticated
 }

@@ -242,8 +242,8 @@ impl Answer {
         if self.secrets.is_harmless_word(id, MAX_REQUEST_ID) { error.with_request_id(id) } else { error }
     }
 
-    /// What the status says when the vendor's code says nothing: no more than HTTP promises. What a 404 did not find, what
-    /// a 409 was in conflict with, and which value a 400 refuses, if any, only the code could tell.
+    /// The kind by the status, for when the vendor's code says nothing: no more than HTTP promises. What a 404 did not
+    /// find, what a 409 was in conflict with, and which value a 400 refuses, if any, only the code could tell.
     fn kind_by_status(&self) -> ErrorKind {
         match self.status.as_u16() {
             401 => ErrorKind::Unauthenticated,

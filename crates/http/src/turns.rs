@@ -12,7 +12,7 @@ tokio::task_local! {
     static CALL: Arc<Admission>;
 }
 
-/// What waits for its turn in any [quota](crate::Quotas), for whoever shows progress or wants to stop.
+/// The operations that wait for their turn in any [quota](crate::Quotas), for whoever shows progress or wants to stop.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -45,7 +45,7 @@ impl Default for Turns {
 #[derive(Debug)]
 struct Admission {
     turns: Arc<Turns>,
-    /// Whether something was sent that may have changed something.
+    /// True if something was sent that may have changed something.
     committed: AtomicBool,
     refused: AtomicBool,
 }
@@ -65,7 +65,7 @@ impl Turns {
         self.closed.send_replace(true);
     }
 
-    /// How many of the operations wait for a turn.
+    /// The number of the operations that wait for a turn.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }

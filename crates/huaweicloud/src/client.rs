@@ -302,7 +302,7 @@ impl HuaweicloudClient {
     }
 }
 
-/// What a call is about; what is empty is open.
+/// The subject of a call; what is empty is open.
 struct Asked<'a> {
     operation: &'static str,
     id: Option<&'a str>,
@@ -337,7 +337,7 @@ impl Asked<'_> {
     }
 }
 
-/// What is missing where only a domain can be.
+/// Turns a missing thing into a missing domain, where it can be nothing else.
 fn of_domain<T>(result: Result<T>) -> Result<T> {
     result.map_err(|error| match error.kind() {
         ErrorKind::NotFound => error.with_kind(ErrorKind::DomainNotFound),

@@ -21,8 +21,8 @@ impl HuaweicloudProvider {
     /// The configs of `domain` that `query` lists, in whichever spelling the cloud has the domain, or, once one of them is
     /// `wanted`, those listed until then. `DomainNotFound` if the cloud says so.
     ///
-    /// Whether names are compared letter by letter is not documented. Where the canonical form finds nothing, all configs are
-    /// listed once in a while to see how their domains are spelled.
+    /// It is not documented if names are compared letter by letter. Where the canonical form finds nothing, all configs
+    /// are listed once in a while to see how their domains are spelled.
     pub(crate) async fn list_domain(
         &self,
         domain: &DomainName,
@@ -65,7 +65,7 @@ impl HuaweicloudProvider {
         self.learnt.spellings.listed(domain, list).await.map(drop)
     }
 
-    /// Whether the project has this domain; `None` if it cannot be told. Learns how it is spelled.
+    /// Tells if the project has this domain; `None` if it cannot be told. Learns how it is spelled.
     pub(crate) async fn has(&self, domain: &DomainName) -> Result<Option<bool>> {
         let no_list = || of_vendor(Error::new(ErrorKind::Protocol, "the answer lists no domains"));
         let list = async { self.client.show_domain(None).await?.ingest_domains().ok_or_else(no_list) };

@@ -11,10 +11,10 @@ use crate::translate::PAGE_SIZE;
 const MAX_OFFSET: u32 = 4096;
 /// How often all pages are asked for, at most.
 const MAX_PASSES: u32 = 16;
-/// How many pages a pass has, at most: four times as many as the offsets allow, should the cloud give fewer configs on a page
+/// The most pages of a pass: four times as many as the offsets allow, should the cloud give fewer configs on a page
 /// than it is asked for.
 const MAX_PAGES: u32 = 4 * (MAX_OFFSET / PAGE_SIZE + 2);
-/// How many pages are asked for, at most, in all passes together.
+/// The most pages that are asked for, in all passes together.
 const MAX_REQUESTS: u32 = 4 * MAX_PAGES;
 /// How often all pages may show nothing new, in the order of the time before, until the list is given up.
 const MAX_FRUITLESS: u32 = 2;

@@ -30,9 +30,9 @@ pub struct HuaweicloudProvider {
 #[derive(Debug, Default)]
 pub(crate) struct Learnt {
     configs: Mutex<HashMap<CallbackKey, Known>>,
-    /// How the domains of configs are spelled.
+    /// The spellings of the domains of configs.
     pub(crate) spellings: Spellings,
-    /// How the project's domains are spelled, with configs or without.
+    /// The spellings of the project's domains, with configs or without.
     pub(crate) domains: Spellings,
     /// Offsets of lists count pages.
     counts_pages: AtomicBool,
@@ -109,7 +109,7 @@ impl HuaweicloudProvider {
     async fn find(&self, key: &CallbackKey) -> Result<Option<StoredCallback>> {
         let query = ListQuery { app: Some(key.app.as_str().to_owned()), ..ListQuery::default() };
         let wanted = |stored: &StoredCallback| stored.key == *key;
-        let mut found = self.list_domain(&key.domain, &query, wanted).await?;
+        let mut found = Box::pin(self.list_domain(&key.domain, &query, wanted)).await?;
         found.retain(wanted);
         let found = found.into_iter().next();
         match &found {

@@ -16,7 +16,7 @@ pub(crate) fn host_of(url: &str) -> Option<String> {
     Some(url.host_str()?.trim_end_matches('.').to_owned())
 }
 
-/// Whether a URL names an address that only its own network or machine reaches. Names are not resolved.
+/// Returns true if a URL names an address that only its own network or machine reaches. Names are not resolved.
 pub(crate) fn is_private(url: &str) -> bool {
     match Url::parse(url).ok().as_ref().and_then(Url::host) {
         Some(Host::Ipv4(address)) => is_private_v4(address),

@@ -1,4 +1,4 @@
-/// How names of domains are compared.
+/// The way in which names of domains are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DomainMatching {
     /// Letter by letter.

@@ -1,11 +1,13 @@
 //! The keys of another account: nothing is planned, written or forgotten with them.
 
+use std::fmt::Write;
+
 use record_callback_mock::{Fault, FaultKind, ForeignDomain, MockAliyun, MockHuaweicloud};
 
 use super::{Fleet, MATCHES, STATE, TRAINING};
 use crate::program::{Program, assert_has};
 
-/// What of a manifest no cloud has yet.
+/// A part of a manifest that no cloud has yet.
 const MORE: &str = r#"
 [[callbacks]]
 name = "more"
@@ -26,7 +28,7 @@ impl Fleet {
             .secret("HUAWEICLOUD_SDK_SK", huaweicloud.other_secret_key())
     }
 
-    /// What is said of both providers.
+    /// The complaints about both providers.
     fn complaints(&self) -> [String; 2] {
         let (aliyun, huaweicloud) = (&self.clouds.aliyun, &self.clouds.huaweicloud);
         let of = [
@@ -158,6 +160,32 @@ fn an_account_that_shows_nothing_of_ours_is_not_noted() {
         let state = fleet.read(STATE);
         assert!(!state.contains(fleet.clouds.aliyun.other_account_id()), "{foreign_domain:?}: {state}");
         assert_eq!(fleet.clouds.configs(), configs);
+    }
+}
+
+/// So many that they are read by a list of all, which says nothing of domains that the account lacks.
+#[test]
+fn ten_callbacks_are_not_forgotten_by_an_unknown_account() {
+    let mut ten = String::new();
+    for number in 0..10 {
+        writeln!(
+            ten,
+            "[[callbacks]]\nname = \"c{number}\"\nprovider = \"hw\"\ndomain = \"d{number}.example.com\"\n\
+             notify_url = \"https://cb.example.com/{number}\""
+        )
+        .expect("text grows");
+    }
+    let fleet = Fleet::applied(&ten);
+    let (configs, state) = (fleet.clouds.configs(), fleet.read(STATE));
+    let silent = fleet.elsewhere().without("HUAWEICLOUD_SDK_STS_ENDPOINT");
+    for callbacks in ["", &ten] {
+        fleet.clouds.declare(callbacks);
+        for arguments in [&["plan"][..], &["apply", "--yes", "--max-deletes", "10"], &["drift"]] {
+            let run = silent.run(arguments);
+            assert_ne!(run.code, Some(0), "{run:#?}");
+            assert!(!run.stdout.contains("missing") && !run.stdout.contains("forgotten"), "{run:#?}");
+            assert_eq!((fleet.clouds.configs(), fleet.read(STATE)), (configs.clone(), state.clone()));
+        }
     }
 }
 

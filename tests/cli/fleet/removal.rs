@@ -1,4 +1,4 @@
-//! What goes, what stays because it is not ours any more, and what has to be asked before much goes.
+//! The configs that go, those that stay because they are not ours any more, and what has to be asked before much goes.
 
 use std::fs;
 
@@ -225,7 +225,7 @@ fn a_saved_plan_is_done_as_it_was_shown_or_not_at_all() {
     fleet.is("saved_plan");
 }
 
-/// What was done is not done again.
+/// A plan that was carried out is not carried out again.
 fn refused_again(fleet: &mut Fleet) {
     let run = fleet.run(&["apply", "saved.plan"]);
     assert_eq!(run.code, Some(1), "{run:#?}");

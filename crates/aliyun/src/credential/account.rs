@@ -9,9 +9,9 @@ use record_callback_http::{
 
 use super::sts::{self, Sts, StsChoice};
 
-/// What hosts of the vendor's services end in.
+/// The end of the hosts of the vendor's services.
 const VENDOR_HOSTS: &str = ".aliyuncs.com";
-/// What those of Live begin with, inside a VPC.
+/// The beginning of those of Live, inside a VPC.
 const LIVE_IN_VPC: &str = "live-vpc";
 
 /// The account behind one client.

@@ -3,12 +3,13 @@
 use record_callback_core::{Error, ErrorKind, Result};
 use record_callback_http::SourceContext;
 
-/// What the first of `names` that is set says, with its name.
+/// The value of the first of `names` that is set, with its name.
 ///
 /// The vendor's tools look at such variables in different orders, and not all at all of them.
 ///
 /// # Errors
-/// When another of them says something else: whichever is taken, somebody meant another caller. Values are not shown.
+/// Fails if another of them says something else: whichever is taken, somebody meant another caller. Values are not
+/// shown.
 pub(super) fn agreed(
     context: &SourceContext,
     names: &[&'static str],

@@ -10,7 +10,7 @@ use record_callback_http::{AccessKey, Clock, Lease, Miss};
 
 use super::issued::Issuer;
 
-/// How long before their end such keys are no longer used, as the command line has it.
+/// The time before their end from which such keys are no longer used, as the command line has it.
 const MARGIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// A key until its end. Logins are renewed by the command line only: it writes new tokens back, and the old ones are void.

@@ -30,7 +30,7 @@ pub(super) const PROFILE_OF_COMMAND_LINE: &str = "ALIBABACLOUD_PROFILE";
 const DISABLED: &str = "ALIBABA_CLOUD_CLI_PROFILE_DISABLED";
 const IGNORED: [&str; 2] = ["ALIBABA_CLOUD_IGNORE_PROFILE", "ALIBABACLOUD_IGNORE_PROFILE"];
 
-/// Whether the command line would not look at profiles: by these very letters, as it compares them.
+/// Tells if the command line would not look at profiles: by these very letters, as it compares them.
 pub(super) fn ignores_profiles(context: &SourceContext) -> bool {
     IGNORED.iter().any(|name| context.var(name).as_deref() == Some("TRUE"))
 }
@@ -95,7 +95,7 @@ impl CliProfileCredentials {
     }
 }
 
-/// What a variable names has to be had: nobody stands in for it.
+/// Refuses what a variable names and cannot be had: nobody stands in for it.
 pub(super) fn refused(variable: &str, miss: Miss) -> Miss {
     match miss {
         Miss::NotConfigured(what) => {

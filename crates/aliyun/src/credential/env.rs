@@ -36,7 +36,7 @@ pub(super) const VARIABLES: &[KeyVariables] = &[
 
 /// Keys whose ids begin so are temporary.
 const TEMPORARY: &str = "STS.";
-/// Where the vendor's `acs-sso` puts their token, whatever the names of id and secret.
+/// The variable in which the vendor's `acs-sso` puts their token, whatever the names of id and secret.
 pub(super) const BARE_TOKEN: &str = "SECURITY_TOKEN";
 
 /// A role needs a token service to ask, which a bare environment is not enough for.
@@ -48,11 +48,11 @@ const REFUSALS: &[Refusal] = &[Refusal {
 /// The access key in the environment: `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET` and, for
 /// temporary keys, `ALIBABA_CLOUD_SECURITY_TOKEN`.
 ///
-/// Where neither id nor secret is set, the same with `ALIYUN_`, `ALIBABACLOUD_` and `ALICLOUD_` in place of
-/// `ALIBABA_CLOUD_`, and `ALICLOUD_ACCESS_KEY` with `ALICLOUD_SECRET_KEY`. No key is put together from two of these sets.
-/// The command line's bare `ACCESS_KEY_ID` is not read: its name is anybody's. [`default_chain`](super::default_chain)
-/// looks at it last. With `ALICLOUD_ASSUME_ROLE_ARN`, it fails: the caller is to be a role, see
-/// [`environment`](super::environment).
+/// If neither id nor secret is set, the same with `ALIYUN_`, `ALIBABACLOUD_` and `ALICLOUD_` in place of
+/// `ALIBABA_CLOUD_`, and `ALICLOUD_ACCESS_KEY` with `ALICLOUD_SECRET_KEY`. No key is put together from two of these
+/// sets. The command line's bare `ACCESS_KEY_ID` is not read: its name is anybody's.
+/// [`default_chain`](super::default_chain) looks at it last. With `ALICLOUD_ASSUME_ROLE_ARN`, it fails: the caller is
+/// to be a role, see [`environment`](super::environment).
 pub fn from_env<E: Env>(env: E) -> EnvCredentials<E> {
     EnvCredentials::new(env, VARIABLES).refusing(REFUSALS)
 }

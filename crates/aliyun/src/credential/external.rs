@@ -31,13 +31,13 @@ const KEPT: SignedDuration = SignedDuration::from_secs(7 * 60 + 30);
 /// Switches off, in the vendor's command line, what gives keys from elsewhere: programs and addresses of profiles.
 pub(super) const DISABLED: &str = "ALIBABA_CLOUD_DISABLE_EXTERNAL_PROCESS";
 
-/// Whether it says so, by the command line's rule.
+/// Tells if it says so, by the command line's rule.
 pub(super) fn is_disabled(context: &SourceContext) -> bool {
     context.is_true(DISABLED) || context.var(DISABLED).as_deref() == Some("1")
 }
 
-/// What programs are found, find files, put files, speak a language and reach others by. All else of the environment is
-/// none of theirs: there may be other clouds' keys in it.
+/// The variables by which programs are found, find files, put files, speak a language and reach others. All else of the
+/// environment is none of theirs: there may be other clouds' keys in it.
 const OF_THE_SYSTEM: [&str; 36] = [
     "PATH",
     "HOME",

@@ -36,7 +36,7 @@ use self::metadata::MetadataSource;
 use self::oidc::OidcSource;
 use self::uri::UriSource;
 
-/// What to do first where nothing is set up.
+/// The first thing to do if nothing is set up.
 const ADVICE: &str =
     "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or run `aliyun configure`";
 

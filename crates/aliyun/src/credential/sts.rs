@@ -23,7 +23,7 @@ const VPC: &str = "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED";
 /// The variable of the vendor's command line, for every region.
 pub(super) const HOST: &str = "ALIBABA_CLOUD_STS_ENDPOINT";
 
-/// What a profile says of the service to be asked.
+/// The service to be asked, as a profile has it.
 #[derive(Debug, Default)]
 pub(super) struct StsChoice {
     /// Its host, or address.

@@ -153,7 +153,7 @@ impl Machine {
         Ok(key.origin().unwrap().replace(&home, "~/"))
     }
 
-    /// What each source of the chain says, none of which has a key.
+    /// The words of each source of the chain, none of which has a key.
     async fn said(&self) -> String {
         let mut said = Vec::new();
         let chain = default_chain(&self.context());

@@ -80,7 +80,8 @@ impl Looking {
         let targets = self.arguments.targets.targets();
         let slots = drift_slots(state, &targets);
         let checked = slots.len();
-        let observed = self.fleet.clouds.observe(slots).await;
+        let mut observed = self.fleet.clouds.observe(slots).await;
+        self.fleet.clouds.confirm_missing(&mut observed, state.slots()).await;
         Round { drift: drift(state, &observed, &targets), checked }
     }
 

@@ -43,14 +43,12 @@ enum How {
 pub(crate) async fn run(arguments: ImportArguments) -> Result<(), Failure> {
     let taken = if arguments.dry_run {
         let fleet = Fleet::load(&arguments.fleet)?;
-        let request = request(&arguments, &fleet, &Siblings::of(&fleet)?)?;
         let state = fleet.read_state()?;
         fleet.check_owners(&state).await?;
+        let request = request(&arguments, &fleet, &Siblings::of(&fleet)?)?;
         import(&fleet.manifest, &fleet.keys, &state, &fleet.clouds, &request).await?
     } else {
         let (fleet, file, state) = Fleet::load_locked(&arguments.fleet)?;
-        let siblings = Siblings::of(&fleet)?;
-        let request = request(&arguments, &fleet, &siblings)?;
         if let Some(switch) = &state.switch {
             // What it has begun to create is nobody else's.
             return Err(Failure::Refused {
@@ -59,10 +57,11 @@ pub(crate) async fn run(arguments: ImportArguments) -> Result<(), Failure> {
             });
         }
         fleet.check_owners(&state).await?;
+        let siblings = Siblings::of(&fleet)?;
+        let request = request(&arguments, &fleet, &siblings)?;
         let taken = import(&fleet.manifest, &fleet.keys, &state, &fleet.clouds, &request).await?;
         if !taken.owned.is_empty() || fleet.is_elsewhere(&state).await? {
-            siblings.take_over(&fleet, taken.owned.iter().map(|(_, owned)| &owned.slot)).await?;
-            write(&taken, &fleet, &file, &state)?;
+            write(&taken, &fleet, &siblings, &file, &state).await?;
         }
         taken
     };
@@ -115,13 +114,19 @@ fn request(
     })
 }
 
-/// Writes what was found: key files, the manifest, then the state.
+/// Writes what was found: key files, the manifest, the states of those who had it, then the state.
 ///
 /// In this order because running it again has to complete it, whenever this dies. A config that is declared and not ours
 /// is adopted by the next import, and until then a plan leaves it alone; one that is ours and not declared the next plan
 /// would delete. The keys are there before the manifest refers to them, and are found as they are the next time. All of
 /// the state changes at once.
-fn write(taken: &Import, fleet: &Fleet, file: &StateFile, state: &State) -> Result<(), Failure> {
+async fn write(
+    taken: &Import,
+    fleet: &Fleet,
+    siblings: &Siblings,
+    file: &StateFile,
+    state: &State,
+) -> Result<(), Failure> {
     // Somebody may have written it since it was read.
     let text = fleet.read_again()?;
     let extended = append_callbacks(&text, fleet.format, &taken.added).map_err(|error| Failure::Refused {
@@ -146,6 +151,7 @@ fn write(taken: &Import, fleet: &Fleet, file: &StateFile, state: &State) -> Resu
             None => Record::Config { name, config },
         });
     }
+    siblings.take_over(fleet, taken.owned.iter().map(|(_, owned)| &owned.slot)).await?;
     Ok(file.checkpoint(&noted)?)
 }
 

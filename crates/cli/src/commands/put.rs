@@ -125,7 +125,7 @@ fn creating(error: Error) -> Failure {
     }
 }
 
-/// What the command line names of a config.
+/// The parts of a config that the command line names.
 struct Edit {
     key: CallbackKey,
     notify_url: Option<String>,

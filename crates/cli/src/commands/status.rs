@@ -24,7 +24,7 @@ struct Row {
     id: Option<ConfigId>,
     /// `None` where nothing was written yet.
     standing: Option<Standing>,
-    /// Whether it is never deleted.
+    /// True if it is never deleted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     protect: bool,
     declared: Declared,

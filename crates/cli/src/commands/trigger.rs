@@ -32,7 +32,7 @@ struct Report {
     status: Option<u16>,
 }
 
-/// What can be done about an answer that acknowledges nothing.
+/// Advice on an answer that acknowledges nothing.
 fn advice(status: Option<u16>) -> &'static str {
     match status {
         None => {

@@ -7,18 +7,19 @@ use record_callback::fleet::{Deletions, Plan, State};
 use super::show;
 use crate::args::Format;
 use crate::args::fleet::ApplyingArguments;
+use crate::consent::{agrees, answer};
 use crate::failure::Failure;
 use crate::output;
 
-/// What has to be typed for everything to go.
+/// The word to type for everything to go.
 const DESTROY: &str = "destroy";
 
-/// What is asked before a plan is carried out.
+/// The question before a plan is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Question {
     /// Nothing, unless much would be deleted: somebody has seen the plan and saved it.
     SeenBefore,
-    /// Whether to apply it.
+    /// A yes or no to applying it.
     Apply,
     /// That everything is to go, in a word to be typed.
     Destroy,
@@ -71,9 +72,7 @@ pub(crate) fn consent(
             if is_much {
                 writeln!(io::stderr(), "{}.", capitalised(&told(&deletions)))?;
             }
-            write!(io::stderr(), "Apply these changes? [y/N] ")?;
-            let answer = answer()?;
-            ["y", "yes"].iter().any(|yes| answer.eq_ignore_ascii_case(yes))
+            agrees("Apply these changes?")?
         }
     };
     if !agreed {
@@ -97,7 +96,7 @@ fn nobody_to_ask(deletions: &Deletions, is_much: bool) -> Failure {
     Failure::Misused { problem, hint }
 }
 
-/// How much is deleted, of how much.
+/// Tells how much is deleted, of how much.
 fn told(deletions: &Deletions) -> String {
     let Deletions { count, owned, emptied } = deletions;
     let providers = emptied.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
@@ -109,10 +108,4 @@ fn told(deletions: &Deletions) -> String {
 fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
-}
-
-fn answer() -> io::Result<String> {
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    Ok(answer.trim().to_owned())
 }

@@ -30,13 +30,13 @@ use crate::failure::Failure;
 use crate::shape::{Kind, Shape};
 
 /// The state of `fleet.toml`; those of other manifests have their name before it.
-pub(crate) const STATE: &str = "record-callback.state.json";
+const STATE: &str = "record-callback.state.json";
 /// No manifest is longer: 1 GiB. One of a million callbacks has some 200 MiB.
 const LONGEST: u64 = 1024 * 1024 * 1024;
 /// The manifest whose state is called only that.
 const MANIFEST: &str = "fleet";
 
-/// What a plan is for.
+/// The purpose of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// That the clouds are as declared.
@@ -69,7 +69,7 @@ pub(crate) struct Fleet {
     places: BTreeMap<Name, String>,
     /// Whose the clouds are, once that was asked.
     accounts: OnceCell<Accounts>,
-    /// What the last plan was made of.
+    /// The view of the clouds that the last plan was made of.
     observed: Mutex<Observed>,
 }
 
@@ -139,7 +139,7 @@ impl Fleet {
         others(&other)
     }
 
-    /// Whether an address or an account is another than the state notes.
+    /// Tells if an address or an account is another than the state notes.
     pub(crate) async fn is_elsewhere(&self, state: &State) -> Result<bool, Failure> {
         Ok(self.check_addresses(state).is_err() || !state.other_accounts(self.accounts().await?).is_empty())
     }
@@ -170,7 +170,7 @@ impl Fleet {
     /// The same for who looks again and again: keys may have been exchanged since. Not asked where nobody answered before.
     pub(crate) async fn other_accounts_now(&self, state: &State) -> Vec<OtherAccount> {
         match self.accounts.get() {
-            Some(before) if before.unknown().next().is_none() => {
+            Some(before) if state.accounts.keys().any(|provider| before.get(provider).is_some()) => {
                 state.other_accounts(&self.clouds.accounts().await)
             }
             _ => Vec::new(),
@@ -187,7 +187,7 @@ impl Fleet {
         })
     }
 
-    /// What has to be noted of which cloud is which, and whose.
+    /// The records to note of which cloud is which, and whose.
     pub(crate) fn places(&self, state: &State) -> Vec<Record> {
         let new = self.places.iter().filter(|(name, place)| state.places.get(*name) != Some(*place));
         let places = new.map(|(name, place)| Record::Place { provider: name.clone(), place: place.clone() });
@@ -264,13 +264,14 @@ impl Fleet {
         drop_kept: bool,
         make: impl FnOnce(Plan, &PlanInput<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let observed = self.clouds.observe(PlanInput::slots(manifest, state, targets)).await;
+        let mut observed = self.clouds.observe(PlanInput::slots(manifest, state, targets)).await;
+        self.clouds.confirm_missing(&mut observed, state.slots()).await;
         let input = PlanInput { manifest, keys: &self.keys, observed: &observed, state, targets, drop_kept };
         let mut plan = purpose.plan(&input);
         Siblings::block(self, state, &mut plan)?;
-        let made = make(plan, &input)?;
+        let result = make(plan, &input)?;
         *self.observed.lock().unwrap_or_else(PoisonError::into_inner) = observed;
-        Ok(made)
+        Ok(result)
     }
 
     /// Says what another fleet of the directory took over, and which.
@@ -328,6 +329,11 @@ fn others(others: &[OtherAccount]) -> Result<(), Failure> {
     let hint = "give the keys of the expected account (`doctor` shows whose they are); for another account, use another \
                 provider name or another --state; `import` notes the account of a provider that nothing is ours at";
     Err(Failure::Refused { problem, hint: hint.to_owned() })
+}
+
+/// Tells if a file is the state of a fleet, by its name.
+pub(crate) fn is_state(file: &str) -> bool {
+    file.strip_suffix(STATE).is_some_and(|stem| stem.is_empty() || stem.ends_with('.'))
 }
 
 /// Manifests beside each other have a state each.

@@ -96,7 +96,8 @@ pub(crate) fn report(report: &Report, next: &str) -> String {
     if !unfinished.is_empty() {
         line(&mut text, &format!("{YELLOW}unfinished{YELLOW:#} {}", names(&unfinished)));
     }
-    for (name, left) in report.left() {
+    // The plan has told of the others.
+    for (name, left) in report.left().filter(|(_, left)| left.is_unplanned()) {
         line(&mut text, &format!("{YELLOW}left{YELLOW:#} {BOLD}{name}{BOLD:#}"));
         retired(&mut text, "config", left);
     }
@@ -110,7 +111,7 @@ pub(crate) fn report(report: &Report, next: &str) -> String {
     text
 }
 
-/// How many callbacks what was done with; rare ends only where there are any.
+/// The number of callbacks by what was done with them; rare ends only where there are any.
 fn tally(tally: Tally) -> String {
     let Tally { created, updated, replaced, deleted, forgotten, failed, blocked, unfinished } = tally;
     let some = |count: usize, what: &str| if count > 0 { format!(", {count} {what}") } else { String::new() };
@@ -255,7 +256,7 @@ fn retired(text: &mut String, label: &str, retirement: &Retirement) {
     shows(text, retirement);
 }
 
-/// What goes, or stays, so that it can be recognised.
+/// Shows what goes, or stays, so that it can be recognised.
 fn shows(text: &mut String, retirement: &Retirement) {
     for shown in &retirement.shows {
         field(text, &format!("  {}", shown.field.as_str()), &shown.now);

@@ -6,18 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use record_callback::CallbackKey;
+use record_callback::AccountId;
 use record_callback::fleet::{
-    Action, Blocked, Journal, Name, OwnedConfig, Plan, Record, Slot, Standing, State, StateFile, Write,
+    Action, Blocked, End, Journal, Left, Name, OwnedConfig, Plan, Record, Retirement, Slot, Standing, State,
+    StateFile, Write,
 };
 
-use super::{Fleet, STATE, directory, of_state};
+use super::{Fleet, directory, is_state, of_state};
 use crate::failure::Failure;
 
-/// What the other fleets own, by the cloud and what it is for.
+/// The configs that the other fleets own.
 #[derive(Debug, Default)]
 pub(crate) struct Siblings {
-    owners: BTreeMap<(String, CallbackKey), Owner>,
+    owners: Vec<Owner>,
 }
 
 /// Whose a config is.
@@ -27,9 +28,27 @@ struct Owner {
     state: PathBuf,
     callback: Name,
     slot: Slot,
+    place: String,
+    /// As its state notes it.
+    account: Option<AccountId>,
 }
 
 impl Owner {
+    /// Tells if `provider` of `fleet` is the cloud that the config is in.
+    ///
+    /// A cloud without ids has one config for a domain, whichever address it is asked at.
+    fn is_at(&self, fleet: &Fleet, provider: &Name) -> bool {
+        let place = fleet.places.get(provider).map(String::as_str).unwrap_or_default();
+        let vendor = |place: &str| place.split(' ').next().map(str::to_owned);
+        let account = fleet.accounts.get().and_then(|accounts| accounts.get(provider));
+        let has_ids = || fleet.clouds.get(provider).is_none_or(|cloud| cloud.capabilities().ids);
+        match (&self.account, account) {
+            (Some(ours), Some(theirs)) if ours != theirs => false,
+            (Some(_), Some(_)) if vendor(&self.place) == vendor(place) && !has_ids() => true,
+            _ => self.place == place,
+        }
+    }
+
     fn shown(&self) -> String {
         let file = self.state.file_name().unwrap_or_default().to_string_lossy();
         format!("callback `{}` of the fleet in {file}", self.callback)
@@ -41,7 +60,7 @@ impl Siblings {
     pub(crate) fn of(fleet: &Fleet) -> Result<Self, Failure> {
         let own = fs::canonicalize(fleet.state_path()).unwrap_or_else(|_| fleet.state_path().to_owned());
         let directories = BTreeSet::from([fleet.directory(), directory(fleet.state_path())]);
-        let mut owners = BTreeMap::new();
+        let mut owners = Vec::new();
         for path in directories.into_iter().flat_map(states_in).collect::<BTreeSet<_>>() {
             if path == own {
                 continue;
@@ -49,30 +68,33 @@ impl Siblings {
             let state = StateFile::read(&path).map_err(of_state)?;
             for (callback, config) in state.configs().filter(|(_, config)| config.standing != Standing::Lost)
             {
-                if let Some(place) = state.places.get(&config.slot.provider) {
-                    let owner =
-                        Owner { state: path.clone(), callback: callback.clone(), slot: config.slot.clone() };
-                    owners.insert((place.clone(), config.slot.key.clone()), owner);
+                let provider = &config.slot.provider;
+                if let Some(place) = state.places.get(provider) {
+                    owners.push(Owner {
+                        state: path.clone(),
+                        callback: callback.clone(),
+                        slot: config.slot.clone(),
+                        place: place.clone(),
+                        account: state.accounts.get(provider).cloned(),
+                    });
                 }
             }
         }
         Ok(Self { owners })
     }
 
-    /// What they own that `fleet` could own, and in words whose it is.
+    /// The configs they own that `fleet` could own, and in words whose they are.
     pub(crate) fn owned(&self, fleet: &Fleet) -> BTreeMap<Slot, String> {
-        let same = |place: &str| {
-            let providers = fleet.places.iter().filter(move |(_, ours)| *ours == place);
-            providers.map(|(provider, _)| provider.clone()).collect::<Vec<_>>()
-        };
-        let owned = self.owners.iter().flat_map(|((place, key), owner)| {
-            let slot = |provider| (Slot { provider, key: key.clone() }, owner.shown());
-            same(place).into_iter().map(slot).collect::<Vec<_>>()
+        let owned = self.owners.iter().flat_map(|owner| {
+            let providers = fleet.places.keys().filter(|provider| owner.is_at(fleet, provider));
+            providers.map(|provider| {
+                (Slot { provider: provider.clone(), key: owner.slot.key.clone() }, owner.shown())
+            })
         });
         owned.collect()
     }
 
-    /// What `fleet` lost, and to whom, a sentence each.
+    /// Tells what `fleet` lost, and to whom, a sentence each.
     pub(crate) fn lost(fleet: &Fleet, state: &State) -> Result<Vec<String>, Failure> {
         let lost = state.configs().filter(|(_, config)| config.standing == Standing::Lost);
         let lost: Vec<_> = lost.collect();
@@ -96,11 +118,8 @@ impl Siblings {
     ) -> Result<(), Failure> {
         let mut taken: BTreeMap<&Path, Vec<&Owner>> = BTreeMap::new();
         for slot in slots {
-            let owner = fleet
-                .places
-                .get(&slot.provider)
-                .and_then(|place| self.owners.get(&(place.clone(), slot.key.clone())));
-            if let Some(owner) = owner {
+            let owners = self.owners.iter().filter(|owner| owner.slot.key == slot.key);
+            for owner in owners.filter(|owner| owner.is_at(fleet, &slot.provider)) {
                 taken.entry(&owner.state).or_default().push(owner);
             }
         }
@@ -119,42 +138,58 @@ impl Siblings {
         Ok(())
     }
 
-    /// Blocks the steps of `plan` that would create what another fleet owns.
+    /// Keeps `plan` from what other fleets own: their configs are neither created again nor deleted, not even where this
+    /// fleet's state has them, too, because it was restored or is from a time when nobody looked.
     pub(crate) fn block(fleet: &Fleet, state: &State, plan: &mut Plan) -> Result<(), Failure> {
-        let claims = |action: &Action| match action {
+        let ours = state.configs().filter(|(_, config)| config.standing != Standing::Lost);
+        let ours: BTreeSet<&Slot> = ours.map(|(_, config)| &config.slot).collect();
+        let claim = |action: &Action| match action {
             Action::Create(change) | Action::Replace(change) if change.write == Write::Create => {
-                Some(change.slot.clone())
+                Some(change.slot.clone()).filter(|slot| !ours.contains(slot))
             }
             _ => None,
         };
-        let ours = state.configs().filter(|(_, config)| config.standing != Standing::Lost);
-        let ours: BTreeSet<&Slot> = ours.map(|(_, config)| &config.slot).collect();
-        let mut steps = plan.steps.iter_mut().filter_map(|step| {
-            let slot = claims(&step.action).filter(|slot| !ours.contains(slot))?;
-            Some((step, slot))
-        });
-        // Most plans claim nothing: the other states may be large.
-        let Some(first) = steps.next() else { return Ok(()) };
+        let deletes = plan.retirements().any(|(_, one)| one.end == End::Delete);
+        // Most plans claim and delete nothing: the other states may be large.
+        if !deletes && plan.steps.iter().all(|step| claim(&step.action).is_none()) {
+            return Ok(());
+        }
         let owned = Self::of(fleet)?.owned(fleet);
-        for (step, slot) in std::iter::once(first).chain(steps) {
-            if let Some(owner) = owned.get(&slot) {
+        for step in &mut plan.steps {
+            let claimed = claim(&step.action).and_then(|slot| Some((owned.get(&slot)?, slot)));
+            if let Some((owner, slot)) = claimed {
                 let reason = format!("it belongs to {owner}");
                 let hint = "declare it in one manifest only, and apply the other one first".to_owned();
                 step.action = Action::Blocked(Box::new(Blocked { slot: Some(slot), reason, hint }));
+                continue;
             }
+            leave(&mut step.action, &owned);
         }
         Ok(())
     }
 }
 
+/// Turns the deletion of what is `owned` by others into forgetting it.
+fn leave(action: &mut Action, owned: &BTreeMap<Slot, String>) {
+    let retire: &mut [Retirement] = match action {
+        Action::Create(change) | Action::Update(change) | Action::Replace(change) => &mut change.retire,
+        Action::Delete(removal) => &mut removal.retire,
+        Action::Keep(_) | Action::Forget(_) | Action::Blocked(_) => return,
+    };
+    for one in retire.iter_mut().filter(|one| one.end == End::Delete && owned.contains_key(&one.slot)) {
+        (one.end, one.left) = (End::Forget, Some(Left::TakenOver));
+    }
+    let deletes = retire.iter().any(|one| one.end == End::Delete);
+    if let Action::Delete(removal) = action
+        && !deletes
+    {
+        *action = Action::Forget(removal.clone());
+    }
+}
+
 /// The states of fleets in `directory`; none if that cannot be listed.
 fn states_in(directory: &Path) -> Vec<PathBuf> {
-    let is_state = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        name.is_some_and(|name| {
-            name == STATE || name.strip_suffix(STATE).is_some_and(|stem| stem.ends_with('.'))
-        })
-    };
+    let is_state = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).is_some_and(is_state);
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries
         .map(|entry| entry.path())

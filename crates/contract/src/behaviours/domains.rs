@@ -25,7 +25,7 @@ pub(crate) async fn a_domain_in_another_spelling_is_the_same_domain(
     bench.gone(&config.key()).await
 }
 
-/// Where the cloud does not say which it is, it may call that a missing permission, but never a missing config.
+/// A cloud that does not say which it is may call that a missing permission, but never a missing config.
 pub(crate) async fn a_domain_the_account_lacks_is_an_error_of_every_call(
     bench: &Bench<'_>,
 ) -> Result<(), Failure> {

@@ -31,7 +31,8 @@ impl Run<'_> {
         if slots.is_empty() || self.stopped() {
             return tasks;
         }
-        let observed = self.clouds.observe(slots).await;
+        let mut observed = self.clouds.observe(slots.iter().cloned()).await;
+        self.clouds.confirm_missing(&mut observed, &slots).await;
         let looked = tasks.into_iter().filter_map(|mut task| {
             let result = self.judge_again(&mut task, &observed);
             self.unless_failed(task, result.map_err(at(Stage::Retire)))

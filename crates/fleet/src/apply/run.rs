@@ -63,11 +63,11 @@ pub(super) struct Task {
     action: &'static str,
     change: Option<Box<Change>>,
     pub(super) retire: Vec<Retirement>,
-    /// How its config was written in this run.
+    /// The write of its config in this run.
     wrote: Write,
 }
 
-/// Why a task does not go on.
+/// The reason why a task does not go on.
 pub(super) enum Halt {
     Failed(Failure),
     /// It was to stop before anything of this stage was done.
@@ -396,7 +396,7 @@ impl Run<'_> {
         if action == "delete" && retire.iter().all(|one| one.end == End::Forget) {
             action = "forget";
         }
-        let left = retire.into_iter().filter(|one| one.unplanned && one.abandons()).collect();
+        let left = retire.into_iter().filter(Retirement::abandons).collect();
         self.progress.ended(&name, action, &fate);
         let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         outcomes.push(Outcome { name, action, fate, wrote, left });

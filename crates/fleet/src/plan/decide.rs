@@ -22,7 +22,8 @@ pub struct PlanInput<'a> {
     pub manifest: &'a Manifest,
     /// The signing keys it refers to.
     pub keys: &'a Keys,
-    /// What the clouds show of [`PlanInput::slots`].
+    /// What the clouds show of [`PlanInput::slots`], with what they [lack of ours](crate::Clouds::confirm_missing)
+    /// confirmed.
     pub observed: &'a Observed,
     /// What is ours.
     pub state: &'a State,
@@ -71,7 +72,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
 
 /// The removal of everything that is ours of the targets, whether it is declared or not.
 ///
-/// What is protected, by the state or by the manifest, is blocked.
+/// A config that is protected, by the manifest, or by the state where it is not declared, is blocked.
 pub fn plan_destruction(input: &PlanInput<'_>) -> Plan {
     let nothing_declared = Manifest { providers: input.manifest.providers.clone(), ..Manifest::default() };
     let destroys = Some(input.manifest);
@@ -291,8 +292,8 @@ impl Planner<'_> {
         unseen.map(|_| Field::SigningKey).into_iter().collect()
     }
 
-    /// Whether what is in an owned slot may be written over. Of a create that may not have happened, only what it was to
-    /// write may; else the callback is declared there, and what others changed of it is written again.
+    /// Tells if what is in an owned slot may be written over. Of a create that may not have happened, only what it was
+    /// to write may; else the callback is declared there, and what others changed of it is written again.
     fn is_ours(&self, owned: &OwnedConfig, stored: &StoredCallback) -> bool {
         match owned.standing {
             _ if owned.is_replaced_by(stored) => false,

@@ -1,4 +1,4 @@
-//! How much a plan takes away.
+//! The number of configs that a plan takes away.
 
 use std::collections::BTreeMap;
 
@@ -14,24 +14,24 @@ const PART: usize = 10;
 /// The configs that a plan deletes with nothing in their place. What a move leaves behind is not counted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Deletions {
-    /// How many.
+    /// The number of those configs.
     pub count: usize,
-    /// How many configs are owned before it.
+    /// The number of configs that are owned before it.
     pub owned: usize,
     /// Providers that lose their last configs by it.
     pub emptied: Vec<Name>,
 }
 
 impl Deletions {
-    /// Whether they are so many that a mistake is likely: more than one config and more than 10 % of all that are owned,
-    /// or the last of a provider.
+    /// Tells if they are so many that a mistake is likely: more than one config and more than 10 % of all that are
+    /// owned, or the last of a provider.
     pub fn are_many(&self) -> bool {
         self.count > FEW && self.count * PART > self.owned || !self.emptied.is_empty()
     }
 }
 
 impl Plan {
-    /// What it deletes of what `state` owns.
+    /// Counts what it deletes of what `state` owns.
     pub fn deletions(&self, state: &State) -> Deletions {
         let mut left: BTreeMap<&Name, usize> = BTreeMap::new();
         for (_, config) in state.configs() {

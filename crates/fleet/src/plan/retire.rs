@@ -1,4 +1,4 @@
-//! What becomes of the configs that a callback gives up.
+//! The end of the configs that a callback gives up.
 
 use record_callback_core::{Field, StoredCallback};
 
@@ -10,7 +10,7 @@ use crate::shown::ShownField;
 use crate::slot::Slot;
 use crate::state::{OwnedConfig, Standing};
 
-/// Why a config cannot go now, and what to do about it.
+/// The reason why a config cannot go now, and what to do about it.
 type Refusal = (String, &'static str);
 
 impl Planner<'_> {
@@ -100,7 +100,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Why a config that is there is left alone, if it is, and the fields that somebody else changed.
+    /// The reason why a config that is there is left alone, if it is, and the fields that somebody else changed.
     fn standing_of(
         &self,
         config: &OwnedConfig,
@@ -116,7 +116,7 @@ impl Planner<'_> {
 }
 
 impl OwnedConfig {
-    /// Why what is in its slot is not ours to delete, if it is not, given the fields that were `changed`.
+    /// The reason why what is in its slot is not ours to delete, if it is not, given the fields that were `changed`.
     ///
     /// An id proves that it is the config we wrote, whoever changed it since. Without ids nothing tells an edit from a
     /// delete and a create, and what others wrote is theirs.

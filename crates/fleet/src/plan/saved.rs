@@ -1,7 +1,7 @@
 //! A plan that is kept, to be carried out later as it was shown, or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ const MAX_LENGTH: u64 = 1 << 30;
 #[serde(deny_unknown_fields)]
 pub struct SavedPlan {
     version: u32,
-    /// Whether it is the removal of everything.
+    /// True if it is the removal of everything.
     destroys: bool,
     /// The callbacks it is about; all where there are none.
     targets: Option<BTreeSet<Name>>,
@@ -31,12 +31,12 @@ pub struct SavedPlan {
     manifest: String,
     keys: String,
     state: String,
-    /// What each provider showed.
+    /// A digest of what each provider showed.
     clouds: BTreeMap<Name, String>,
     plan: Value,
 }
 
-/// Why a file with a plan cannot be written or used.
+/// The reason why a file with a plan cannot be written or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SavedPlanError {
@@ -45,9 +45,9 @@ pub enum SavedPlanError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What was tried.
+        /// The operation that was tried.
         what: &'static str,
-        /// Why not.
+        /// The reason why it failed.
         source: io::Error,
     },
     /// Another file is where it is to be written.
@@ -75,7 +75,7 @@ pub enum SavedPlanError {
     },
 }
 
-/// What the plans of every version have.
+/// The fields that the plans of every version have.
 #[derive(Deserialize)]
 struct Version {
     version: u64,
@@ -84,10 +84,10 @@ struct Version {
 }
 
 impl SavedPlan {
-    /// What to keep of `plan`, which was made from `input` and the manifest's `text`.
+    /// The parts to keep of `plan`, which was made from `input` and the manifest's `text`.
     ///
     /// # Errors
-    /// When the operating system has no randomness to give.
+    /// Fails if the operating system has no randomness to give.
     pub fn new(plan: &Plan, input: &PlanInput<'_>, text: &str, destroys: bool) -> io::Result<Self> {
         Self::salted(Salt::random()?, plan, input, text, destroys)
     }
@@ -130,16 +130,16 @@ impl SavedPlan {
         self.targets.clone().map_or(Targets::All, Targets::Only)
     }
 
-    /// Whether it is the removal of everything.
+    /// Returns true if it is the removal of everything.
     pub fn destroys(&self) -> bool {
         self.destroys
     }
 
-    /// What is not any more as it was when this plan was made; nothing where `plan`, made from `input` and `text` now, is
-    /// the same.
+    /// The names of what changed since this plan was made; none where `plan`, made from `input` and `text` now, is the
+    /// same.
     ///
     /// # Errors
-    /// When `plan` cannot be written as JSON.
+    /// Fails if `plan` cannot be written as JSON.
     pub fn outdated_by(&self, plan: &Plan, input: &PlanInput<'_>, text: &str) -> io::Result<Vec<String>> {
         let now = Self::salted(self.salt, plan, input, text, self.destroys)?;
         let mut changed = Vec::new();
@@ -162,7 +162,7 @@ impl SavedPlan {
     /// Writes it to `path`, for its owner only. A saved plan that was there is replaced.
     ///
     /// # Errors
-    /// When another file is there, or it cannot be written.
+    /// Fails if another file is there, or it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), SavedPlanError> {
         if path.exists() && !matches!(Self::read(path), Ok(_) | Err(SavedPlanError::Version { .. })) {
             return Err(SavedPlanError::Taken { path: path.to_owned() });
@@ -188,9 +188,9 @@ impl SavedPlan {
     /// Reads what [`write`](Self::write) wrote.
     ///
     /// # Errors
-    /// When the file cannot be read, is of another version, or is no saved plan.
+    /// Fails if the file cannot be read, is of another version, or is no saved plan.
     pub fn read(path: &Path) -> Result<Self, SavedPlanError> {
-        let text = read(path).map_err(|source| SavedPlanError::Io {
+        let text = record_callback_durable::read(path, MAX_LENGTH).map_err(|source| SavedPlanError::Io {
             path: path.to_owned(),
             what: "read",
             source,
@@ -205,14 +205,4 @@ impl SavedPlan {
             Err(_) => Err(malformed()),
         }
     }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // Opening a pipe would wait for somebody who writes to it.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    let mut text = Vec::new();
-    std::fs::File::open(path)?.take(MAX_LENGTH).read_to_end(&mut text)?;
-    Ok(text)
 }

@@ -6,9 +6,9 @@
 //! | `<path>.journal` | what changed since the snapshot that it names, line by line |
 //! | `<path>.lock` | locked by the one who writes; stays, and means nothing unless locked |
 //!
-//! What is not as it was written is refused: a changed bit, a line that is missing, there twice or in another place, a
-//! journal of another state. Only what a crash leaves unwritten is not missed: the last lines of a journal, up to any of
-//! its bytes.
+//! A file that is not as it was written is refused: a changed bit, a line that is missing, there twice or in another
+//! place, a journal of another state. Only what a crash leaves unwritten is not missed: the last lines of a journal, up
+//! to any of its bytes.
 
 mod error;
 mod journal;
@@ -197,7 +197,7 @@ struct Loaded {
     /// `None` also of version 1.
     id: Option<SnapshotId>,
     state: State,
-    /// What is good of the journal; `None` when the snapshot has none, or none to go on with.
+    /// The good part of the journal; `None` when the snapshot has none, or none to go on with.
     whole: Option<Whole>,
 }
 

@@ -18,7 +18,7 @@ use crate::world::{Fault, World};
 pub(crate) struct Cloud {
     pub(crate) name: Name,
     pub(crate) inner: MemoryProvider,
-    /// What another account has, and whether the keys are of that one now.
+    /// The configs of another account, and if the keys are of that one now.
     pub(crate) other: MemoryProvider,
     pub(crate) exchanged: AtomicBool,
     pub(crate) world: Arc<World>,
@@ -40,7 +40,7 @@ impl Cloud {
         Slot { provider: self.name.clone(), key: key.clone() }
     }
 
-    /// What the keys show.
+    /// The account that the keys show.
     fn shown(&self) -> &MemoryProvider {
         if self.exchanged.load(Ordering::Relaxed) { &self.other } else { &self.inner }
     }

@@ -1,4 +1,4 @@
-//! What drifted, and what is said of a key that there is none of.
+//! The drift of configs, and what is said of a key that there is none of.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::fleet::{Fleet, SIGNED, callback};
 /// The fields that drifted, and how they are.
 fn drifted(fleet: &Fleet) -> Vec<(String, String)> {
     let slots: BTreeSet<Slot> = drift_slots(&fleet.state, &Targets::All);
-    let observed = fleet.runtime.block_on(fleet.clouds.observe(slots));
+    let observed = fleet.observe(slots);
     let drift = drift(&fleet.state, &observed, &Targets::All);
     let fields = drift.into_iter().flat_map(|one| match one.kind {
         DriftKind::Changed { fields } => fields,

@@ -6,8 +6,8 @@ use record_callback_contract::{MemoryProvider, NoWait};
 use record_callback_core::{Fidelity, ReadBack, RecordCallbackConfig, RecordCallbackProvider};
 use record_callback_fleet::{
     Action, ApplyOptions, Change, Clouds, End, Fate, Gate, Ledger, Left, Manifest, ManifestFile,
-    ManifestFormat, Name, Plan, PlanInput, Progress, Report, Retirement, State, Targets, apply, plan,
-    plan_destruction,
+    ManifestFormat, Name, Observed, Plan, PlanInput, Progress, Report, Retirement, Slot, State, Targets,
+    apply, plan, plan_destruction,
 };
 use serde::de::IgnoredAny;
 use tokio::runtime::Runtime;
@@ -98,7 +98,7 @@ impl Fleet {
         self
     }
 
-    /// What a run that does not die says of itself; there is no fault where `n` is 0.
+    /// The report of a run that does not die; there is no fault where `n` is 0.
     pub(crate) fn report_after_fault(&mut self, callbacks: &[String], n: u64, fault: Fault) -> Report {
         self.run_with_fault(callbacks, n, fault).unwrap()
     }
@@ -127,7 +127,7 @@ impl Fleet {
         let manifest = manifest(callbacks);
         let keys = manifest.keys(&Secrets(self.keys));
         let slots = PlanInput::slots(&manifest, &self.state, &self.targets);
-        let observed = self.runtime.block_on(self.clouds.observe(slots));
+        let observed = self.observe(slots);
         let Self { state, targets, drop_kept, .. } = self;
         let input = PlanInput {
             manifest: &manifest,
@@ -138,6 +138,15 @@ impl Fleet {
             drop_kept: *drop_kept,
         };
         planner(&input)
+    }
+
+    /// What the clouds show, as every command looks.
+    pub(crate) fn observe(&self, slots: impl IntoIterator<Item = Slot>) -> Observed {
+        self.runtime.block_on(async {
+            let mut observed = self.clouds.observe(slots).await;
+            self.clouds.confirm_missing(&mut observed, self.state.slots()).await;
+            observed
+        })
     }
 
     /// The steps, a line each.

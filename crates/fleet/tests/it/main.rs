@@ -12,6 +12,7 @@ mod fleet;
 mod foreign;
 mod generate;
 mod ignored;
+mod left;
 mod model;
 mod names;
 mod nowhere;

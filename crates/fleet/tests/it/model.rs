@@ -221,7 +221,11 @@ impl Model {
             self.world.things().violate("our own account is refused");
         }
         let slots = PlanInput::slots(&self.manifest, &state, &Targets::All);
-        let observe = self.fleet.observe(slots);
+        let observe = async {
+            let mut observed = self.fleet.observe(slots).await;
+            self.fleet.confirm_missing(&mut observed, state.slots()).await;
+            observed
+        };
         let observed = tokio::select! { biased;
             () = self.world.crashed() => return Ran::Crashed,
             observed = observe => observed,
@@ -274,7 +278,8 @@ impl Model {
         }
         self.world.begin(0, []);
         let slots = PlanInput::slots(&self.manifest, &state, &Targets::All);
-        let observed = self.fleet.observe(slots).await;
+        let mut observed = self.fleet.observe(slots).await;
+        self.fleet.confirm_missing(&mut observed, state.slots()).await;
         cloud.exchanged.store(false, Ordering::Relaxed);
         state.accounts.clear();
         let is_of_cloud =

@@ -25,6 +25,7 @@ pub(crate) fn manifest(text: &str) -> Manifest {
 /// The plan for a manifest without keys.
 pub(crate) async fn planned(text: &str, clouds: &Clouds, state: &State) -> Plan {
     let (manifest, keys, targets) = (&manifest(text), &Keys::default(), &Targets::All);
-    let observed = &clouds.observe(PlanInput::slots(manifest, state, targets)).await;
-    plan(&PlanInput { manifest, keys, observed, state, targets, drop_kept: false })
+    let mut observed = clouds.observe(PlanInput::slots(manifest, state, targets)).await;
+    clouds.confirm_missing(&mut observed, state.slots()).await;
+    plan(&PlanInput { manifest, keys, observed: &observed, state, targets, drop_kept: false })
 }

@@ -1,8 +1,8 @@
 //! A daemon holds what the engine does in tasks that any thread runs: every public future is `Send`.
 
 use record_callback_fleet::{
-    ApplyOptions, Clouds, ImportRequest, Journal, Keys, Ledger, Manifest, Plan, Record, Slot, State,
-    StateFile, Stop, apply, import,
+    ApplyOptions, Clouds, ImportRequest, Journal, Keys, Ledger, Manifest, Observed, Plan, Record, Slot,
+    State, StateFile, Stop, apply, import,
 };
 
 fn is_send(_: impl Send) {}
@@ -15,6 +15,9 @@ fn futures(
     (slots, record, request): (Vec<Slot>, Record, &ImportRequest),
 ) {
     is_send(clouds.observe(slots));
+    is_send(async {
+        clouds.confirm_missing(&mut Observed::default(), state.slots()).await;
+    });
     is_send(apply(plan, clouds, ledger, options, &()));
     is_send(import(manifest, keys, state, clouds, request));
     is_send(file.append(&record));

@@ -45,15 +45,16 @@ pub(crate) struct Things {
     /// Places whose config may count as ours or not: nobody can know. Ours that was edited before its create was noted to
     /// be over; one of somebody else where ours was.
     pub(crate) disputed: BTreeSet<Slot>,
-    /// What this fleet wrote, or was to write, in each place, by which its configs are known where there are no ids.
+    /// The configs that this fleet wrote, or was to write, in each place, by which they are known where there are no
+    /// ids.
     pub(crate) ours: BTreeMap<Slot, Vec<RecordCallbackConfig>>,
     /// Places that somebody changed during a run which has not read them since.
     pub(crate) unread: BTreeSet<Slot>,
     /// Numbers of the calls before which somebody changes a config of that cloud.
     meddling: BTreeSet<u64>,
-    /// How often somebody changed a config.
+    /// The number of times somebody changed a config.
     pub(crate) meddled: usize,
-    /// How many configs others had changed, and are there when all is settled.
+    /// The number of configs that others had changed, and that are there when all is settled.
     pub(crate) abandoned: usize,
     /// What is durable.
     pub(crate) records: Vec<Record>,
@@ -210,13 +211,13 @@ impl World {
     }
 }
 
-/// Whether only its content tells whose a config is.
+/// Returns true if only its content tells whose a config is.
 pub(crate) fn has_no_ids(slot: &Slot) -> bool {
     slot.provider.as_str() == NARROW
 }
 
 impl Things {
-    /// Whether what is in `slot` was written by this fleet, or is what that was to write.
+    /// Returns true if what is in `slot` was written by this fleet, or is what that was to write.
     fn is_ours(&self, slot: &Slot) -> bool {
         let ours = self.ours.get(slot).map(Vec::as_slice).unwrap_or_default();
         self.configs.get(slot).is_none_or(|config| ours.contains(config))

@@ -56,8 +56,8 @@ pub struct SourceReport {
 /// Sources asked one after the other until one has a key, which is asked first from then on.
 ///
 /// A source that fails hides none behind it; that it failed is logged. One that is [refused](Miss::Refused) ends the search.
-/// When none has a key, the error says why. Once a source had a key, its failures are failures: only when it is no longer set
-/// up are the others asked.
+/// If none has a key, the error says why. Once a source had a key, its failures are failures: only when it is no longer
+/// set up are the others asked.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -93,7 +93,7 @@ pub struct CredentialChain(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     sources: Vec<Box<dyn CredentialSource>>,
-    /// What to do where none is set up.
+    /// The thing to do if none is set up.
     advice: Option<&'static str>,
     /// The one that had a key last.
     last: AtomicUsize,
@@ -176,7 +176,7 @@ fn ended(source: &dyn CredentialSource, error: &Error) -> Error {
 /// One error of all; of the kind of the first failure, which may be gone the next time. Where something is set up and fails,
 /// why the others are not set up is left out.
 ///
-/// Where none is set up and there is an `advice`, it is said instead, and what became of the one that had a key before.
+/// If none is set up and there is an `advice`, it is said instead, and what became of the one that had a key before.
 fn none_found(misses: &[(String, Miss)], advice: Option<&str>, lost: Option<&str>) -> Error {
     let (mut said, mut failure) = (Vec::new(), None);
     for (name, miss) in misses {

@@ -27,7 +27,7 @@ pub struct KeyVariables {
 pub struct Refusal {
     /// One that is set is enough.
     pub variables: &'static [&'static str],
-    /// What they mean to the vendor's tools, and what to do here.
+    /// Their meaning to the vendor's tools, and what to do here.
     pub advice: &'static str,
 }
 

@@ -15,7 +15,7 @@ const LONGEST: u64 = 1024 * 1024;
 pub struct CredentialFile {
     path: PathBuf,
     text: String,
-    /// Who else than its user and root may have written it.
+    /// Somebody other than its user and root who may have written it.
     foreign_writer: Option<String>,
 }
 
@@ -56,7 +56,7 @@ impl CredentialFile {
         }
     }
 
-    /// Whether it is JSON where INI is read, or the other way round: the vendors' tools have one variable for both.
+    /// Tells if it is JSON where INI is read, or the other way round: the vendors' tools have one variable for both.
     pub fn looks_like_json(&self) -> bool {
         self.text.trim_start_matches('\u{feff}').trim_start().starts_with('{')
     }
@@ -111,7 +111,7 @@ fn read(path: &Path) -> std::io::Result<(CredentialFile, Metadata)> {
     Ok((CredentialFile { path: path.to_owned(), text, foreign_writer }, metadata))
 }
 
-/// What lets somebody else than this user and root write the file, and what to do about it.
+/// Tells what lets somebody else than this user and root write the file, and what to do about it.
 #[cfg(unix)]
 fn foreign_writer(path: &Path, metadata: &Metadata) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
@@ -144,7 +144,7 @@ fn foreign_writer(path: &Path, metadata: &Metadata) -> Option<String> {
     None
 }
 
-/// Who may write is not said in a mode there.
+/// Nothing, as a mode does not say there who may write.
 #[cfg(not(unix))]
 fn foreign_writer(_: &Path, _: &Metadata) -> Option<String> {
     None

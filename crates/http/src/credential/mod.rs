@@ -110,7 +110,7 @@ impl AccessKey {
         self.project_id.as_deref()
     }
 
-    /// Whether it is `other`, or another key that the same source issued for a time: of the same identity.
+    /// Returns true if it is `other`, or another key that the same source issued for a time: of the same identity.
     pub fn is_same_identity(&self, other: &Self) -> bool {
         // By address: a source that is set up anew may say the same of itself and be of another account.
         let one_source =
@@ -215,8 +215,8 @@ pub fn of_credentials(error: Error) -> Error {
     }
 }
 
-/// Whether this warning is given for the first time in the life of this process: variables and files are read before every
-/// attempt, by every chain.
+/// Tells if this warning is given for the first time in the life of this process: variables and files are read before
+/// every attempt, by every chain.
 fn is_first(warning: &str) -> bool {
     static GIVEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned())

@@ -179,7 +179,7 @@ async fn policy_without_limits_is_no_panic() {
     assert_eq!(Caller::to(&server, retry).call(Safety::Repeatable).await.unwrap(), "done");
 }
 
-/// Whoever reads these has no time for anything else.
+/// A client that reads these has no time for anything else.
 #[tokio::test(flavor = "multi_thread")]
 async fn endless_interim_answers_end_with_the_deadline() {
     let hint = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";

@@ -13,7 +13,7 @@ use crate::vendor::classify;
 
 fn is_send(_: impl Send) {}
 
-/// What a vendor's call is made of.
+/// The future that a vendor's call is made of.
 async fn done<T: Send>(result: Option<Result<T>>) -> Result<T> {
     tokio::task::yield_now().await;
     result.unwrap()

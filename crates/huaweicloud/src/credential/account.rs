@@ -17,7 +17,7 @@ use crate::sign::canonical_query;
 use crate::wire::credential::{CALLER_IDENTITY, CALLER_IDENTITY_PATH, CallerIdentity};
 use crate::wire::{self, Domains, Owner, Project, Projects, TokenAnswer, header};
 
-/// What hosts of the vendor's services end in.
+/// The end of the hosts of the vendor's services.
 const VENDOR_HOSTS: &str = ".myhuaweicloud.com";
 /// Regions with an STS endpoint, by the official SDKs. Any of them may be asked (page `usermanual-iam5/iam_01_1237`).
 const STS: [&str; 12] = [
@@ -39,7 +39,7 @@ const STS: [&str; 12] = [
 #[derive(Debug)]
 pub(crate) struct Account {
     context: SourceContext,
-    /// Where STS is; `None` where nobody knows it.
+    /// The address of STS; `None` where nobody knows it.
     sts: Result<String, String>,
     /// `None` where IAM is the vendor's and calls of Live go elsewhere.
     iam: Option<Iam>,
@@ -155,7 +155,7 @@ impl Account {
     }
 }
 
-/// What a service answers, and the credential it was asked with.
+/// The answer of a service, and the credential it was asked with.
 async fn ask<T: DeserializeOwned>(
     operation: &'static str,
     (pipeline, endpoint): (&Pipeline, &Endpoint),

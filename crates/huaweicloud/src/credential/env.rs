@@ -68,7 +68,7 @@ const OPENSTACK_AGENCY: Refusal = Refusal {
     advice: "Terraform assumes an agency of another account by it, which is not done here; unset it, and give a key of \
              that account",
 };
-/// What is no key.
+/// A token, which is no key.
 const A_TOKEN: Refusal = Refusal {
     variables: &[TOKEN],
     advice: "Terraform sends this token whatever keys there are, and the SDKs do not know it; unset it, or the variables \
@@ -81,7 +81,7 @@ fn refusals(env: &dyn Env) -> &'static [Refusal] {
     if are_openstack_names_ours(env) { ALL } else { &ALL[..4] }
 }
 
-/// Where there is no key.
+/// A login, for where there is no key.
 const LOGIN: &[Refusal] = &[Refusal {
     variables: &[PASSWORD],
     advice: "it is for a login by password, which needs HW_USER_NAME and HW_DOMAIN_NAME besides",
@@ -98,7 +98,7 @@ pub(super) fn check_choice_besides_token(context: &SourceContext) -> Result<(), 
     Refusal::check(&context.env, refusals)
 }
 
-/// Whether there are variables that only the SDKs read.
+/// Returns true if there are variables that only the SDKs read.
 pub(super) fn names_sdk_caller(context: &SourceContext) -> bool {
     let names = [SDK.id, SDK.secret, IDP_ID, ID_TOKEN_FILE];
     names.into_iter().chain(super::oidc::NAMES).any(|name| context.var(name).is_some())

@@ -1,4 +1,4 @@
-//! What the environment has instead of a key: a token, or a login by password, by the names of the vendor's Terraform
+//! The stand-ins for a key in the environment: a token, or a login by password, by the names of the vendor's Terraform
 //! provider.
 
 use record_callback_http::{Env, SourceContext, Url};
@@ -20,11 +20,11 @@ const OPENSTACK_ACCOUNTS: [&str; 2] = ["OS_DOMAIN_NAME", "OS_USER_DOMAIN_NAME"];
 const OPENSTACK_URL: &str = "OS_AUTH_URL";
 const DOMAIN: &str = ".myhuaweicloud.com";
 
-/// How a caller is authorised who has no key.
+/// The way in which a caller is authorised who has no key.
 pub(crate) enum Given {
     Token {
         value: SecretString,
-        /// What it is for, as far as the environment says.
+        /// The project it is for, as far as the environment says.
         project_id: Option<String>,
     },
     Login {
@@ -33,8 +33,8 @@ pub(crate) enum Given {
     },
 }
 
-/// What is there in the vendor's order: a token, then keys, then a login. `None` where the sources of keys have to say who
-/// calls, or that nobody can be told from the others.
+/// The choice of the environment in the vendor's order: a token, then keys, then a login. `None` where the sources of
+/// keys have to say who calls, or that nobody can be told from the others.
 pub(crate) fn given(context: &SourceContext) -> Option<Given> {
     // Those are read by the SDKs, which know nothing of these.
     if names_sdk_caller(context) || check_choice_besides_token(context).is_err() {
@@ -55,7 +55,7 @@ pub(crate) fn given(context: &SourceContext) -> Option<Given> {
     Some(Given::Login { login: Login::new(account, user, password), project_id })
 }
 
-/// Whether variables that begin with `OS_` are for this cloud: unless they say that they are for another.
+/// Tells if variables that begin with `OS_` are for this cloud: unless they say that they are for another.
 pub(crate) fn are_openstack_names_ours(env: &dyn Env) -> bool {
     env.var(OPENSTACK_URL).is_none_or(|url| {
         Url::parse(url.trim()).is_ok_and(|url| url.host_str().is_some_and(|host| host.ends_with(DOMAIN)))

@@ -49,7 +49,7 @@ const RENEW_BEFORE: SignedDuration = SignedDuration::from_mins(40);
 /// The project by name, which is the region's where none is said.
 const PROJECT_NAMES: [&str; 2] = ["HW_PROJECT_NAME", "OS_PROJECT_NAME"];
 
-/// What to do first where nothing is set up.
+/// The first thing to do if nothing is set up.
 const ADVICE: &str = "set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or write `ak` and `sk` into section [basic] of ~/.huaweicloud/credentials";
 
 /// The vendor's default chain; `iam` is where tokens of identity providers are exchanged for keys.
@@ -118,7 +118,7 @@ impl Credential {
         }
     }
 
-    /// Whether `other` is of the same identity.
+    /// Returns true if `other` is of the same identity.
     fn is_same_identity(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::AccessKey(one), Self::AccessKey(other)) => one.is_same_identity(other),

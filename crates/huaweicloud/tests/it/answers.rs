@@ -9,7 +9,7 @@ fn page(config: &str) -> Reply {
     Reply::new(200, format!(r#"{{"total":1,"callback_config":[{config}]}}"#))
 }
 
-/// What is shown, with `from` replaced by `to`.
+/// The answer that is shown, with `from` replaced by `to`.
 fn altered(from: &str, to: &str) -> String {
     shown("a", "").replace(from, to)
 }

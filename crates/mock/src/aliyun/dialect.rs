@@ -30,13 +30,13 @@ pub struct AliyunDialect {
     pub unknown_domain: UnknownDomain,
     /// Are names of domains compared letter by letter?
     pub domain_matching: DomainMatching,
-    /// How is a domain refused that is in another account?
+    /// The answer for a domain that is in another account.
     pub foreign_domain: ForeignDomain,
-    /// What does STS say of a caller besides the account?
+    /// The fields besides the account in STS's answer about a caller.
     pub caller_identity: CallerIdentity,
     /// How is a caller refused who lacks the permission?
     pub denial: Denial,
-    /// What does the cloud say when it fails?
+    /// The answer when the cloud fails.
     pub failure: AliyunFailure,
     /// Which HTTP status has `Throttling.User`?
     pub throttling: AliyunThrottling,
@@ -109,7 +109,7 @@ pub enum EmptyOnDemandUrl {
     Refused,
 }
 
-/// What becomes of a callback URL with a private or loopback address, or `localhost`.
+/// The fate of a callback URL with a private or loopback address, or `localhost`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrivateUrls {
     /// It is one like any other.
@@ -178,7 +178,7 @@ pub enum UnknownDomain {
     Forbidden,
 }
 
-/// What a domain of another account is answered with.
+/// The answer for a domain of another account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForeignDomain {
     /// Like one that is nowhere.
@@ -213,7 +213,7 @@ pub enum Denial {
     ForbiddenRam,
 }
 
-/// What a failure of the cloud's own is answered with.
+/// The answer to a failure of the cloud's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AliyunFailure {
     /// 503 `ServiceUnavailable`.

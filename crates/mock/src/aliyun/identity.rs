@@ -1,6 +1,7 @@
 //! `GetCallerIdentity`, and the other account.
 //!
-//! What only the vendor's samples show, or nothing does, is the mock's own: `Arc` and `PrincipalId` of an account.
+//! Fields that only the vendor's samples show, or nothing does, are the mock's own: `Arc` and `PrincipalId` of an
+//! account.
 
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use crate::{
 
 const SESSION: &str = "mock-session";
 
-/// What the service says of who signed with `key`.
+/// The answer of the service about who signed with `key`.
 pub(super) fn of(ram: &Ram, key: &AccessKey, form: CallerIdentity) -> Fields {
     let account = ram.account_of(key.owner);
     // Ids of the cloud are 18 digits long; these are as stable.

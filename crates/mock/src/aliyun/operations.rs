@@ -76,7 +76,7 @@ pub(super) struct Context<'a> {
     pub(super) dialect: &'a AliyunDialect,
     pub(super) now: Timestamp,
     pub(super) started: Timestamp,
-    /// Whether the domain the call is about is in another account.
+    /// True if the domain the call is about is in another account.
     pub(super) is_foreign: bool,
 }
 

@@ -121,7 +121,7 @@ pub(super) enum DomainKind {
 pub(super) struct State {
     /// Registered domains.
     pub(super) domains: BTreeMap<String, DomainKind>,
-    /// Whether every domain is taken for a streaming domain of the account.
+    /// True if every domain is taken for a streaming domain of the account.
     takes_all: bool,
     pub(super) configs: Lagging<BTreeMap<String, AliyunConfig>>,
     pub(super) records: Vec<AliyunNotifyRecord>,
@@ -145,7 +145,7 @@ impl State {
         Self { takes_all: false, ..Self::new(domains, lag_milliseconds) }
     }
 
-    /// Whether the domain is in the account, of whatever kind.
+    /// Returns true if the domain is in the account, of whatever kind.
     pub(super) fn has_domain(&self, name: &str) -> bool {
         self.takes_all || self.domains.contains_key(name)
     }

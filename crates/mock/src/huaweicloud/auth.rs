@@ -22,7 +22,7 @@ pub(super) struct Caller<'a> {
     /// The IAM user, or the access key standing for one. Quotas count per caller.
     pub(super) name: String,
     pub(super) scope: Scope,
-    /// Whether the access key is a temporary one.
+    /// True if the access key is a temporary one.
     pub(super) is_session: bool,
 }
 

@@ -46,7 +46,7 @@ pub struct HuaweicloudDialect {
     pub url_query: UrlQuery,
     /// Does a query have to be encoded on the wire the way it is signed?
     pub query_on_wire: QueryOnWire,
-    /// How is a project refused that is in another account?
+    /// The answer for a project that is in another account.
     pub foreign_project: ForeignProject,
     /// Does STS have `/v5/caller-identity`?
     pub caller_identity_path: CallerIdentityPath,
@@ -255,7 +255,7 @@ pub enum UrlQuery {
     Refused,
 }
 
-/// What a project of another account is answered with.
+/// The answer for a project of another account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForeignProject {
     /// 401 `LIVE.100011015`.
@@ -266,7 +266,7 @@ pub enum ForeignProject {
     NotAuthenticated,
 }
 
-/// Whether the host of STS knows who calls.
+/// The path of the caller's identity on the host of STS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallerIdentityPath {
     /// It does.

@@ -33,7 +33,7 @@ pub(super) struct Context<'a> {
     pub(super) state: &'a mut Lagging<State>,
     /// Registered domains.
     pub(super) domains: &'a Domains,
-    /// Whether every domain exists.
+    /// True if every domain exists.
     pub(super) takes_all: bool,
     pub(super) dialect: &'a HuaweicloudDialect,
     pub(super) now: Timestamp,

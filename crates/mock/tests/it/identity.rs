@@ -1,4 +1,4 @@
-//! Who the caller is, and what the second account sees of the first.
+//! The caller's identity, and what the second account sees of the first.
 
 use record_callback_mock::{
     AliyunConfig, AliyunDialect, CallerIdentity, CallerIdentityPath, ForeignDomain, ForeignProject,

@@ -91,7 +91,7 @@ impl<'a> CliProfile<'a> {
 
     pub(crate) const SECONDS: &'static str = "expired_seconds";
 
-    /// When the key of a login ends, in seconds since 1970. The command line writes 0 where there is none. An error is what
+    /// The end of a login's key, in seconds since 1970. The command line writes 0 where there is none. An error is what
     /// was expected where.
     pub(crate) fn sts_expiration(self) -> Result<Option<Timestamp>, String> {
         const NAME: &str = "sts_expiration";

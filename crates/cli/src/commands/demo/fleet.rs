@@ -44,8 +44,9 @@ impl Fleet {
     pub(super) async fn plan(&self) -> Plan {
         let Self { manifest, keys, clouds, state, .. } = self;
         let targets = &Targets::All;
-        let observed = &clouds.observe(PlanInput::slots(manifest, state, targets)).await;
-        plan(&PlanInput { manifest, keys, observed, state, targets, drop_kept: false })
+        let mut observed = clouds.observe(PlanInput::slots(manifest, state, targets)).await;
+        clouds.confirm_missing(&mut observed, state.slots()).await;
+        plan(&PlanInput { manifest, keys, observed: &observed, state, targets, drop_kept: false })
     }
 
     pub(super) async fn apply(&mut self, plan: Plan) -> Result<(), Failure> {

@@ -27,7 +27,7 @@ use crate::state::{Record, State};
 const SUM_START: &[u8] = br#"{"sum":""#;
 const SUM_END: &[u8] = br#"","#;
 const SUM_DIGITS: usize = 16;
-/// What a disk writes at once, at least.
+/// The least that a disk writes at once.
 const SECTOR: u64 = 512;
 /// How many records one write takes.
 const BATCH: usize = 1024;
@@ -57,8 +57,9 @@ fn stated(line: &[u8]) -> Option<&str> {
     std::str::from_utf8(digits).ok()
 }
 
-/// Whether `line`, which begins at `start` of the file, may be what a crash left: cut off, or with zeros where data did
-/// not reach the disk. That is in whole sectors, or all to the end of the file: a single zero amid data is something else.
+/// Tells if `line`, which begins at `start` of the file, may be what a crash left: cut off, or with zeros where data
+/// did not reach the disk. That is in whole sectors, or all to the end of the file: a single zero amid data is
+/// something else.
 fn is_torn(line: &[u8], start: u64, head: &str) -> bool {
     let Some(text) = line.strip_suffix(b"\n") else {
         // Whole but for its line end, which is another byte now: a crash changes none.
@@ -80,7 +81,7 @@ struct Header {
 }
 
 impl Header {
-    /// How the journal stands to the snapshot beside it; `None` if it continues that.
+    /// The relation of the journal to the snapshot beside it; `None` if it continues that.
     fn beside(&self, of: u64, serial: Option<u64>, id: Option<&SnapshotId>) -> Option<Replayed> {
         let lineage = id.map(|id| id.lineage.as_str());
         let is_of_another = self.lineage.is_some() && self.lineage.as_deref() != lineage;
@@ -120,10 +121,10 @@ pub(super) enum Replayed {
     Foreign,
 }
 
-/// What is whole of a journal.
+/// The whole part of a journal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Whole {
-    /// Where the last line of it ends.
+    /// The end of its last line.
     length: u64,
     lines: u64,
     /// The checksum of the first line.
@@ -236,7 +237,7 @@ pub(super) struct Output<D = File> {
     pub(super) id: SnapshotId,
     /// The checksum of its first line.
     head: String,
-    /// How many lines it has.
+    /// The number of its lines.
     lines: u64,
     /// How much of it is durable.
     synced: u64,

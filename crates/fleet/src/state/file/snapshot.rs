@@ -26,7 +26,7 @@ use crate::state::{Entry, OpenSwitch, Salt, State};
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const SUM_START: &str = "\"sum\": \"";
 const SUM_END: &str = "\"\n}\n";
-/// How long the end is that is not summed up.
+/// The length of the end that is not summed up.
 const TRAILER: u64 = (SUM_START.len() + 64 + SUM_END.len()) as u64;
 
 /// A snapshot of all there have been.
@@ -34,7 +34,7 @@ const TRAILER: u64 = (SUM_START.len() + 64 + SUM_END.len()) as u64;
 pub(super) struct SnapshotId {
     /// The random id of the state, the same for its life.
     pub(super) lineage: String,
-    /// How many snapshots there were of it.
+    /// The number of snapshots there were of it.
     pub(super) serial: u64,
     /// Its checksum: of two that continue one backup, each is another.
     #[serde(rename = "snapshot")]
@@ -81,7 +81,7 @@ fn trailer(sum: &str) -> String {
     format!("{SUM_START}{sum}{SUM_END}")
 }
 
-/// What goes through it, summed up.
+/// A reader or writer that sums up what goes through it.
 struct Summed<T> {
     inner: T,
     digest: Sha256,
@@ -175,7 +175,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Snapshot>, StateError> {
     }))
 }
 
-/// What is in the file, and whether its end is the checksum of it.
+/// Parses the file, and tells if its end is the checksum of it.
 fn parse(mut file: &File) -> io::Result<(serde_json::Result<Document>, bool)> {
     let mut first = Vec::new();
     file.take(BYTE_ORDER_MARK.len() as u64).read_to_end(&mut first)?;

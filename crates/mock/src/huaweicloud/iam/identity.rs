@@ -1,4 +1,4 @@
-//! Who the caller is: by STS v5, and by what IAM knows of tokens and accounts.
+//! The caller's identity: by STS v5, and by what IAM knows of tokens and accounts.
 
 use axum::http::StatusCode;
 use jiff::Timestamp;

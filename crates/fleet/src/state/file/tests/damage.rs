@@ -1,4 +1,4 @@
-//! What a crash leaves is read as far as it was written; what nothing but damage explains is refused.
+//! The state after a crash is read as far as it was written; what nothing but damage explains is refused.
 
 use std::io::Seek;
 
@@ -147,7 +147,7 @@ async fn a_line_that_is_missing_twice_or_elsewhere_is_damage() {
     damaged([&lines[..3], &theirs[3..]].concat(), 3);
 }
 
-/// How many flips are tried; more of them when a measurement asks for it.
+/// The number of flips that are tried; more of them when a measurement asks for it.
 #[expect(clippy::disallowed_methods, reason = "of this test, not of the program")]
 fn flips() -> u64 {
     std::env::var("RECORD_CALLBACK_BIT_FLIPS").map_or(1_000, |text| text.parse().unwrap())
