@@ -59,7 +59,7 @@ fn every_command_explains_itself() {
 fn the_overview_has_the_exit_codes() {
     let overview = Program::default().run(&["--help"]);
     let codes = "Exit codes:\n  0  done\n  1  failed\n  2  usage (drift and plan --detailed-exitcode: something was \
-                 found)\n  3  not found\n  4  refused as unsupported\n";
+                 found)\n  3  no such config, or no such domain in the account\n  4  refused as unsupported\n  141  nobody reads the output any more\n";
     assert_has(overview.done(), &[codes]);
 }
 

@@ -121,3 +121,24 @@ async fn a_restored_state_deletes_nothing_of_another_fleet() {
     assert!(shown(&applied).contains("another manifest took it over"), "{}", shown(&applied));
     assert_eq!(clouds.configs(), before);
 }
+
+/// Each looks while the other has noted nothing yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_imports_at_a_time_one_is_refused() {
+    let fleets = Siblings::start("").await;
+    let clouds = &fleets.0;
+    let state = clouds.directory.path().join("record-callback.state.json");
+    clouds.declare("");
+    for suffix in ["", ".journal", ".lock"] {
+        let mut path = state.clone().into_os_string();
+        path.push(suffix);
+        fs::remove_file(path).expect("a state");
+    }
+    let import = ["import", "--key-env", "CALLBACK_KEY"];
+    let (first, second) = std::thread::scope(|scope| {
+        let second = scope.spawn(|| fleets.second(&import));
+        (clouds.run(&import, &[]), second.join().expect("it ends"))
+    });
+    let done = [&first, &second].map(|output| output.status.success());
+    assert!(done == [true, false] || done == [false, true], "{}{}", shown(&first), shown(&second));
+}

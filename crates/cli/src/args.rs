@@ -39,7 +39,8 @@ Exit codes:
   1  failed
   2  usage (drift and plan --detailed-exitcode: something was found)
   3  no such config, or no such domain in the account
-  4  refused as unsupported";
+  4  refused as unsupported
+  141  nobody reads the output any more";
 
 const PUT_HELP: &str = "\
 What is not named stays as it is: URLs, events, and the signing with its key.

@@ -118,7 +118,11 @@ impl Failure {
 
     /// The same failure, for commands where exit code 2 means something else.
     pub(crate) fn plain(self) -> Self {
-        Self::Plain(Box::new(self))
+        match self {
+            // No failure of the command.
+            Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Self::Io(error),
+            failure => Self::Plain(Box::new(failure)),
+        }
     }
 
     fn tell(&self) {

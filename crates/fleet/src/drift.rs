@@ -53,7 +53,7 @@ fn written<'a>(state: &'a State, targets: &'a Targets) -> impl Iterator<Item = (
 
 /// What drifted of the owned configs that `observed` shows, by callback.
 ///
-/// What it lacks is to be [confirmed](crate::Clouds::confirm_missing) first.
+/// The slots that it lacks are to be [confirmed](crate::Clouds::confirm_missing) first.
 /// A signing key that the cloud hides is not compared. Neither is a config whose write was interrupted.
 pub fn drift(state: &State, observed: &Observed, targets: &Targets) -> Vec<Drift> {
     let drifted = written(state, targets).filter_map(|(name, config)| {

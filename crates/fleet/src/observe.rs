@@ -70,7 +70,7 @@ impl Clouds {
 
     /// Reads what is in `slots`: by lists where a provider has them and they take fewer calls, else one by one.
     ///
-    /// What cannot be read is noted as such; all else is read. A list of all says nothing of domains that the account
+    /// Slots that cannot be read are noted as such; all else is read. A list of all says nothing of domains that the account
     /// lacks: of what is ours, [`confirm_missing`](Self::confirm_missing) before it is called gone.
     pub async fn observe(&self, slots: impl IntoIterator<Item = Slot>) -> Observed {
         let mut asked: BTreeMap<Name, Vec<CallbackKey>> = BTreeMap::new();
@@ -259,7 +259,7 @@ impl View {
         }
     }
 
-    /// Whether all that says that nothing is there is that a list of all lacks it.
+    /// Returns true if nothing but a list of all says that nothing is there.
     fn only_unlisted(&self, key: &CallbackKey) -> bool {
         self.listed.binary_search(key).is_ok()
             && self.found.binary_search_by(|stored| stored.key.cmp(key)).is_err()

@@ -1,5 +1,6 @@
 //! The fields of a config as a cloud shows them to people: never a secret, URLs without their query.
 
+use record_callback_core::text::without_query;
 use record_callback_core::{Field, StoredCallback, StoredKey};
 use serde::Serialize;
 
@@ -17,10 +18,7 @@ pub struct ShownField {
 impl ShownField {
     /// One field of a config of ours.
     pub(crate) fn now(field: Field, stored: &StoredCallback, ours: &OwnedConfig) -> Self {
-        let url = |url: &Option<String>| match url {
-            Some(url) => url.split_once('?').map_or_else(|| url.clone(), |(before, _)| format!("{before}?…")),
-            None => "none".to_owned(),
-        };
+        let url = |url: &Option<String>| url.as_deref().map_or_else(|| "none".to_owned(), without_query);
         let now = match field {
             Field::NotifyUrl => url(&stored.notify_url),
             Field::OnDemandUrl => url(&stored.on_demand_url),

@@ -9,10 +9,10 @@ use crate::{EventSink, MemorySink, Received, Receiver};
 fn is_send(_: impl Send) {}
 
 /// Checked by the compiler.
-fn receiving(receiver: &Receiver, listener: TcpListener, sink: &dyn EventSink, received: Received) {
+fn receiving(receiver: &Receiver, listener: TcpListener, sink: &dyn EventSink, one: Received) {
     is_send(receiver.serve(listener, pending()));
     is_send(receiver.close());
-    is_send(sink.keep(received));
+    is_send(sink.keep(one));
     is_send(sink.check());
     is_send(sink.depth());
     is_send(sink.close());

@@ -56,7 +56,7 @@ fn what_is_dropped_is_not_forgotten_by_another_account() {
 }
 
 #[test]
-fn every_command_refuses_another_account_before_any_call_of_live() {
+fn every_command_refuses_another_account() {
     let fleet = Fleet::applied(&[MATCHES, TRAINING].concat());
     let (configs, state) = (fleet.clouds.configs(), fleet.read(STATE));
     let calls = || fleet.clouds.aliyun.requests().len() + fleet.clouds.huaweicloud.requests().len();
@@ -121,7 +121,7 @@ fn another_user_of_the_account_is_the_same_account() {
 }
 
 #[test]
-fn where_nobody_tells_the_account_that_is_said_once_and_nothing_is_claimed() {
+fn an_unknown_account_is_told_once() {
     let fleet = Fleet::of(MATCHES);
     let silent = fleet
         .program

@@ -12,6 +12,7 @@ use super::agreed::agreed;
 use super::cached::Cached;
 use super::derived::Derived;
 use super::external::{self, External};
+use super::ini_profile;
 use super::issued::demanded;
 use super::metadata::Metadata;
 use super::oidc::{PROVIDER_ARN, ROLE_ARN, TOKEN_FILE};
@@ -133,6 +134,10 @@ impl CredentialSource for CliProfileCredentials {
         let settings = profiles.settings(profile);
         let made = self.derived.get(&settings, || profiles.provider(profile, &mut Vec::new()));
         let found = async { Ok::<_, Miss>(made?.access_key().await?) }.await;
+        if self.name.is_none() && found.is_ok() && context.var(ini_profile::FILE).is_some() {
+            let name = ini_profile::FILE;
+            warn_once(&format!("{name} is not looked at, for {shown} gives a key, as in the vendor's SDKs"));
+        }
         match chosen {
             Some((variable, _)) => found.map_err(|miss| refused(variable, miss)),
             None => found,

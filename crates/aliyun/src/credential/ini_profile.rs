@@ -16,7 +16,7 @@ use super::role::{AssumeRole, AssumeRoleWithOidc, OidcToken, Role};
 use super::sts::{Sts, StsChoice};
 use crate::wire::credential::ini;
 
-const FILE: &str = "ALIBABA_CLOUD_CREDENTIALS_FILE";
+pub(super) const FILE: &str = "ALIBABA_CLOUD_CREDENTIALS_FILE";
 /// What the vendor's SDKs for Python and for Go read.
 const FILES: [&str; 2] = [".alibabacloud/credentials.ini", ".alibabacloud/credentials"];
 const DEFAULT_PROFILE: &str = "default";

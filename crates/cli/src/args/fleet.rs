@@ -69,8 +69,8 @@ pub(crate) struct ApplyingArguments {
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Delete at most so many configs with nothing in their place. Without this, more than one and more than 10 % of
-    /// what is ours, or the last of a provider, is asked for on a terminal and refused elsewhere, also with --yes
+    /// Allow up to COUNT deletions. Without it, deleting more than one config and more than 10 %, or a provider's last,
+    /// is confirmed on a terminal and refused elsewhere, even with --yes
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_deletes: Option<usize>,
     /// Begin nothing more after so many failures

@@ -56,6 +56,7 @@ async fn look(arguments: DriftArguments) -> Result<ExitCode, Failure> {
     let state = looking.fleet.read_state()?;
     looking.fleet.check_places(&state).await?;
     looking.fleet.check_targets(&looking.arguments.targets.targets(), &state)?;
+    looking.fleet.tell_lost(&state)?;
     if let (Some(seconds), Some(stop)) = (looking.arguments.watch, stop) {
         looking.watch(Duration::from_secs(seconds.get().into()), stop).await?;
         return Ok(ExitCode::SUCCESS);

@@ -57,6 +57,7 @@ pub(crate) async fn run(arguments: ImportArguments) -> Result<(), Failure> {
             });
         }
         fleet.check_owners(&state).await?;
+        let _alone = fleet.lock_directories()?;
         let siblings = Siblings::of(&fleet)?;
         let request = request(&arguments, &fleet, &siblings)?;
         let taken = import(&fleet.manifest, &fleet.keys, &state, &fleet.clouds, &request).await?;

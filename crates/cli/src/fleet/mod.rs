@@ -9,7 +9,7 @@ pub(crate) mod show;
 pub(crate) mod siblings;
 pub(crate) mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -296,6 +296,26 @@ impl Fleet {
         }
     }
 
+    /// Waits until no other fleet of its directories claims anything: what two look for at a time, each would find
+    /// unclaimed. Held until it is dropped.
+    #[cfg(unix)]
+    pub(crate) fn lock_directories(&self) -> io::Result<Vec<fs::File>> {
+        let directories = [self.directory(), directory(&self.state)].map(fs::canonicalize);
+        let directories = directories.into_iter().collect::<io::Result<BTreeSet<_>>>()?;
+        let lock = |directory: PathBuf| {
+            let opened = fs::File::open(directory)?;
+            opened.lock()?;
+            Ok(opened)
+        };
+        directories.into_iter().map(lock).collect()
+    }
+
+    /// Directories cannot be locked there.
+    #[cfg(not(unix))]
+    pub(crate) fn lock_directories(&self) -> io::Result<Vec<fs::File>> {
+        Ok(Vec::new())
+    }
+
     /// The directory that paths in the manifest are relative to.
     pub(crate) fn directory(&self) -> &Path {
         directory(&self.path)
@@ -327,7 +347,8 @@ fn others(others: &[OtherAccount]) -> Result<(), Failure> {
     }
     let problem = others.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     let hint = "give the keys of the expected account (`doctor` shows whose they are); for another account, use another \
-                provider name or another --state; `import` notes the account of a provider that nothing is ours at";
+                provider name or another --state; a provider that owns nothing yet takes \
+                the new account with `import`";
     Err(Failure::Refused { problem, hint: hint.to_owned() })
 }
 

@@ -245,7 +245,7 @@ fn retired(text: &mut String, label: &str, retirement: &Retirement) {
             format!(": not what an interrupted run was to write there ({}); it stays there", fields())
         }
         (End::Forget, Some(Left::TakenOver)) => ": another manifest took it over; it stays there".to_owned(),
-        (End::Forget, Some(Left::Renamed { to })) => format!(": it is {to}"),
+        (End::Forget, Some(Left::Renamed { to })) => format!(": the same config as {to}"),
     };
     let verb = if *end == End::Delete { "delete" } else { "forget" };
     let moved = match &retirement.reason {
@@ -293,7 +293,8 @@ fn kept(text: &mut String, plan: &Plan) {
         ),
         (count(|kept| kept.source_kept), "with the source of an earlier switch kept beside it"),
     ];
-    let left = plan.retirements().filter(|(_, retirement)| retirement.abandons()).count();
+    let left =
+        plan.retirements().filter(|(_, one)| one.abandons() && one.left != Some(Left::TakenOver)).count();
     if left > 0 {
         let configs = if left == 1 { "1 config stays".to_owned() } else { format!("{left} configs stay") };
         line(

@@ -149,24 +149,35 @@ impl Siblings {
             }
             _ => None,
         };
+        let is_blocked = |action: &Action| matches!(action, Action::Blocked(_));
         let deletes = plan.retirements().any(|(_, one)| one.end == End::Delete);
         // Most plans claim and delete nothing: the other states may be large.
-        if !deletes && plan.steps.iter().all(|step| claim(&step.action).is_none()) {
+        let claims = |action: &Action| claim(action).is_some() || is_blocked(action);
+        if !deletes && !plan.steps.iter().any(|step| claims(&step.action)) {
             return Ok(());
         }
         let owned = Self::of(fleet)?.owned(fleet);
         for step in &mut plan.steps {
             let claimed = claim(&step.action).and_then(|slot| Some((owned.get(&slot)?, slot)));
             if let Some((owner, slot)) = claimed {
-                let reason = format!("it belongs to {owner}");
-                let hint = "declare it in one manifest only, and apply the other one first".to_owned();
-                step.action = Action::Blocked(Box::new(Blocked { slot: Some(slot), reason, hint }));
+                step.action = Action::Blocked(Box::new(belongs_to(owner, slot)));
                 continue;
+            }
+            if let Action::Blocked(blocked) = &mut step.action
+                && let Some(slot) = blocked.slot.clone().filter(|slot| !ours.contains(slot))
+                && let Some(owner) = owned.get(&slot)
+            {
+                **blocked = belongs_to(owner, slot);
             }
             leave(&mut step.action, &owned);
         }
         Ok(())
     }
+}
+
+fn belongs_to(owner: &str, slot: Slot) -> Blocked {
+    let hint = "declare it in one manifest only: take it out here, or take it over with `import --take-over`";
+    Blocked { slot: Some(slot), reason: format!("it belongs to {owner}"), hint: hint.to_owned() }
 }
 
 /// Turns the deletion of what is `owned` by others into forgetting it.

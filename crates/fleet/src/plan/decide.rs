@@ -22,7 +22,7 @@ pub struct PlanInput<'a> {
     pub manifest: &'a Manifest,
     /// The signing keys it refers to.
     pub keys: &'a Keys,
-    /// What the clouds show of [`PlanInput::slots`], with what they [lack of ours](crate::Clouds::confirm_missing)
+    /// The content of [`PlanInput::slots`] in the clouds, with what they [lack of ours](crate::Clouds::confirm_missing)
     /// confirmed.
     pub observed: &'a Observed,
     /// What is ours.

@@ -140,7 +140,7 @@ impl Fleet {
         planner(&input)
     }
 
-    /// What the clouds show, as every command looks.
+    /// The contents of the clouds, as every command looks.
     pub(crate) fn observe(&self, slots: impl IntoIterator<Item = Slot>) -> Observed {
         self.runtime.block_on(async {
             let mut observed = self.clouds.observe(slots).await;

@@ -162,7 +162,7 @@ async fn a_domain_that_leaves_after_the_plan_is_not_forgotten() {
     assert_eq!(state.entries.keys().map(ToString::to_string).collect::<Vec<_>>(), ["c0"]);
 }
 
-/// What somebody deleted is asked for once more, and then gone.
+/// A config that somebody deleted is asked for once more, and then gone.
 #[tokio::test]
 async fn what_was_deleted_is_gone_when_asked_for_again() {
     let (account, clouds, state) = applied().await;

@@ -85,7 +85,7 @@ fn a_config_that_others_created_anew_is_not_ours() {
 const OTHER: &str = "https://other.example.com";
 
 #[test]
-fn what_others_changed_is_not_deleted_where_no_id_proves_it_ours() {
+fn what_others_changed_is_not_deleted_without_an_id() {
     let fleet = Fleet::with(&[callback("a", "narrow d.com/*", SIGNED)]);
     let fleet = fleet.somebody_writes("narrow", "d.com", OTHER);
     let changed = "forget narrow d.com/* (others changed notify_url, signing, signing.key)";
@@ -389,7 +389,7 @@ fn a_hint_names_a_fidelity_only_where_that_helps() {
 }
 
 #[test]
-fn many_deletions_are_more_than_one_and_a_tenth_or_a_providers_last() {
+fn many_deletions_are_above_a_tenth_or_a_providers_last() {
     let callbacks = |names: std::ops::Range<usize>, provider: &str| -> Vec<String> {
         names.map(|i| callback(&format!("{provider}{i}"), &format!("{provider} d{i}.com/*"), "")).collect()
     };
@@ -416,7 +416,7 @@ fn many_deletions_are_more_than_one_and_a_tenth_or_a_providers_last() {
 }
 
 #[test]
-fn what_goes_is_shown_without_a_scheme_that_nothing_is_signed_with() {
+fn what_goes_is_shown_without_an_unused_scheme() {
     let shown = |provider: &str, more: &str| {
         let fleet = Fleet::with(&[callback("a", &format!("{provider} d.com/*"), more)]);
         let plan = serde_json::to_value(fleet.make_plan(&[])).unwrap();

@@ -240,7 +240,7 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn a_file_others_may_write_or_replace_is_refused_by_those_who_ask() {
+    async fn a_file_others_may_write_is_refused() {
         use std::fs::{Permissions, set_permissions};
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_renewed_key_is_the_same_identity_and_an_exchanged_one_is_not() {
+    fn a_renewed_key_is_the_same_identity() {
         let (end, origin): (Timestamp, Arc<str>) = ("2026-01-02T03:04:05Z".parse().unwrap(), "a role".into());
         let issued = |id: &str, origin: &Arc<str>| {
             AccessKey::new(id, "s").with_expiry(end).from_origin(Arc::clone(origin))

@@ -64,7 +64,7 @@ const KOOCLI: Refusal = Refusal {
              of that profile in HW_ACCESS_KEY and HW_SECRET_KEY",
 };
 const OPENSTACK_AGENCY: Refusal = Refusal {
-    variables: &["OS_AGENCY_NAME", "OS_AGENCY_DOMAIN_NAME"],
+    variables: &["OS_AGENCY_NAME", "OS_AGENCY_DOMAIN_NAME", "OS_DELEGATED_PROJECT"],
     advice: "Terraform assumes an agency of another account by it, which is not done here; unset it, and give a key of \
              that account",
 };

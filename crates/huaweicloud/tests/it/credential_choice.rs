@@ -31,7 +31,7 @@ fn with_login(world: &mut World, [user, password, account]: [&str; 3]) {
 }
 
 #[tokio::test]
-async fn variables_of_another_caller_are_refused_by_name_whatever_keys_there_are() {
+async fn variables_of_another_caller_are_refused_by_name() {
     for name in CHOICES {
         for world in [
             World::start().await.with_key(TERRAFORM),
@@ -152,7 +152,7 @@ async fn second_names_of_keys_and_projects_are_read() {
 }
 
 #[tokio::test]
-async fn values_of_a_file_that_tools_read_differently_are_refused_by_line() {
+async fn file_values_that_tools_read_differently_are_refused() {
     let world = World::start().await.with_metadata();
     let (ak, sk) = (world.cloud.access_key().to_owned(), world.cloud.secret_key().to_owned());
     let file = world.place(".huaweicloud/credentials");
@@ -178,7 +178,7 @@ async fn values_of_a_file_that_tools_read_differently_are_refused_by_line() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_named_and_cannot_be_used_is_replaced_by_nobody() {
+async fn a_named_file_that_cannot_be_used_is_refused() {
     let mut world = World::start().await.with_metadata();
     for text in ["{\"current\": \"x\"}", "[basic]\nak = a", "[global]", "s3cr3t"] {
         let path = world.write("named", text).display().to_string();

@@ -269,7 +269,7 @@ pub enum ForeignProject {
 /// The path of the caller's identity on the host of STS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallerIdentityPath {
-    /// It does.
+    /// It is there.
     There,
     /// 404: no such path.
     Missing,

@@ -46,7 +46,7 @@ async fn variables_that_choose_different_profiles_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_profile_that_is_named_and_cannot_be_had_is_replaced_by_nobody() {
+async fn a_named_profile_that_cannot_be_had_is_refused() {
     for name in PROFILES {
         // There is a role of the instance, and a credentials URI.
         let mut machine = with_profiles().await;
@@ -231,7 +231,7 @@ async fn a_bare_token_goes_with_a_temporary_key_only() {
 }
 
 #[tokio::test]
-async fn values_of_an_ini_file_that_tools_read_differently_are_refused_by_line() {
+async fn ini_values_that_tools_read_differently_are_refused() {
     let machine = Machine::new().await;
     for (line, text) in [
         (3, format!("access_key_id = \"{KEY_ID}\"\naccess_key_secret = {SECRET}")),

@@ -83,7 +83,7 @@ async fn a_zero_amid_data_is_damage() {
 }
 
 #[tokio::test]
-async fn of_a_torn_write_with_whole_lines_behind_the_tear_nothing_counts() {
+async fn nothing_of_a_torn_write_counts() {
     let place = place();
     let (file, state) = StateFile::open(&place.path).unwrap();
     file.append(&entry(&state.salt, 0)).await.unwrap();
