@@ -24,7 +24,8 @@ const CONCURRENT_READS: usize = 8;
 
 /// Aliyun Live as a [`RecordCallbackProvider`]: one config for each streaming domain.
 ///
-/// Clones share what was learnt about the cloud.
+/// Lists end after 2 000 pages of 50 domains, however many the cloud says there are; each call within its deadline
+/// ([`RetryPolicy`](record_callback_http::RetryPolicy)). Clones share what was learnt about the cloud.
 #[derive(Debug, Clone)]
 pub struct AliyunProvider {
     pub(crate) client: AliyunClient,

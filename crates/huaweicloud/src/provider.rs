@@ -20,7 +20,9 @@ use crate::wire::{self, Cleared, ListQuery, RecordCallbackConfigRequest};
 
 /// Huawei Cloud Live as a [`RecordCallbackProvider`]: one config for each ingest domain and app.
 ///
-/// Clones share the ids that were learnt, and what else was learnt about the cloud.
+/// Lists end after 672 pages of 100 configs, however many the cloud says there are; each call within its deadline
+/// ([`RetryPolicy`](record_callback_http::RetryPolicy)). Clones share the ids that were learnt, and what else was learnt
+/// about the cloud.
 #[derive(Debug, Clone)]
 pub struct HuaweicloudProvider {
     pub(crate) client: HuaweicloudClient,
