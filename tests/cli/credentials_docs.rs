@@ -107,7 +107,7 @@ fn every_variable_that_is_said_to_be_refused_is() {
     let refused = table.rows.iter().filter(|row| row[1].starts_with("refused: Terraform "));
     let names: Vec<_> =
         refused.flat_map(|row| row[0].split(", ")).map(|name| name.trim_matches('`')).collect();
-    assert_eq!(names.len(), 8, "{names:?}");
+    assert_eq!(names.len(), 9, "{names:?}");
     let program = Program::default()
         .options(&["--vendor", "huaweicloud", "--endpoint", NOBODY, "--project-id", "p"])
         .var("HW_ACCESS_KEY", "key")
