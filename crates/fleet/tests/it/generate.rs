@@ -123,7 +123,7 @@ fn run() -> impl Strategy<Value = Run> {
     let faults = prop::collection::vec((prop_oneof![1..8_u64, 1..24_u64], fault), 0..4);
     let rarely = || prop::bool::weighted(0.2);
     let options = (prop::option::weighted(0.2, between()), rarely(), rarely(), rarely());
-    let meddling = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(1..24_u64, 1..4)];
+    let meddling = prop_oneof![1 => Just(Vec::new()), 1 => prop::collection::vec(1..24_u64, 1..8)];
     let exchanged = prop::option::weighted(0.15, 0..PROVIDERS.len());
     (any::<u64>(), faults, meddling, options, exchanged).prop_map(
         |(seed, faults, meddling, options, exchanged)| {
