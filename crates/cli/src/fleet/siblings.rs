@@ -157,6 +157,7 @@ impl Siblings {
             return Ok(());
         }
         let owned = Self::of(fleet)?.owned(fleet);
+        let noted: BTreeSet<&Slot> = state.slots().collect();
         for step in &mut plan.steps {
             let claimed = claim(&step.action).and_then(|slot| Some((owned.get(&slot)?, slot)));
             if let Some((owner, slot)) = claimed {
@@ -164,7 +165,8 @@ impl Siblings {
                 continue;
             }
             if let Action::Blocked(blocked) = &mut step.action
-                && let Some(slot) = blocked.slot.clone().filter(|slot| !ours.contains(slot))
+                // Of what was lost the plan itself says so.
+                && let Some(slot) = blocked.slot.clone().filter(|slot| !noted.contains(slot))
                 && let Some(owner) = owned.get(&slot)
             {
                 **blocked = belongs_to(owner, slot);
