@@ -84,7 +84,6 @@ fn no_callback_is_ever_bare_nothing_foreign_is_touched_and_all_ends_as_declared(
         panic!("{failure}");
     }
     let totals = totals.into_inner();
-    println!("{totals:?}");
     let Totals {
         cases,
         failed_before,
