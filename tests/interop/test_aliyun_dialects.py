@@ -69,6 +69,7 @@ CHANGES = {
     "denial=403": {"denied": "403 Forbidden.RAM"},
     "throttling=429": {"throttled": "429 Throttling.User"},
     "throttling=503": {"throttled": "503 Throttling.User"},
+    "failure=internal_error": {"unavailable": "500 InternalError"},
     "timestamp_window_minutes=31": {"20 minutes off": "ok"},
 }
 
