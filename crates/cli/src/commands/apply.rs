@@ -9,7 +9,7 @@ use record_callback::http::TokioTimer;
 use crate::args::fleet::ApplyArguments;
 use crate::failure::Failure;
 use crate::fleet::consent::{Question, consent};
-use crate::fleet::{Fleet, Purpose, applying, show};
+use crate::fleet::{self, Fleet, Purpose, applying};
 
 /// More targets than these nobody wants to type.
 const MAX_TARGETS: usize = 5;
@@ -17,12 +17,7 @@ const MAX_TARGETS: usize = 5;
 pub(crate) async fn run(arguments: ApplyArguments) -> Result<ExitCode, Failure> {
     let (fleet, file, state) = Fleet::load_locked(&arguments.fleet)?;
     fleet.check_places(&state).await?;
-    if let Some(switch) = &state.switch {
-        return Err(Failure::Refused {
-            problem: show::open_switch(switch),
-            hint: show::SWITCH_HINT.to_owned(),
-        });
-    }
+    fleet::check_switch(&state)?;
     let (plan, question) = if let Some(path) = &arguments.plan {
         (fleet.plan_again(&SavedPlan::read(path)?, &state).await?, Question::SeenBefore)
     } else {

@@ -11,18 +11,13 @@ use crate::args::Format;
 use crate::args::fleet::DestroyArguments;
 use crate::failure::Failure;
 use crate::fleet::consent::{Question, consent};
-use crate::fleet::{Fleet, Purpose, applying, show};
+use crate::fleet::{self, Fleet, Purpose, applying, show};
 use crate::output;
 
 pub(crate) async fn run(arguments: DestroyArguments) -> Result<ExitCode, Failure> {
     let (fleet, file, state) = Fleet::load_locked(&arguments.fleet)?;
     fleet.check_places(&state).await?;
-    if let Some(switch) = &state.switch {
-        return Err(Failure::Refused {
-            problem: show::open_switch(switch),
-            hint: show::SWITCH_HINT.to_owned(),
-        });
-    }
+    fleet::check_switch(&state)?;
     let targets = arguments.targets.targets();
     fleet.check_targets(&targets, &state)?;
     let plan = fleet.plan_for(Purpose::Destroy, &state, &targets).await?;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::args::fleet::ImportArguments;
 use crate::failure::Failure;
 use crate::fleet::siblings::Siblings;
-use crate::fleet::{Fleet, key_files, show};
+use crate::fleet::{self, Fleet, key_files};
 use crate::output;
 
 #[derive(Serialize)]
@@ -49,13 +49,8 @@ pub(crate) async fn run(arguments: ImportArguments) -> Result<(), Failure> {
         import(&fleet.manifest, &fleet.keys, &state, &fleet.clouds, &request).await?
     } else {
         let (fleet, file, state) = Fleet::load_locked(&arguments.fleet)?;
-        if let Some(switch) = &state.switch {
-            // What it has begun to create is nobody else's.
-            return Err(Failure::Refused {
-                problem: show::open_switch(switch),
-                hint: show::SWITCH_HINT.to_owned(),
-            });
-        }
+        // What it has begun to create is nobody else's.
+        fleet::check_switch(&state)?;
         fleet.check_owners(&state).await?;
         let _alone = fleet.lock_directories()?;
         let siblings = Siblings::of(&fleet)?;

@@ -352,6 +352,16 @@ fn others(others: &[OtherAccount]) -> Result<(), Failure> {
     Err(Failure::Refused { problem, hint: hint.to_owned() })
 }
 
+/// Refuses while a switch is under way.
+pub(crate) fn check_switch(state: &State) -> Result<(), Failure> {
+    match &state.switch {
+        None => Ok(()),
+        Some(switch) => {
+            Err(Failure::Refused { problem: show::open_switch(switch), hint: show::SWITCH_HINT.to_owned() })
+        }
+    }
+}
+
 /// Tells if a file is the state of a fleet, by its name.
 pub(crate) fn is_state(file: &str) -> bool {
     file.strip_suffix(STATE).is_some_and(|stem| stem.is_empty() || stem.ends_with('.'))

@@ -18,7 +18,7 @@ use crate::wire::credential::{CALLER_IDENTITY, CALLER_IDENTITY_PATH, CallerIdent
 use crate::wire::{self, Domains, Owner, Project, Projects, TokenAnswer, header};
 
 /// The end of the hosts of the vendor's services.
-const VENDOR_HOSTS: &str = ".myhuaweicloud.com";
+pub(super) const VENDOR_HOSTS: &str = ".myhuaweicloud.com";
 /// Regions with an STS endpoint, by the official SDKs. Any of them may be asked (page `usermanual-iam5/iam_01_1237`).
 const STS: [&str; 12] = [
     "af-south-1",

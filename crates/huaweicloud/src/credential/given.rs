@@ -5,6 +5,7 @@ use record_callback_http::{Env, SourceContext, Url};
 use secrecy::SecretString;
 
 use super::Login;
+use super::account::VENDOR_HOSTS;
 use super::env::{check_choice_besides_token, names_sdk_caller, variables};
 
 pub(super) const TOKEN: &str = "HW_AUTH_TOKEN";
@@ -18,7 +19,6 @@ const OPENSTACK_USER: &str = "OS_USERNAME";
 const OPENSTACK_ACCOUNTS: [&str; 2] = ["OS_DOMAIN_NAME", "OS_USER_DOMAIN_NAME"];
 /// Which cloud they are for.
 const OPENSTACK_URL: &str = "OS_AUTH_URL";
-const DOMAIN: &str = ".myhuaweicloud.com";
 
 /// The way in which a caller is authorised who has no key.
 pub(crate) enum Given {
@@ -58,7 +58,8 @@ pub(crate) fn given(context: &SourceContext) -> Option<Given> {
 /// Tells if variables that begin with `OS_` are for this cloud: unless they say that they are for another.
 pub(crate) fn are_openstack_names_ours(env: &dyn Env) -> bool {
     env.var(OPENSTACK_URL).is_none_or(|url| {
-        Url::parse(url.trim()).is_ok_and(|url| url.host_str().is_some_and(|host| host.ends_with(DOMAIN)))
+        Url::parse(url.trim())
+            .is_ok_and(|url| url.host_str().is_some_and(|host| host.ends_with(VENDOR_HOSTS)))
     })
 }
 
