@@ -68,7 +68,7 @@ pub fn verify(
         assert_eq!(verified.event().raw.as_bytes(), body);
         assert_eq!(verified.event().vendor, verifier.vendor().as_str());
         assert_eq!(verified.dedupe_key(), verified.event().dedupe_key);
-        let received = Received { source: "live".into(), received_at, event: verified.clone() };
+        let received = Received::new("live", received_at, verified.clone());
         let record = EventRecord::from(received);
         let json = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<EventRecord>(&json).unwrap(), record, "{json}");

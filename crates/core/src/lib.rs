@@ -49,7 +49,7 @@ pub use assurance::{Assurance, EventField, EventFields};
 pub use callback_url::CallbackUrl;
 pub use capability::{Capabilities, DomainRole, EventSupport, OnDemandSupport, SigningSupport};
 pub use config::{CallbackKey, ConfigId, ExposedConfig, RecordCallbackConfig, RecordCallbackConfigBuilder};
-pub use dedupe::DedupeKey;
+pub use dedupe::{ContentDigest, DedupeKey};
 pub use domain::DomainName;
 pub use error::{Error, ErrorKind, Field, InvalidConfig, Result};
 pub use event::{EventKind, EventSet, EventSetIter};

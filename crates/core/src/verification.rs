@@ -3,10 +3,10 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use jiff::{SignedDuration, Timestamp};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use crate::assurance::{Assurance, EventFields};
-use crate::dedupe::DedupeKey;
+use crate::dedupe::{ContentDigest, DedupeKey};
 use crate::error::{Field, InvalidConfig};
 use crate::on_demand::OnDemandProtocol;
 use crate::provider::Vendor;
@@ -63,13 +63,23 @@ pub trait CallbackVerifier: fmt::Debug + Send + Sync + 'static {
 pub struct VerifiedEvent {
     event: RecordEvent,
     assurance: Assurance,
+    signature: Option<ProvenSignature>,
+    signature_members: &'static [&'static str],
 }
 
 impl VerifiedEvent {
     /// Joins an event and the proof for it.
-    #[expect(clippy::needless_pass_by_value, reason = "a proof is for one event")]
     pub fn new(event: RecordEvent, proof: Proof) -> Self {
-        Self { event, assurance: proof.0 }
+        let Proof { assurance, signature } = proof;
+        Self { event, assurance, signature, signature_members: &[] }
+    }
+
+    /// Names the members of the body's JSON object that hold the signature and its time. They are no part of the event's
+    /// [content](Self::content). Without it, all of the body is.
+    #[must_use]
+    pub fn with_signature_members(mut self, names: &'static [&'static str]) -> Self {
+        self.signature_members = names;
+        self
     }
 
     /// The event.
@@ -80,6 +90,21 @@ impl VerifiedEvent {
     /// What is proven about it.
     pub fn assurance(&self) -> &Assurance {
         &self.assurance
+    }
+
+    /// The place of the key that signed it, in the order the policy was given its keys. `None`: the source is unsigned.
+    pub fn signed_by(&self) -> Option<usize> {
+        self.signature.as_ref().map(|signature| signature.key)
+    }
+
+    /// The signature, to tell whether it was used before. Never to be shown: it may still be valid.
+    pub fn signature(&self) -> Option<&[u8; 32]> {
+        self.signature.as_ref().map(|signature| &signature.digest)
+    }
+
+    /// The digest of all it says: of the body without its signature.
+    pub fn content(&self) -> ContentDigest {
+        ContentDigest::of(self.event.raw.as_bytes(), self.signature_members)
     }
 
     /// What tells it from other events; see [`RecordEvent::dedupe_key`].
@@ -147,7 +172,7 @@ impl SignaturePolicy {
         I: IntoIterator<Item = D>,
     {
         if self.is_unsigned() {
-            return Ok(Proof(Assurance::UNSIGNED));
+            return Ok(Proof { assurance: Assurance::UNSIGNED, signature: None });
         }
         let (Some(signature), Some(time)) = (claim.signature, claim.time) else {
             return Err(Refusal::NotSigned);
@@ -155,21 +180,25 @@ impl SignaturePolicy {
         let mut presented = [0; MAX_DIGEST];
         let presented = presented.get_mut(..signature.len() / 2).ok_or(Refusal::BadSignature)?;
         hex::decode_to_slice(signature, presented).map_err(|_| Refusal::BadSignature)?;
-        let matches = self
-            .keys
-            .iter()
-            .flat_map(digests)
-            .fold(Choice::from(0), |matches, digest| matches | digest.as_ref().ct_eq(&*presented));
-        if !bool::from(matches) {
-            return Err(Refusal::BadSignature);
+        let mut matching = u32::MAX;
+        for (index, key) in (0..).zip(&self.keys) {
+            let matches = digests(key)
+                .into_iter()
+                .fold(Choice::from(0), |matches, digest| matches | digest.as_ref().ct_eq(&*presented));
+            matching.conditional_assign(&index, matches);
         }
+        let key = usize::try_from(matching).ok().filter(|key| *key < self.keys.len());
+        let key = key.ok_or(Refusal::BadSignature)?;
         let signed_at = unix_seconds(time).ok_or(Refusal::BadSignature)?;
         let age = now.duration_since(signed_at);
         let tolerance = self.tolerance.unwrap_or(claim.default_tolerance);
         if age > tolerance.past || age < -tolerance.future {
             return Err(Refusal::Stale { age });
         }
-        Ok(Proof(Assurance::new(Some(claim.scheme), Some(signed_at), claim.proven, claim.joined)))
+        let assurance = Assurance::new(Some(claim.scheme), Some(signed_at), claim.proven, claim.joined);
+        let mut digest = [0; MAX_DIGEST];
+        digest[..presented.len()].copy_from_slice(presented);
+        Ok(Proof { assurance, signature: Some(ProvenSignature { key, digest }) })
     }
 }
 
@@ -232,12 +261,28 @@ impl Tolerance {
 /// That a delivery satisfies a [`SignaturePolicy`].
 #[derive(Debug)]
 #[must_use]
-pub struct Proof(Assurance);
+pub struct Proof {
+    assurance: Assurance,
+    signature: Option<ProvenSignature>,
+}
+
+/// A signature by one of the keys. It is good for more than one delivery, so `Debug` does not show it.
+#[derive(Clone, PartialEq)]
+struct ProvenSignature {
+    key: usize,
+    digest: [u8; MAX_DIGEST],
+}
+
+impl fmt::Debug for ProvenSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProvenSignature").field("key", &self.key).finish_non_exhaustive()
+    }
+}
 
 impl Proof {
     /// What is proven.
     pub fn assurance(&self) -> &Assurance {
-        &self.0
+        &self.assurance
     }
 }
 
@@ -321,6 +366,18 @@ mod tests {
         assert!(SignaturePolicy::signed([]).is_err());
         let keys = [SigningKey::reported("k1"), SigningKey::reported("")];
         assert!(SignaturePolicy::signed(keys).is_err());
+    }
+
+    #[test]
+    fn the_key_that_signed_is_told() {
+        let policy = keys(&["k1", "k2", "k3"]);
+        for (place, key) in ["k1", "k2", "k3"].into_iter().enumerate() {
+            let proof = prove(&policy, &claim(Some(&hex::encode(key)), Some(&NOW.to_string()))).unwrap();
+            let event = VerifiedEvent::new(RecordEvent::new(Vendor::new("acme"), Default::default()), proof);
+            assert_eq!(event.signed_by(), Some(place));
+            assert_eq!(event.signature().map(|signature| &signature[..2]), Some(key.as_bytes()));
+            assert!(!format!("{event:?}").contains(&format!("{:?}", key.as_bytes())));
+        }
     }
 
     #[test]

@@ -92,7 +92,8 @@ impl CallbackVerifier for HuaweicloudCallbacks {
         };
         let time = time.filter(|_| proof.assurance().is_signed());
         let raw = RawBody::from(delivery.body.clone());
-        Ok(VerifiedEvent::new(translate::callback::event(body, raw, time), proof))
+        let event = VerifiedEvent::new(translate::callback::event(body, raw, time), proof);
+        Ok(event.with_signature_members(wire::SIGNATURE_MEMBERS))
     }
 
     fn acknowledgement(&self) -> &'static str {

@@ -410,7 +410,15 @@ mod tests {
             let mut event = RecordEvent::new(Vendor::new("acme"), RawBody::default());
             event.dedupe_key = key.map(|key| DedupeKey::of([Some(key)]));
             let (received_at, assurance) = (Timestamp::UNIX_EPOCH, Assurance::UNSIGNED);
-            message_id(&EventRecord { source: source.to_owned(), received_at, assurance, event })
+            message_id(&EventRecord {
+                source: source.to_owned(),
+                received_at,
+                key: None,
+                signature_reused: false,
+                conflicts_with: None,
+                assurance,
+                event,
+            })
         };
         assert_eq!(id("直播.", Some("k")), id("直播.", Some("k")));
         assert_ne!(id("a", Some("k")), id("b", Some("k")));

@@ -65,7 +65,7 @@ pub use jsonl::JsonlSink;
 pub use limits::Limits;
 pub use memory::MemorySink;
 pub use receiver::{Receiver, ReceiverBuilder};
-pub use sink::{EventRecord, EventSink, Kept, Received, SinkError, SinkErrorKind};
+pub use sink::{EventRecord, EventSink, Kept, MAX_CONFLICTS, Received, SinkError, SinkErrorKind};
 pub use source::{NotUnderstood, Source};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Consumer, InboxError, InboxEvent, InboxOptions, InboxReader, SqliteInbox};

@@ -35,6 +35,7 @@ pub(crate) struct Metrics {
     verified: Family<OfSource, Counter>,
     kept: Family<OfSource, Counter>,
     duplicates: Family<OfSource, Counter>,
+    conflicting: Family<OfSource, Counter>,
     refused: Family<Refused, Counter>,
     asked: Family<OfSource, Counter>,
     /// Of all paths together: whoever asks chooses them.
@@ -51,6 +52,7 @@ pub(crate) struct SourceMetrics {
     verified: Counter,
     kept: Counter,
     duplicates: Counter,
+    conflicting: Counter,
     asked: Counter,
 }
 
@@ -62,18 +64,21 @@ impl Metrics {
             verified: Family::default(),
             kept: Family::default(),
             duplicates: Family::default(),
+            conflicting: Family::default(),
             refused: Family::default(),
             asked: Family::default(),
             unknown_source: Counter::default(),
             latency: Histogram::new(BUCKETS),
             registry: Registry::default(),
         };
-        let Self { received, verified, kept, duplicates, refused, asked, unknown_source, latency, .. } =
-            &metrics;
+        let Self { received, verified, kept, duplicates, conflicting, refused, asked, .. } = &metrics;
+        let Self { unknown_source, latency, .. } = &metrics;
         registry.register("deliveries", "Deliveries received", received.clone());
         registry.register("verified", "Deliveries verified, whether kept or not", verified.clone());
         registry.register("events", "Events verified and kept, duplicates left out", kept.clone());
         registry.register("duplicates", "Events that were kept before", duplicates.clone());
+        let help = "Events with the dedupe key of a kept one that say something else";
+        registry.register("conflicting_duplicates", help, conflicting.clone());
         registry.register("refused", "Deliveries refused, by reason", refused.clone());
         registry.register("on_demand", "Questions whether to record that were answered", asked.clone());
         registry.register("unknown_source", "Requests to no source", unknown_source.clone());
@@ -88,6 +93,7 @@ impl Metrics {
             verified: self.verified.get_or_create_owned(&labels),
             kept: self.kept.get_or_create_owned(&labels),
             duplicates: self.duplicates.get_or_create_owned(&labels),
+            conflicting: self.conflicting.get_or_create_owned(&labels),
             asked: self.asked.get_or_create_owned(&labels),
             source: labels.source,
             all: Arc::clone(self),
@@ -128,6 +134,10 @@ impl SourceMetrics {
 
     pub(crate) fn duplicate(&self) {
         self.duplicates.inc();
+    }
+
+    pub(crate) fn conflicting_duplicate(&self) {
+        self.conflicting.inc();
     }
 
     pub(crate) fn asked(&self) {

@@ -266,11 +266,12 @@ impl Shared {
         route.metrics.verified();
         let understood = event.event().kind.is_some();
 
-        let received = Received { source: Arc::clone(&source.name), received_at, event };
+        let received = Received::new(Arc::clone(&source.name), received_at, event);
         let kept = timeout_at(deadline, self.sink.keep(received)).await;
         match kept.unwrap_or_else(|_| Err(too_slow())) {
             Ok(Kept::New) => route.metrics.kept(),
             Ok(Kept::Duplicate) => route.metrics.duplicate(),
+            Ok(Kept::Conflicting | Kept::TooManyConflicts) => route.metrics.conflicting_duplicate(),
             Err(error) => {
                 warn!(source = %source.name, ?request_id, %error, cause = error.source().map(display), "event not kept");
                 return Err(Reason::of_sink(error.kind()));

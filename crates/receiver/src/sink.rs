@@ -15,8 +15,19 @@ pub struct Received {
     pub source: Arc<str>,
     /// When it arrived.
     pub received_at: Timestamp,
+    /// The name of the key that signed it, where keys have names.
+    pub key: Option<Arc<str>>,
+    /// Whether its signature came before, with another body.
+    pub signature_reused: bool,
     /// The event.
     pub event: VerifiedEvent,
+}
+
+impl Received {
+    /// An event of `source` that arrived at `received_at`, about which nothing else is known.
+    pub fn new(source: impl Into<Arc<str>>, received_at: Timestamp, event: VerifiedEvent) -> Self {
+        Self { source: source.into(), received_at, key: None, signature_reused: false, event }
+    }
 }
 
 /// An event as a sink keeps it: one JSON object, the same in every sink.
@@ -26,6 +37,17 @@ pub struct EventRecord {
     pub source: String,
     /// When it arrived.
     pub received_at: Timestamp,
+    /// The name of the key that signed it, where keys have names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Whether its signature came before, with another body. Clouds that sign no body use one signature for all events
+    /// of a second; a forger uses it for longer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub signature_reused: bool,
+    /// The first event of the same dedupe key, as the sink numbers its events, when this one says something else.
+    /// Which of them the cloud sent cannot be told where it signs no body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflicts_with: Option<String>,
     /// What is proven about it.
     pub assurance: Assurance,
     /// The event.
@@ -39,6 +61,9 @@ impl From<Received> for EventRecord {
         Self {
             source: received.source.as_ref().to_owned(),
             received_at: received.received_at,
+            key: received.key.as_deref().map(str::to_owned),
+            signature_reused: received.signature_reused,
+            conflicts_with: None,
             assurance,
             event,
         }
@@ -67,9 +92,13 @@ pub trait EventSink: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Contract
     /// - `Ok` only when the event will survive a crash of this process.
-    /// - While an event is remembered, another of the same source and dedupe key is [`Kept::Duplicate`] and not kept
-    ///   again, if this sink [recognises duplicates](Self::recognises_duplicates). How long that is, the sink says.
-    ///   Events without a key are always new.
+    /// - While an event is remembered, another of the same source and dedupe key that
+    ///   [says the same](VerifiedEvent::content) is [`Kept::Duplicate`] and not kept again, if this sink
+    ///   [recognises duplicates](Self::recognises_duplicates). How long that is, the sink says. Events without a key are
+    ///   always new.
+    /// - One of the same key that says something else is [`Kept::Conflicting`], and kept with
+    ///   [`conflicts_with`](EventRecord::conflicts_with): a forged event that comes first does not hide the real one.
+    ///   After [`MAX_CONFLICTS`] for a key, further ones are [`Kept::TooManyConflicts`], and not kept.
     /// - After an error the event may have been kept or not; it can be given again.
     /// - Dropping the future leaves nothing half done.
     async fn keep(&self, received: Received) -> Result<Kept, SinkError>;
@@ -94,7 +123,14 @@ pub enum Kept {
     New,
     /// It was kept before, and is remembered.
     Duplicate,
+    /// It is kept, beside an event of the same dedupe key that says something else.
+    Conflicting,
+    /// It is not kept: there are [`MAX_CONFLICTS`] of its dedupe key already.
+    TooManyConflicts,
 }
+
+/// How many events of one dedupe key are kept beside the first.
+pub const MAX_CONFLICTS: usize = 8;
 
 /// Why an event was not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,6 +192,9 @@ mod tests {
         let record = EventRecord {
             source: "live".to_owned(),
             received_at: Timestamp::UNIX_EPOCH,
+            key: None,
+            signature_reused: false,
+            conflicts_with: None,
             assurance: Assurance::UNSIGNED,
             event,
         };

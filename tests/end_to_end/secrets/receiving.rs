@@ -112,7 +112,7 @@ fn received_by(way: Way, secrets: &mut Secrets, shown: &mut Shown) -> Received {
     let delivery = record_callback::Delivery { headers: &headers, body: &body, received_at };
     shown.debug("a delivery as it arrived", &delivery);
     let event = way.verifier("127.0.0.1", policy(&[KEY])).verify(&delivery).unwrap();
-    Received { source: way.name().into(), received_at, event }
+    Received::new(way.name(), received_at, event)
 }
 
 /// A receiver of all there is, served on a port of its own.

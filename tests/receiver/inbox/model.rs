@@ -114,6 +114,7 @@ async fn do_step(step: &Step, model: &mut Model, inbox: &SqliteInbox, reader: &I
                         assert!(!model.has(&record));
                         model.events.push(record);
                     }
+                    Ok(kept) => panic!("{kept:?}: all events of a key say the same"),
                     Err(error) => {
                         assert_eq!(error.kind(), SinkErrorKind::Full);
                         assert!(!model.has(&record), "a duplicate needs no room");

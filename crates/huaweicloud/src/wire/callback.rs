@@ -10,6 +10,9 @@ use serde::Deserialize;
 /// The answer of the documents' sample; any body of status 200 will do.
 pub(crate) const ACKNOWLEDGEMENT: &str = r#"{"status":1,"result":"success"}"#;
 
+/// The members of the body that sign it. They differ each time an event is delivered.
+pub(crate) const SIGNATURE_MEMBERS: &[&str] = &["auth_sign", "auth_timestamp"];
+
 /// The body of a delivery, borrowed from it.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]

@@ -253,7 +253,15 @@ impl StoredEvent {
         let received_at = Timestamp::from_nanosecond(self.received_at.into()).unwrap_or_default();
         Ok(InboxEvent {
             sequence,
-            record: EventRecord { source: self.source, received_at, assurance, event },
+            record: EventRecord {
+                source: self.source,
+                received_at,
+                key: None,
+                signature_reused: false,
+                conflicts_with: None,
+                assurance,
+                event,
+            },
         })
     }
 }
