@@ -329,6 +329,7 @@ impl Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record_event::RawBody;
 
     const NOW: i64 = 1_767_323_045;
     const WINDOW: Tolerance = Tolerance::seconds(300, 60);
@@ -373,7 +374,7 @@ mod tests {
         let policy = keys(&["k1", "k2", "k3"]);
         for (place, key) in ["k1", "k2", "k3"].into_iter().enumerate() {
             let proof = prove(&policy, &claim(Some(&hex::encode(key)), Some(&NOW.to_string()))).unwrap();
-            let event = VerifiedEvent::new(RecordEvent::new(Vendor::new("acme"), Default::default()), proof);
+            let event = VerifiedEvent::new(RecordEvent::new(Vendor::new("acme"), RawBody::default()), proof);
             assert_eq!(event.signed_by(), Some(place));
             assert_eq!(event.signature().map(|signature| &signature[..2]), Some(key.as_bytes()));
             assert!(!format!("{event:?}").contains(&format!("{:?}", key.as_bytes())));
