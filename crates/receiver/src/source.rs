@@ -11,6 +11,7 @@ pub struct Source {
     pub(crate) verifier: Arc<dyn CallbackVerifier>,
     pub(crate) not_understood: NotUnderstood,
     pub(crate) on_demand: Option<OnDemand>,
+    key_names: Vec<Arc<str>>,
 }
 
 /// Who answers when a cloud asks whether to record.
@@ -70,13 +71,21 @@ impl Source {
             return Err(InvalidConfig::new("path", problem, PATH_RULE));
         }
         let not_understood = NotUnderstood::default();
-        Ok(Self { name: name.into(), path, verifier, not_understood, on_demand: None })
+        Ok(Self { name: name.into(), path, verifier, not_understood, on_demand: None, key_names: Vec::new() })
     }
 
     /// Sets how events are answered that nobody understands. They are kept in any case.
     #[must_use]
     pub fn with_not_understood(mut self, answer: NotUnderstood) -> Self {
         self.not_understood = answer;
+        self
+    }
+
+    /// Names the keys of the verifier's policy, in their order: by the variable or the file each is from, say. The
+    /// names are shown, so they must tell nothing of the keys. Default: none has a name.
+    #[must_use]
+    pub fn with_key_names(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
+        self.key_names = names.into_iter().map(Into::into).collect();
         self
     }
 
@@ -119,6 +128,12 @@ impl Source {
     /// The path the cloud sends to.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The name of a key, by its place in the policy
+    /// ([`VerifiedEvent::signed_by`](record_callback_core::VerifiedEvent::signed_by)).
+    pub fn key_name(&self, index: usize) -> Option<&Arc<str>> {
+        self.key_names.get(index)
     }
 }
 
