@@ -3,8 +3,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -54,8 +54,8 @@ pub struct Receiver(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
     sink: Arc<dyn EventSink>,
-    /// By path.
-    sources: HashMap<String, Route>,
+    /// Held for a clone only.
+    routes: RwLock<Arc<Routes>>,
     pub(crate) limits: Limits,
     requests: Semaphore,
     check: Remembered<()>,
@@ -66,6 +66,9 @@ pub(crate) struct Shared {
 }
 
 type BoxFuture = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+
+/// By path.
+type Routes = HashMap<String, Route>;
 
 struct Route {
     source: Source,
@@ -83,12 +86,15 @@ impl Receiver {
         }
     }
 
-    /// A route for each source, to merge into a router of your own.
+    /// A route for each source there is now, to merge into a router of your own. Its paths are fixed: of sources that
+    /// come [later](Self::replace_sources), those with other paths need [`app`](Self::app), and a path whose source is
+    /// gone is answered with 404.
     ///
     /// Your server bounds connections and how long headers may take: each connection may hold a body of
     /// [`Limits::body`](crate::Limits::body) bytes for as long as it arrives and waits to be kept.
     pub fn router(&self) -> Router {
-        self.0.sources.keys().fold(Router::new(), |router, path| router.route(path, any(self.handler())))
+        let routes = self.0.routes();
+        routes.keys().fold(Router::new(), |router, path| router.route(path, any(self.handler())))
     }
 
     /// [`router`](Self::router) and `/healthz`, `/readyz`, `/metrics`; 404 for everything else.
@@ -104,6 +110,19 @@ impl Receiver {
         }
     }
 
+    /// Takes `sources` instead of those there are, all at once.
+    ///
+    /// Deliveries in flight finish with the source they began with. Counters of sources whose names stay go on.
+    ///
+    /// # Errors
+    /// Those of [`ReceiverBuilder::build`]; then nothing changes.
+    pub fn replace_sources(&self, sources: Vec<Source>) -> Result<(), InvalidConfig> {
+        check_distinct(&sources)?;
+        let routes = Arc::new(routes(sources, &self.0.metrics));
+        *self.0.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
+        Ok(())
+    }
+
     /// Finishes what the sink began. Deliveries are answered with 503 from now on.
     pub async fn close(&self) {
         self.0.sink.close().await;
@@ -112,7 +131,8 @@ impl Receiver {
 
 impl fmt::Debug for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sources: Vec<_> = self.0.sources.values().map(|route| &route.source).collect();
+        let routes = self.0.routes();
+        let sources: Vec<_> = routes.values().map(|route| &route.source).collect();
         f.debug_struct("Receiver")
             .field("sink", &self.0.sink)
             .field("sources", &sources)
@@ -152,18 +172,13 @@ impl ReceiverBuilder {
     /// The receiver.
     ///
     /// # Errors
-    /// When there is no source, or two of them have one name or one path.
+    /// When there is no source, two of them have one name or one path, or two of them accept the same deliveries and
+    /// neither [says so](Source::shares_keys_with).
     pub fn build(self) -> Result<Receiver, InvalidConfig> {
-        if self.sources.is_empty() {
-            return Err(InvalidConfig::new("sources", "there are none", "at least one source"));
-        }
         check_distinct(&self.sources)?;
         let metrics = Arc::new(Metrics::new());
-        let route = |source: Source| {
-            (source.path.clone(), Route { metrics: metrics.of_source(&source.name), source })
-        };
         Ok(Receiver(Arc::new(Shared {
-            sources: self.sources.into_iter().map(route).collect(),
+            routes: RwLock::new(Arc::new(routes(self.sources, &metrics))),
             sink: self.sink,
             requests: Semaphore::new(self.limits.requests.min(Semaphore::MAX_PERMITS)),
             check: Remembered::new("not ready", "ready again"),
@@ -186,7 +201,17 @@ impl fmt::Debug for ReceiverBuilder {
     }
 }
 
+fn routes(sources: Vec<Source>, metrics: &Arc<Metrics>) -> Routes {
+    let route =
+        |source: Source| (source.path.clone(), Route { metrics: metrics.of_source(&source.name), source });
+    sources.into_iter().map(route).collect()
+}
+
 impl Shared {
+    fn routes(&self) -> Arc<Routes> {
+        Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Answers any request.
     pub(crate) async fn respond<B>(&self, request: Request<B>) -> Answer
     where
@@ -194,7 +219,8 @@ impl Shared {
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
-        if let Some(route) = self.sources.get(head.uri.path()) {
+        let routes = self.routes();
+        if let Some(route) = routes.get(head.uri.path()) {
             return self.handle(route, &head, body).await;
         }
         match (&head.method, head.uri.path()) {
