@@ -52,6 +52,7 @@ mod redis;
 #[cfg(test)]
 mod send;
 mod serve;
+mod silence;
 mod sink;
 mod source;
 #[cfg(feature = "sqlite")]

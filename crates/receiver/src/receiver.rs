@@ -23,6 +23,7 @@ use tracing::{debug, info, warn};
 use crate::answer::{self, Answer, Reason};
 use crate::limits::Limits;
 use crate::metrics::{Metrics, SourceMetrics};
+use crate::silence::Silence;
 use crate::sink::{EventSink, Kept, Received, SinkError, SinkErrorKind};
 use crate::source::{HEALTH, METRICS, NotUnderstood, OnDemand, READY, Source, check_distinct};
 
@@ -54,7 +55,7 @@ pub struct Receiver(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
     sink: Arc<dyn EventSink>,
-    /// Held for a clone only.
+    /// Never held while anybody is waited for.
     routes: RwLock<Arc<Routes>>,
     pub(crate) limits: Limits,
     requests: Semaphore,
@@ -73,6 +74,7 @@ type Routes = HashMap<String, Route>;
 struct Route {
     source: Source,
     metrics: SourceMetrics,
+    silence: Arc<Silence>,
 }
 
 impl Receiver {
@@ -118,8 +120,14 @@ impl Receiver {
     /// Those of [`ReceiverBuilder::build`]; then nothing changes.
     pub fn replace_sources(&self, sources: Vec<Source>) -> Result<(), InvalidConfig> {
         check_distinct(&sources)?;
-        let routes = Arc::new(routes(sources, &self.0.metrics));
-        *self.0.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
+        let shared = &self.0;
+        let now = (shared.now)();
+        let mut routes = shared.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let new = sources.into_iter().map(|source| Route::new(source, &shared.metrics, &routes, now));
+        let new: Routes = new.map(|route| (route.source.path.clone(), route)).collect();
+        let gone = routes.values().filter(|old| new.values().all(|new| new.source.name != old.source.name));
+        gone.for_each(|route| route.metrics.silent(None));
+        *routes = Arc::new(new);
         Ok(())
     }
 
@@ -177,8 +185,11 @@ impl ReceiverBuilder {
     pub fn build(self) -> Result<Receiver, InvalidConfig> {
         check_distinct(&self.sources)?;
         let metrics = Arc::new(Metrics::new());
+        let (before, now) = (Routes::new(), (self.now)());
+        let routes = self.sources.into_iter().map(|source| Route::new(source, &metrics, &before, now));
+        let routes: Routes = routes.map(|route| (route.source.path.clone(), route)).collect();
         Ok(Receiver(Arc::new(Shared {
-            routes: RwLock::new(Arc::new(routes(self.sources, &metrics))),
+            routes: RwLock::new(Arc::new(routes)),
             sink: self.sink,
             requests: Semaphore::new(self.limits.requests.min(Semaphore::MAX_PERMITS)),
             check: Remembered::new("not ready", "ready again"),
@@ -201,15 +212,32 @@ impl fmt::Debug for ReceiverBuilder {
     }
 }
 
-fn routes(sources: Vec<Source>, metrics: &Arc<Metrics>) -> Routes {
-    let route =
-        |source: Source| (source.path.clone(), Route { metrics: metrics.of_source(&source.name), source });
-    sources.into_iter().map(route).collect()
+impl Route {
+    /// A route of `source`, whose silence goes on if there was a source of its name before.
+    fn new(source: Source, metrics: &Arc<Metrics>, before: &Routes, now: Timestamp) -> Self {
+        let before = before.values().find(|route| route.source.name == source.name);
+        let silence = before.map(|route| Arc::clone(&route.silence));
+        let silence = silence.unwrap_or_else(|| Arc::new(Silence::new(Arc::clone(&source.name), now)));
+        Self { metrics: metrics.of_source(&source.name), source, silence }
+    }
+
+    fn check_silence(&self, now: Timestamp) {
+        let expected = self.source.expected_interval;
+        self.metrics.silent(expected.map(|expected| self.silence.check(expected, now)));
+    }
 }
 
 impl Shared {
     fn routes(&self) -> Arc<Routes> {
         Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells of sources that are silent for longer than is expected.
+    pub(crate) fn check_silence(&self) {
+        let now = (self.now)();
+        // Not of a clone: it would give a metric back to a source that is just removed.
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.values().for_each(|route| route.check_silence(now));
     }
 
     /// Answers any request.
@@ -303,6 +331,8 @@ impl Shared {
                 return Err(Reason::of_sink(error.kind()));
             }
         }
+        route.silence.end(received_at);
+        route.metrics.event_at(received_at);
         if !understood {
             warn!(source = %source.name, ?request_id, "event kept that is not understood");
             if source.not_understood == NotUnderstood::Refuse {
@@ -379,6 +409,7 @@ impl Shared {
 
     async fn metrics(&self) -> Answer {
         let depth = self.depth.get(self.limits.keep_timeout, self.sink.depth()).await.unwrap_or(None);
+        self.check_silence();
         let Ok(text) = self.metrics.text(depth) else {
             return answer::refusal(Reason::Unavailable, self.request_ids.next());
         };

@@ -111,7 +111,9 @@ impl Source {
     }
 
     /// Expects an event at least once in `interval`. The receiver tells of longer silences by a warning, and by the
-    /// metric `record_callback_source_silent`. The first interval begins with the receiver.
+    /// metric `record_callback_source_silent`; it stays ready. It looks each time `/metrics` is asked for, and every
+    /// second where it [serves](crate::Receiver::serve) itself. The first interval begins when the receiver first has
+    /// a source of this name.
     #[must_use]
     pub fn with_expected_interval(mut self, interval: Duration) -> Self {
         self.expected_interval = Some(interval);
