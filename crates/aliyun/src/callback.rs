@@ -148,6 +148,10 @@ impl CallbackVerifier for AliyunCallbacks {
     fn on_demand(&self) -> Option<&dyn OnDemandProtocol> {
         Some(self)
     }
+
+    fn accepts(&self) -> Vec<[u8; 32]> {
+        self.policy.accepted(VENDOR, SigningScheme::Md5, &self.hosts)
+    }
 }
 
 /// <https://www.alibabacloud.com/help/en/live/on-demand-recording>

@@ -65,4 +65,4 @@ pub use verification::{
 };
 
 /// The time type of [`StoredCallback`], re-exported so that callers need no version of their own.
-pub use jiff::Timestamp;
+pub use jiff::{SignedDuration, Timestamp};

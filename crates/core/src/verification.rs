@@ -3,6 +3,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use crate::assurance::{Assurance, EventFields};
@@ -53,6 +54,15 @@ pub trait CallbackVerifier: fmt::Debug + Send + Sync + 'static {
 
     /// How the vendor asks whether to record, if it does.
     fn on_demand(&self) -> Option<&dyn OnDemandProtocol>;
+
+    /// Digests of what a signature is accepted by, each over the vendor, the scheme, whatever else is part of every
+    /// signature, and one key: [`SignaturePolicy::accepted`] gives them. Verifiers that have one in common accept each
+    /// other's deliveries. Not to be shown: a guessed key could be checked against them.
+    ///
+    /// Empty by default, and where anybody may send.
+    fn accepts(&self) -> Vec<[u8; 32]> {
+        Vec::new()
+    }
 }
 
 /// An event of a sender that proved to know the key, or of a source that is declared unsigned.
@@ -150,6 +160,27 @@ impl SignaturePolicy {
     pub fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
         self.tolerance = Some(tolerance);
         self
+    }
+
+    /// What [`CallbackVerifier::accepts`] tells of this policy, with the vendor's `forms` of what it signs for every
+    /// delivery: the spellings of a host, say.
+    pub fn accepted(
+        &self,
+        vendor: Vendor,
+        scheme: SigningScheme,
+        forms: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Vec<[u8; 32]> {
+        let scheme = scheme.to_string();
+        let digest = |form: &str, key: &SigningKey| {
+            let parts = [vendor.as_str(), &scheme, form, key.expose()];
+            // Lengths keep `ab` + `c` and `a` + `bc` apart.
+            let hash = parts.iter().fold(Sha256::new(), |hash, part| {
+                hash.chain_update((part.len() as u64).to_be_bytes()).chain_update(part)
+            });
+            hash.finalize().into()
+        };
+        let of_form = |form: &str| self.keys.iter().map(|key| digest(form, key)).collect::<Vec<_>>();
+        forms.into_iter().flat_map(|form| of_form(form.as_ref())).collect()
     }
 
     /// Whether anybody may send.

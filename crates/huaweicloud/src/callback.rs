@@ -104,6 +104,11 @@ impl CallbackVerifier for HuaweicloudCallbacks {
     fn on_demand(&self) -> Option<&dyn OnDemandProtocol> {
         None
     }
+
+    /// Neither host nor path is part of a signature: the scheme and the key decide.
+    fn accepts(&self) -> Vec<[u8; 32]> {
+        self.policy.accepted(VENDOR, self.scheme, [""])
+    }
 }
 
 fn md5(key: &SigningKey, time: &str) -> [u8; 16] {

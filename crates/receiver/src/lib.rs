@@ -4,7 +4,8 @@
 //! with 200 once the sink has the event, and with 503 while it cannot. Whether a cloud then tries again is UNVERIFIED:
 //! Aliyun documents it after timeouts, Huawei Cloud not at all. What is delivered twice is kept once where the sink
 //! recognises it. Features add sinks: `sqlite` (default), `redis`,
-//! `forward`; without any there are [`JsonlSink`], [`MemorySink`] for tests, and your own.
+//! `forward`; without any there are [`JsonlSink`], [`MemorySink`] for tests, and your own. The feature `tls` lets the
+//! receiver speak TLS itself.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -52,10 +53,13 @@ mod redis;
 #[cfg(test)]
 mod send;
 mod serve;
+mod silence;
 mod sink;
 mod source;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "tls")]
+mod tls;
 
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisOptions, RedisSink};
@@ -69,3 +73,5 @@ pub use sink::{EventRecord, EventSink, Kept, MAX_CONFLICTS, Received, SinkError,
 pub use source::{NotUnderstood, Source};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Consumer, InboxError, InboxEvent, InboxOptions, InboxReader, SqliteInbox};
+#[cfg(feature = "tls")]
+pub use tls::Tls;

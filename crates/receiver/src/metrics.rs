@@ -7,9 +7,10 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use record_callback_core::Timestamp;
 
 use crate::answer::Reason;
 
@@ -38,6 +39,8 @@ pub(crate) struct Metrics {
     conflicting: Family<OfSource, Counter>,
     refused: Family<Refused, Counter>,
     asked: Family<OfSource, Counter>,
+    last_event: Family<OfSource, Gauge>,
+    silent: Family<OfSource, Gauge>,
     /// Of all paths together: whoever asks chooses them.
     unknown_source: Counter,
     latency: Histogram,
@@ -67,12 +70,14 @@ impl Metrics {
             conflicting: Family::default(),
             refused: Family::default(),
             asked: Family::default(),
+            last_event: Family::default(),
+            silent: Family::default(),
             unknown_source: Counter::default(),
             latency: Histogram::new(BUCKETS),
             registry: Registry::default(),
         };
         let Self { received, verified, kept, duplicates, conflicting, refused, asked, .. } = &metrics;
-        let Self { unknown_source, latency, .. } = &metrics;
+        let Self { unknown_source, latency, last_event, silent, .. } = &metrics;
         registry.register("deliveries", "Deliveries received", received.clone());
         registry.register("verified", "Deliveries verified, whether kept or not", verified.clone());
         registry.register("events", "Events verified and kept, duplicates left out", kept.clone());
@@ -81,6 +86,10 @@ impl Metrics {
         registry.register("conflicting_duplicates", help, conflicting.clone());
         registry.register("refused", "Deliveries refused, by reason", refused.clone());
         registry.register("on_demand", "Questions whether to record that were answered", asked.clone());
+        let help = "Time of the last event since the receiver began, in Unix seconds";
+        registry.register("last_event_timestamp_seconds", help, last_event.clone());
+        let help = "1 while there is no event for longer than is expected";
+        registry.register("source_silent", help, silent.clone());
         registry.register("unknown_source", "Requests to no source", unknown_source.clone());
         registry.register("handling_seconds", "Time from headers to answer", latency.clone());
         Self { registry, ..metrics }
@@ -142,6 +151,21 @@ impl SourceMetrics {
 
     pub(crate) fn asked(&self) {
         self.asked.inc();
+    }
+
+    /// There was an event at `now`.
+    pub(crate) fn event_at(&self, now: Timestamp) {
+        let labels = OfSource { source: self.source.clone() };
+        self.all.last_event.get_or_create(&labels).set(now.as_second());
+    }
+
+    /// Whether it is silent; `None` where no event is expected.
+    pub(crate) fn silent(&self, is_silent: Option<bool>) {
+        let labels = OfSource { source: self.source.clone() };
+        match is_silent {
+            Some(is_silent) => drop(self.all.silent.get_or_create(&labels).set(is_silent.into())),
+            None => drop(self.all.silent.remove(&labels)),
+        }
     }
 
     pub(crate) fn refused(&self, reason: Reason) {

@@ -3,8 +3,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -23,6 +23,7 @@ use tracing::{debug, info, warn};
 use crate::answer::{self, Answer, Reason};
 use crate::limits::Limits;
 use crate::metrics::{Metrics, SourceMetrics};
+use crate::silence::Silence;
 use crate::sink::{EventSink, Kept, Received, SinkError, SinkErrorKind};
 use crate::source::{HEALTH, METRICS, NotUnderstood, OnDemand, READY, Source, check_distinct};
 
@@ -54,8 +55,8 @@ pub struct Receiver(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
     sink: Arc<dyn EventSink>,
-    /// By path.
-    sources: HashMap<String, Route>,
+    /// Never held while anybody is waited for.
+    routes: RwLock<Arc<Routes>>,
     pub(crate) limits: Limits,
     requests: Semaphore,
     check: Remembered<()>,
@@ -67,9 +68,13 @@ pub(crate) struct Shared {
 
 type BoxFuture = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
+/// By path.
+type Routes = HashMap<String, Route>;
+
 struct Route {
     source: Source,
     metrics: SourceMetrics,
+    silence: Arc<Silence>,
 }
 
 impl Receiver {
@@ -83,12 +88,15 @@ impl Receiver {
         }
     }
 
-    /// A route for each source, to merge into a router of your own.
+    /// A route for each source there is now, to merge into a router of your own. Its paths are fixed: of sources that
+    /// come [later](Self::replace_sources), those with other paths need [`app`](Self::app), and a path whose source is
+    /// gone is answered with 404.
     ///
     /// Your server bounds connections and how long headers may take: each connection may hold a body of
     /// [`Limits::body`](crate::Limits::body) bytes for as long as it arrives and waits to be kept.
     pub fn router(&self) -> Router {
-        self.0.sources.keys().fold(Router::new(), |router, path| router.route(path, any(self.handler())))
+        let routes = self.0.routes();
+        routes.keys().fold(Router::new(), |router, path| router.route(path, any(self.handler())))
     }
 
     /// [`router`](Self::router) and `/healthz`, `/readyz`, `/metrics`; 404 for everything else.
@@ -104,6 +112,25 @@ impl Receiver {
         }
     }
 
+    /// Takes `sources` instead of those there are, all at once.
+    ///
+    /// Deliveries in flight finish with the source they began with. Counters of sources whose names stay go on.
+    ///
+    /// # Errors
+    /// Those of [`ReceiverBuilder::build`]; then nothing changes.
+    pub fn replace_sources(&self, sources: Vec<Source>) -> Result<(), InvalidConfig> {
+        check_distinct(&sources)?;
+        let shared = &self.0;
+        let now = (shared.now)();
+        let mut routes = shared.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let new = sources.into_iter().map(|source| Route::new(source, &shared.metrics, &routes, now));
+        let new: Routes = new.map(|route| (route.source.path.clone(), route)).collect();
+        let gone = routes.values().filter(|old| new.values().all(|new| new.source.name != old.source.name));
+        gone.for_each(|route| route.metrics.silent(None));
+        *routes = Arc::new(new);
+        Ok(())
+    }
+
     /// Finishes what the sink began. Deliveries are answered with 503 from now on.
     pub async fn close(&self) {
         self.0.sink.close().await;
@@ -112,7 +139,8 @@ impl Receiver {
 
 impl fmt::Debug for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sources: Vec<_> = self.0.sources.values().map(|route| &route.source).collect();
+        let routes = self.0.routes();
+        let sources: Vec<_> = routes.values().map(|route| &route.source).collect();
         f.debug_struct("Receiver")
             .field("sink", &self.0.sink)
             .field("sources", &sources)
@@ -152,18 +180,16 @@ impl ReceiverBuilder {
     /// The receiver.
     ///
     /// # Errors
-    /// When there is no source, or two of them have one name or one path.
+    /// When there is no source, two of them have one name or one path, or two of them accept the same deliveries and
+    /// neither [says so](Source::shares_keys_with).
     pub fn build(self) -> Result<Receiver, InvalidConfig> {
-        if self.sources.is_empty() {
-            return Err(InvalidConfig::new("sources", "there are none", "at least one source"));
-        }
         check_distinct(&self.sources)?;
         let metrics = Arc::new(Metrics::new());
-        let route = |source: Source| {
-            (source.path.clone(), Route { metrics: metrics.of_source(&source.name), source })
-        };
+        let (before, now) = (Routes::new(), (self.now)());
+        let routes = self.sources.into_iter().map(|source| Route::new(source, &metrics, &before, now));
+        let routes: Routes = routes.map(|route| (route.source.path.clone(), route)).collect();
         Ok(Receiver(Arc::new(Shared {
-            sources: self.sources.into_iter().map(route).collect(),
+            routes: RwLock::new(Arc::new(routes)),
             sink: self.sink,
             requests: Semaphore::new(self.limits.requests.min(Semaphore::MAX_PERMITS)),
             check: Remembered::new("not ready", "ready again"),
@@ -186,7 +212,34 @@ impl fmt::Debug for ReceiverBuilder {
     }
 }
 
+impl Route {
+    /// A route of `source`, whose silence goes on if there was a source of its name before.
+    fn new(source: Source, metrics: &Arc<Metrics>, before: &Routes, now: Timestamp) -> Self {
+        let before = before.values().find(|route| route.source.name == source.name);
+        let silence = before.map(|route| Arc::clone(&route.silence));
+        let silence = silence.unwrap_or_else(|| Arc::new(Silence::new(Arc::clone(&source.name), now)));
+        Self { metrics: metrics.of_source(&source.name), source, silence }
+    }
+
+    fn check_silence(&self, now: Timestamp) {
+        let expected = self.source.expected_interval;
+        self.metrics.silent(expected.map(|expected| self.silence.check(expected, now)));
+    }
+}
+
 impl Shared {
+    fn routes(&self) -> Arc<Routes> {
+        Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells of sources that are silent for longer than is expected.
+    pub(crate) fn check_silence(&self) {
+        let now = (self.now)();
+        // Not of a clone: it would give a metric back to a source that is just removed.
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.values().for_each(|route| route.check_silence(now));
+    }
+
     /// Answers any request.
     pub(crate) async fn respond<B>(&self, request: Request<B>) -> Answer
     where
@@ -194,7 +247,8 @@ impl Shared {
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
-        if let Some(route) = self.sources.get(head.uri.path()) {
+        let routes = self.routes();
+        if let Some(route) = routes.get(head.uri.path()) {
             return self.handle(route, &head, body).await;
         }
         match (&head.method, head.uri.path()) {
@@ -277,6 +331,8 @@ impl Shared {
                 return Err(Reason::of_sink(error.kind()));
             }
         }
+        route.silence.end(received_at);
+        route.metrics.event_at(received_at);
         if !understood {
             warn!(source = %source.name, ?request_id, "event kept that is not understood");
             if source.not_understood == NotUnderstood::Refuse {
@@ -353,6 +409,7 @@ impl Shared {
 
     async fn metrics(&self) -> Answer {
         let depth = self.depth.get(self.limits.keep_timeout, self.sink.depth()).await.unwrap_or(None);
+        self.check_silence();
         let Ok(text) = self.metrics.text(depth) else {
             return answer::refusal(Reason::Unavailable, self.request_ids.next());
         };

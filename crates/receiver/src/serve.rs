@@ -1,9 +1,9 @@
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{self, Context, Poll};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -13,12 +13,14 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::pin;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Sleep, interval, sleep, timeout};
 use tracing::{debug, info, warn};
 
-use crate::receiver::{FAR, Receiver};
+use crate::receiver::{FAR, Receiver, Shared};
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 
 /// How long to wait when the system has no file descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -32,6 +34,26 @@ impl Receiver {
     /// [`Limits::drain`](crate::Limits::drain)), and the sink is closed, for which it has as long again. What is still
     /// open then is cut off. Headers may be 16 KiB long.
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        self.serve_over(listener, |stream| ready(Ok(stream)), shutdown).await;
+    }
+
+    /// Serves as [`serve`](Self::serve) does, over TLS. A handshake may take as long as headers may.
+    #[cfg(feature = "tls")]
+    pub async fn serve_tls(&self, listener: TcpListener, tls: &Tls, shutdown: impl Future<Output = ()>) {
+        let acceptor = tls.acceptor();
+        self.serve_over(listener, |stream| acceptor.accept(stream), shutdown).await;
+    }
+
+    /// `begin` makes a connection of what was accepted.
+    async fn serve_over<S, B>(
+        &self,
+        listener: TcpListener,
+        begin: impl Fn(WriteTimeout) -> B,
+        shutdown: impl Future<Output = ()>,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        B: Future<Output = io::Result<S>> + Send + 'static,
+    {
         let limits = self.0.limits;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout.min(FAR));
@@ -43,8 +65,11 @@ impl Receiver {
         });
         let connections = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         let open = GracefulShutdown::new();
+        // Dropped when no connection is begun any more.
+        let (beginning, begun) = watch::channel(());
         // Aborts what is left when it is dropped.
         let mut serving = JoinSet::new();
+        serving.spawn(watch_silence(Arc::clone(&self.0)));
 
         pin!(shutdown);
         loop {
@@ -57,16 +82,31 @@ impl Receiver {
                 next = next => next,
                 () = &mut shutdown => break,
             };
-            let stream = TokioIo::new(WriteTimeout { stream, limit: limits.header_timeout, stalled: None });
-            let connection = open.watch(http.serve_connection(stream, service.clone()));
             while serving.try_join_next().is_some() {}
+            let beginning = begin(WriteTimeout { stream, limit: limits.header_timeout, stalled: None });
+            let (http, service) = (http.clone(), service.clone());
+            let (watcher, mut begun) = (open.watcher(), begun.clone());
             serving.spawn(async move {
-                if let Err(error) = connection.await {
+                let stream = tokio::select! {
+                    biased;
+                    stream = timeout(limits.header_timeout.min(FAR), beginning) => stream,
+                    _ = begun.changed() => return,
+                };
+                let ended = match stream {
+                    Ok(Ok(stream)) => {
+                        let connection = http.serve_connection(TokioIo::new(stream), service);
+                        watcher.watch(connection).await.map_err(|error| error.to_string())
+                    }
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(_) => Err("it did not begin in time".to_owned()),
+                };
+                if let Err(error) = ended {
                     debug!(%error, "connection ended");
                 }
                 drop(place);
             });
         }
+        drop(beginning);
         drop(listener);
         info!("stopping");
         if timeout(limits.drain, open.shutdown()).await.is_err() {
@@ -75,6 +115,15 @@ impl Receiver {
         if timeout(limits.drain, self.close()).await.is_err() {
             warn!("the sink did not close in time");
         }
+    }
+}
+
+/// Looks every second for sources that are silent.
+async fn watch_silence(shared: Arc<Shared>) {
+    let mut ticks = interval(Duration::from_secs(1));
+    loop {
+        ticks.tick().await;
+        shared.check_silence();
     }
 }
 
@@ -119,7 +168,7 @@ impl WriteTimeout {
             return polled;
         }
         let limit = self.limit;
-        ready!(self.stalled.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx));
+        task::ready!(self.stalled.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
