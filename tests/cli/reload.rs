@@ -245,8 +245,11 @@ fn tls_that_cannot_be_is_refused_at_the_start() {
         (Some(&cert), Some(&cert), ["tls.key: ", "key.pem: has nothing of its kind in it"]),
     ] {
         let setup = setup(&format!("{TLS}{OPEN}"), &[line_of(&key), line_of(&other)]);
-        chain.map(|text| setup.write("chain.pem", text));
-        secret.map(|text| setup.write("key.pem", text));
+        for (name, text) in [("chain.pem", chain), ("key.pem", secret)] {
+            if let Some(text) = text {
+                setup.write(name, text);
+            }
+        }
         let run = setup.run();
         assert_has(run.failed_with_hint(2), &complaints);
         assert!(!setup.path("inbox.db").exists());
