@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use record_callback::fleet::ManifestFormat;
-use record_callback::http::{OsEnv, named_variable};
+use record_callback::http::{OsEnv, is_open_to_all, named_variable, warn_once};
 use record_callback::receiver::{
     EventSink, ForwardSink, ForwardSinkBuilder, InboxOptions, JsonlSink, Limits, MemorySink, Receiver,
     ReceiverBuilder, RedisOptions, RedisSink, Source, SqliteInbox, Tls,
@@ -170,23 +170,29 @@ impl ReceiverFile {
 impl TlsConfig {
     pub(crate) fn tls(&self) -> Result<Tls, InvalidConfig> {
         let (cert, key) = self.read()?;
-        Tls::from_pem(&cert, &key).map_err(|error| self.located(&error))
+        Tls::from_pem(cert.as_bytes(), key.as_bytes()).map_err(|error| self.located(&error))
     }
 
     /// Reads the files again, and has `tls` go on with them.
     pub(crate) fn replace(&self, tls: &Tls) -> Result<(), InvalidConfig> {
         let (cert, key) = self.read()?;
-        tls.replace(&cert, &key).map_err(|error| self.located(&error))
+        tls.replace(cert.as_bytes(), key.as_bytes()).map_err(|error| self.located(&error))
     }
 
-    fn read(&self) -> Result<(Vec<u8>, Vec<u8>), InvalidConfig> {
+    fn read(&self) -> Result<(String, String), InvalidConfig> {
         let read = |field: &'static str, path: &Path| {
-            record_callback_durable::read(path, LONGEST_PEM).map_err(|error| {
+            record_callback_durable::read_text_and_metadata(path, LONGEST_PEM).map_err(|error| {
                 let problem = format!("{}: {error}", path.display());
                 InvalidConfig::new(field, problem, "a readable PEM file")
             })
         };
-        Ok((read("tls.cert", &self.cert)?, read("tls.key", &self.key)?))
+        let (cert, _) = read("tls.cert", &self.cert)?;
+        let (key, metadata) = read("tls.key", &self.key)?;
+        if is_open_to_all(&metadata) {
+            let path = self.key.display();
+            warn_once(&format!("everybody on this machine can read the key file {path}: chmod 600 it"));
+        }
+        Ok((cert, key))
     }
 
     /// The same error, with the file it is about.

@@ -43,7 +43,7 @@ async fn replacing_sources_under_load_loses_no_delivery() {
                 let mut number = 0;
                 while !done.load(Ordering::Relaxed) || number == 0 {
                     let event =
-                        HuaweicloudEvent::record_file_complete(AT.0, AT.1, &format!("s-{lane}-{number}"));
+                        HuaweicloudEvent::record_file_complete(AT.0, AT.1, format!("s-{lane}-{number}"));
                     let report = sender.send(&event).await;
                     let is_acknowledged = report.is_acknowledged();
                     assert!(
