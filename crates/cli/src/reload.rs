@@ -219,7 +219,7 @@ impl Hangup {
     #[cfg(unix)]
     async fn wait(&mut self) {
         if self.signal.recv().await.is_none() {
-            pending().await
+            pending::<()>().await;
         }
     }
 

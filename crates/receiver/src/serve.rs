@@ -66,7 +66,7 @@ impl Receiver {
         let connections = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         let open = GracefulShutdown::new();
         // Dropped when no connection is begun any more.
-        let (beginning, begun) = watch::channel(());
+        let (accepting, stopped) = watch::channel(());
         // Aborts what is left when it is dropped.
         let mut serving = JoinSet::new();
         serving.spawn(watch_silence(Arc::clone(&self.0)));
@@ -85,12 +85,12 @@ impl Receiver {
             while serving.try_join_next().is_some() {}
             let beginning = begin(WriteTimeout { stream, limit: limits.header_timeout, stalled: None });
             let (http, service) = (http.clone(), service.clone());
-            let (watcher, mut begun) = (open.watcher(), begun.clone());
+            let (watcher, mut stopped) = (open.watcher(), stopped.clone());
             serving.spawn(async move {
                 let stream = tokio::select! {
                     biased;
                     stream = timeout(limits.header_timeout.min(FAR), beginning) => stream,
-                    _ = begun.changed() => return,
+                    _ = stopped.changed() => return,
                 };
                 let ended = match stream {
                     Ok(Ok(stream)) => {
@@ -106,7 +106,7 @@ impl Receiver {
                 drop(place);
             });
         }
-        drop(beginning);
+        drop(accepting);
         drop(listener);
         info!("stopping");
         if timeout(limits.drain, open.shutdown()).await.is_err() {

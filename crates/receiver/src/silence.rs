@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn silence_is_told_once_until_there_is_an_event() {
-        let at = |seconds| Timestamp::from_second(1_767_323_045 + seconds).unwrap();
+        let at = |seconds: i64| Timestamp::from_second(1_767_323_045 + seconds).unwrap();
         let expected = Duration::from_secs(60);
         let silence = Silence::new("live".into(), at(0));
         let is_told = |silence: &Silence| silence.state.lock().unwrap().is_told;

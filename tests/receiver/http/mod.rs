@@ -15,3 +15,4 @@ mod reload;
 mod retries;
 mod shutdown;
 mod slow;
+mod tls;
