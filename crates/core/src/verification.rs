@@ -9,6 +9,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use crate::assurance::{Assurance, EventFields};
 use crate::dedupe::{ContentDigest, DedupeKey};
 use crate::error::{Field, InvalidConfig};
+use crate::explanation::{Explanation, Hints};
 use crate::on_demand::OnDemandProtocol;
 use crate::provider::Vendor;
 use crate::record_event::RecordEvent;
@@ -54,6 +55,25 @@ pub trait CallbackVerifier: fmt::Debug + Send + Sync + 'static {
 
     /// How the vendor asks whether to record, if it does.
     fn on_demand(&self) -> Option<&dyn OnDemandProtocol>;
+
+    /// Why a delivery is taken or refused, and which single change would have made it right. For people, after the
+    /// answer: it may compute up to 64 digests, and must never be told to the sender.
+    ///
+    /// By default what [`verify`](Self::verify) says.
+    fn explain(&self, delivery: &Delivery<'_>, _hints: &Hints) -> Explanation {
+        Explanation::of_verdict(&self.verify(delivery))
+    }
+
+    /// Its keys, as [`Hints`] for what other sources refuse. Empty by default.
+    fn keys(&self) -> &[SigningKey] {
+        &[]
+    }
+
+    /// The members of bodies and the headers, in lower case, that hold signatures and what belongs to them: not to be
+    /// shown. Empty by default.
+    fn signature_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Digests of what a signature is accepted by, each over the vendor, the scheme, whatever else is part of every
     /// signature, and one key: [`SignaturePolicy::accepted`] gives them. Verifiers that have one in common accept each
@@ -112,6 +132,11 @@ impl VerifiedEvent {
         self.signature.as_ref().map(|signature| &signature.digest)
     }
 
+    /// The last moment at which its signature is accepted. `None`: the source is unsigned.
+    pub fn signature_valid_until(&self) -> Option<Timestamp> {
+        self.signature.as_ref().map(|signature| signature.valid_until)
+    }
+
     /// The digest of all it says: of the body without its signature.
     pub fn content(&self) -> ContentDigest {
         ContentDigest::of(self.event.raw.as_bytes(), self.signature_members)
@@ -137,8 +162,10 @@ impl VerifiedEvent {
 #[derive(Debug, Clone)]
 pub struct SignaturePolicy {
     /// Empty when the source is unsigned.
-    keys: Vec<SigningKey>,
-    tolerance: Option<Tolerance>,
+    pub(crate) keys: Vec<SigningKey>,
+    pub(crate) tolerance: Option<Tolerance>,
+    /// Never of a source: tried to explain what was refused.
+    pub(crate) is_in_milliseconds: bool,
 }
 
 impl SignaturePolicy {
@@ -152,12 +179,12 @@ impl SignaturePolicy {
             let rule = "at least one key, or a source declared unsigned";
             return Err(InvalidConfig::new(Field::SigningKey, "is missing", rule));
         }
-        Ok(Self { keys, tolerance: None })
+        Ok(Self { keys, tolerance: None, is_in_milliseconds: false })
     }
 
     /// Anybody. Events say so ([`Assurance::UNSIGNED`]).
     pub fn unsigned() -> Self {
-        Self { keys: Vec::new(), tolerance: None }
+        Self { keys: Vec::new(), tolerance: None, is_in_milliseconds: false }
     }
 
     /// Sets how far the signed time may be from the receiver's. Without it the vendor's default holds.
@@ -225,7 +252,7 @@ impl SignaturePolicy {
         }
         let key = usize::try_from(matching).ok().filter(|key| *key < self.keys.len());
         let key = key.ok_or(Refusal::BadSignature)?;
-        let signed_at = unix_seconds(time).ok_or(Refusal::BadSignature)?;
+        let signed_at = self.read_time(time).ok_or(Refusal::BadSignature)?;
         let age = now.duration_since(signed_at);
         let tolerance = self.tolerance.unwrap_or(claim.default_tolerance);
         if age > tolerance.past || age < -tolerance.future {
@@ -234,7 +261,17 @@ impl SignaturePolicy {
         let assurance = Assurance::new(Some(claim.scheme), Some(signed_at), claim.proven, claim.joined);
         let mut digest = [0; MAX_DIGEST];
         digest[..presented.len()].copy_from_slice(presented);
-        Ok(Proof { assurance, signature: Some(ProvenSignature { key, digest }) })
+        let valid_until = signed_at.checked_add(tolerance.past).unwrap_or(Timestamp::MAX);
+        Ok(Proof { assurance, signature: Some(ProvenSignature { key, digest, valid_until }) })
+    }
+
+    pub(crate) fn read_time(&self, text: &str) -> Option<Timestamp> {
+        if !self.is_in_milliseconds {
+            return unix_seconds(text);
+        }
+        // Fewer digits are seconds, which are not to be read as a time of 1970.
+        let digits = text.len() >= 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+        Timestamp::from_millisecond(digits.then(|| text.parse().ok())??).ok()
     }
 }
 
@@ -242,7 +279,7 @@ impl SignaturePolicy {
 const MAX_DIGEST: usize = 32;
 
 /// Digits and nothing else: what is signed is the text, and `+1` or ` 1` would be other texts of the same time.
-fn unix_seconds(text: &str) -> Option<Timestamp> {
+pub(crate) fn unix_seconds(text: &str) -> Option<Timestamp> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     Timestamp::from_second(digits.then(|| text.parse().ok())??).ok()
 }
@@ -307,6 +344,7 @@ pub struct Proof {
 struct ProvenSignature {
     key: usize,
     digest: [u8; MAX_DIGEST],
+    valid_until: Timestamp,
 }
 
 impl fmt::Debug for ProvenSignature {

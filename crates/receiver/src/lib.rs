@@ -60,6 +60,7 @@ mod source;
 mod sqlite;
 #[cfg(feature = "tls")]
 mod tls;
+mod used_signatures;
 
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisOptions, RedisSink};

@@ -29,6 +29,12 @@ struct Refused {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Keyed {
+    source: String,
+    key: String,
+}
+
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
@@ -37,6 +43,8 @@ pub(crate) struct Metrics {
     kept: Family<OfSource, Counter>,
     duplicates: Family<OfSource, Counter>,
     conflicting: Family<OfSource, Counter>,
+    reused: Family<OfSource, Counter>,
+    keyed: Family<Keyed, Counter>,
     refused: Family<Refused, Counter>,
     asked: Family<OfSource, Counter>,
     last_event: Family<OfSource, Gauge>,
@@ -56,6 +64,7 @@ pub(crate) struct SourceMetrics {
     kept: Counter,
     duplicates: Counter,
     conflicting: Counter,
+    reused: Counter,
     asked: Counter,
 }
 
@@ -68,6 +77,8 @@ impl Metrics {
             kept: Family::default(),
             duplicates: Family::default(),
             conflicting: Family::default(),
+            reused: Family::default(),
+            keyed: Family::default(),
             refused: Family::default(),
             asked: Family::default(),
             last_event: Family::default(),
@@ -84,6 +95,9 @@ impl Metrics {
         registry.register("duplicates", "Events that were kept before", duplicates.clone());
         let help = "Events with the dedupe key of a kept one that say something else";
         registry.register("conflicting_duplicates", help, conflicting.clone());
+        let help = "Events whose signature came before with another body";
+        registry.register("signature_reused", help, metrics.reused.clone());
+        registry.register("keyed", "Deliveries verified, by the key that signed them", metrics.keyed.clone());
         registry.register("refused", "Deliveries refused, by reason", refused.clone());
         registry.register("on_demand", "Questions whether to record that were answered", asked.clone());
         let help = "Time of the last event since the receiver began, in Unix seconds";
@@ -103,6 +117,7 @@ impl Metrics {
             kept: self.kept.get_or_create_owned(&labels),
             duplicates: self.duplicates.get_or_create_owned(&labels),
             conflicting: self.conflicting.get_or_create_owned(&labels),
+            reused: self.reused.get_or_create_owned(&labels),
             asked: self.asked.get_or_create_owned(&labels),
             source: labels.source,
             all: Arc::clone(self),
@@ -147,6 +162,16 @@ impl SourceMetrics {
 
     pub(crate) fn conflicting_duplicate(&self) {
         self.conflicting.inc();
+    }
+
+    pub(crate) fn signature_reused(&self) {
+        self.reused.inc();
+    }
+
+    /// The counter of one of the source's keys.
+    pub(crate) fn keyed(&self, key: &str) -> Counter {
+        let labels = Keyed { source: self.source.clone(), key: key.to_owned() };
+        self.all.keyed.get_or_create_owned(&labels)
     }
 
     pub(crate) fn asked(&self) {

@@ -15,6 +15,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use prometheus_client::metrics::counter::Counter;
 use record_callback_core::{Delivery, InvalidConfig, OnDemandProtocol, Timestamp};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use tokio::time::{self, timeout, timeout_at};
@@ -26,6 +27,7 @@ use crate::metrics::{Metrics, SourceMetrics};
 use crate::silence::Silence;
 use crate::sink::{EventSink, Kept, Received, SinkError, SinkErrorKind};
 use crate::source::{HEALTH, METRICS, NotUnderstood, OnDemand, READY, Source, check_distinct};
+use crate::used_signatures::UsedSignatures;
 
 /// How long what a sink said of its readiness and depth holds.
 const REMEMBERED: Duration = Duration::from_secs(1);
@@ -50,6 +52,10 @@ const OPEN_METRICS: HeaderValue =
 ///
 /// An event answered with 503 comes again only if the cloud sends it again. Whether one does is unverified: Aliyun
 /// documents that it tries again after a timeout, which a 503 is not, and Huawei Cloud documents nothing.
+///
+/// Which key signed an event, and whether its signature came before with another body, is kept with it
+/// ([`EventRecord`](crate::EventRecord)) and counted. The last 65 536 signatures that are still valid are remembered, in
+/// memory: a restart forgets them.
 #[derive(Clone)]
 pub struct Receiver(pub(crate) Arc<Shared>);
 
@@ -63,6 +69,7 @@ pub(crate) struct Shared {
     depth: Remembered<Option<u64>>,
     request_ids: RequestIds,
     metrics: Arc<Metrics>,
+    used_signatures: UsedSignatures,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -74,6 +81,8 @@ type Routes = HashMap<String, Route>;
 struct Route {
     source: Source,
     metrics: SourceMetrics,
+    /// The source's keys by their places, and their counters.
+    keys: Vec<(Arc<str>, Counter)>,
     silence: Arc<Silence>,
 }
 
@@ -197,6 +206,7 @@ impl ReceiverBuilder {
             limits: self.limits,
             request_ids: RequestIds::new(),
             metrics,
+            used_signatures: UsedSignatures::default(),
             now: self.now,
         })))
     }
@@ -218,7 +228,25 @@ impl Route {
         let before = before.values().find(|route| route.source.name == source.name);
         let silence = before.map(|route| Arc::clone(&route.silence));
         let silence = silence.unwrap_or_else(|| Arc::new(Silence::new(Arc::clone(&source.name), now)));
-        Self { metrics: metrics.of_source(&source.name), source, silence }
+        let metrics = metrics.of_source(&source.name);
+        let keys = (0..source.verifier.keys().len()).map(|index| {
+            let name = source.shown_key_name(index);
+            let counter = metrics.keyed(&name);
+            (name, counter)
+        });
+        Self { keys: keys.collect(), metrics, source, silence }
+    }
+
+    /// The name of the key at a place, which is counted.
+    fn signed_by(&self, index: usize) -> Arc<str> {
+        let Some((name, counter)) = self.keys.get(index) else {
+            // A verifier that does not tell its keys.
+            let name = self.source.shown_key_name(index);
+            self.metrics.keyed(&name).inc();
+            return name;
+        };
+        counter.inc();
+        Arc::clone(name)
     }
 
     fn check_silence(&self, now: Timestamp) {
@@ -320,7 +348,13 @@ impl Shared {
         route.metrics.verified();
         let understood = event.event().kind.is_some();
 
-        let received = Received::new(Arc::clone(&source.name), received_at, event);
+        let mut received = Received::new(Arc::clone(&source.name), received_at, event);
+        received.key = received.event.signed_by().map(|index| route.signed_by(index));
+        received.signature_reused =
+            self.used_signatures.is_reused(&source.name, &received.event, received_at);
+        if received.signature_reused {
+            route.metrics.signature_reused();
+        }
         let kept = timeout_at(deadline, self.sink.keep(received)).await;
         match kept.unwrap_or_else(|_| Err(too_slow())) {
             Ok(Kept::New) => route.metrics.kept(),

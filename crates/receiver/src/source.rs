@@ -166,6 +166,11 @@ impl Source {
     pub fn key_name(&self, index: usize) -> Option<&Arc<str>> {
         self.key_names.get(index)
     }
+
+    /// That name, or the key's number where it has none.
+    pub(crate) fn shown_key_name(&self, index: usize) -> Arc<str> {
+        self.key_name(index).cloned().unwrap_or_else(|| format!("key {}", index + 1).into())
+    }
 }
 
 /// Refuses sources that cannot be told apart: by name, by path, or by what they accept.
