@@ -38,7 +38,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admin;
 mod answer;
+mod connections;
 #[cfg(feature = "forward")]
 mod forward;
 #[cfg(any(feature = "forward", feature = "redis"))]
@@ -47,6 +49,7 @@ mod jsonl;
 mod limits;
 mod memory;
 mod metrics;
+mod peer;
 mod receiver;
 #[cfg(feature = "redis")]
 mod redis;
@@ -69,6 +72,7 @@ pub use forward::{ForwardSink, ForwardSinkBuilder};
 pub use jsonl::JsonlSink;
 pub use limits::Limits;
 pub use memory::MemorySink;
+pub use peer::{ForwardedHeader, Proxies};
 pub use receiver::{Receiver, ReceiverBuilder};
 pub use sink::{EventRecord, EventSink, Kept, MAX_CONFLICTS, Received, SinkError, SinkErrorKind};
 pub use source::{NotUnderstood, Source};

@@ -64,10 +64,16 @@ impl Proxies {
     ) -> Result<Self, InvalidConfig> {
         let network = |text: T| {
             let text = text.as_ref();
-            IpNet::from_str(text).or_else(|_| text.parse().map(IpAddr::to_canonical).map(IpNet::from)).map_err(|_| {
-                let problem = format!("`{}` is no network", text.escape_debug());
-                InvalidConfig::new("proxies.trusted", problem, "networks such as 10.0.0.0/8, or addresses")
-            })
+            IpNet::from_str(text)
+                .or_else(|_| text.parse::<IpAddr>().map(|address| address.to_canonical().into()))
+                .map_err(|_| {
+                    let problem = format!("`{}` is no network", text.escape_debug());
+                    InvalidConfig::new(
+                        "proxies.trusted",
+                        problem,
+                        "networks such as 10.0.0.0/8, or addresses",
+                    )
+                })
         };
         Ok(Self { networks: networks.into_iter().map(network).collect::<Result<_, _>>()?, header })
     }
