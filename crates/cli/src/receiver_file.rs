@@ -1,5 +1,7 @@
 //! What is in a `receiver.toml`.
 
+mod limits;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use std::time::Duration;
 use record_callback::fleet::ManifestFormat;
 use record_callback::http::{OsEnv, is_open_to_all, named_variable, warn_once};
 use record_callback::receiver::{
-    EventSink, ForwardSink, ForwardSinkBuilder, InboxOptions, JsonlSink, Limits, MemorySink, Receiver,
+    EventSink, ForwardSink, ForwardSinkBuilder, InboxOptions, JsonlSink, MemorySink, Receiver,
     ReceiverBuilder, RedisOptions, RedisSink, Source, SqliteInbox, Tls,
 };
 use record_callback::{Error, InvalidConfig, KeyNames, SourceConfig};
@@ -17,6 +19,7 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 use crate::shape::{Kind, Shape};
+use limits::{AdminConfig, LimitsConfig, ProxiesConfig};
 
 /// Nobody has that many sources: 16 MiB.
 const LONGEST: u64 = 16 * 1024 * 1024;
@@ -34,6 +37,10 @@ pub(crate) struct ReceiverFile {
     sink: SinkConfig,
     #[serde(default)]
     limits: LimitsConfig,
+    #[serde(default)]
+    proxies: ProxiesConfig,
+    #[serde(default)]
+    pub(crate) admin: AdminConfig,
     /// TLS, without a proxy in front.
     pub(crate) tls: Option<TlsConfig>,
     /// Who sends, by name.
@@ -87,18 +94,6 @@ enum SinkConfig {
     },
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LimitsConfig {
-    body_bytes: Option<usize>,
-    requests: Option<usize>,
-    connections: Option<usize>,
-    header_timeout_seconds: Option<u32>,
-    body_timeout_seconds: Option<u32>,
-    keep_timeout_seconds: Option<u32>,
-    drain_seconds: Option<u32>,
-}
-
 impl ReceiverFile {
     pub(crate) fn read(path: &Path) -> Result<Self, InvalidConfig> {
         let refuse = |problem: String| {
@@ -144,6 +139,8 @@ impl ReceiverFile {
             ("addr", self.addr != new.addr),
             ("sink", self.sink != new.sink),
             ("limits", self.limits != new.limits),
+            ("proxies", self.proxies != new.proxies),
+            ("admin", self.admin != new.admin),
             ("tls (with or without)", self.tls.is_some() != new.tls.is_some()),
         ];
         changes.into_iter().filter_map(|(name, is_changed)| is_changed.then_some(name)).collect()
@@ -152,8 +149,10 @@ impl ReceiverFile {
     /// The receiver this file describes, with keys from the environment and from files.
     pub(crate) async fn receiver(&self) -> Result<Receiver, Failure> {
         let sources = self.sources()?;
+        let (limits, proxies) = (self.limits.limits_here(), self.proxies.proxies()?);
         let receiver = |sink: Arc<dyn EventSink>| {
-            let builder = Receiver::builder(sink).limits(self.limits.limits());
+            let builder = Receiver::builder(sink).limits(limits).proxies(proxies.clone());
+            let builder = if self.admin.on_public_port { builder.with_admin_paths() } else { builder };
             sources.iter().cloned().fold(builder, ReceiverBuilder::source).build()
         };
         // What is wrong with the sources is said before a sink creates files.
@@ -247,22 +246,5 @@ fn set<O, V>(options: O, value: Option<V>, setter: impl FnOnce(O, V) -> O) -> O 
     match value {
         Some(value) => setter(options, value),
         None => options,
-    }
-}
-
-impl LimitsConfig {
-    fn limits(&self) -> Limits {
-        let seconds = |seconds: Option<u32>, default| {
-            seconds.map_or(default, |seconds| Duration::from_secs(seconds.into()))
-        };
-        let mut limits = Limits::default();
-        limits.body = self.body_bytes.unwrap_or(limits.body);
-        limits.requests = self.requests.unwrap_or(limits.requests);
-        limits.connections = self.connections.unwrap_or(limits.connections);
-        limits.header_timeout = seconds(self.header_timeout_seconds, limits.header_timeout);
-        limits.body_timeout = seconds(self.body_timeout_seconds, limits.body_timeout);
-        limits.keep_timeout = seconds(self.keep_timeout_seconds, limits.keep_timeout);
-        limits.drain = seconds(self.drain_seconds, limits.drain);
-        limits
     }
 }

@@ -6,6 +6,7 @@ mod answers;
 mod dialects;
 mod end_to_end;
 mod events;
+mod half_open;
 mod limits;
 mod metrics;
 mod on_demand;

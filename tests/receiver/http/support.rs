@@ -244,7 +244,7 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let sink: Arc<dyn EventSink> = Arc::<S>::clone(sink);
-        let receiver = build(Receiver::builder(sink), &addr.to_string()).build().unwrap();
+        let receiver = build(Receiver::builder(sink).with_admin_paths(), &addr.to_string()).build().unwrap();
         let (stop, stopped) = stop();
         let served = receiver.clone();
         let serving = tokio::spawn(async move { served.serve(listener, stopped).await });
@@ -259,7 +259,7 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let sink: Arc<dyn EventSink> = Arc::<S>::clone(sink);
-        let receiver = build(Receiver::builder(sink), &addr.to_string()).build().unwrap();
+        let receiver = build(Receiver::builder(sink).with_admin_paths(), &addr.to_string()).build().unwrap();
         match mode {
             Mode::Served => {
                 let (stop, stopped) = stop();

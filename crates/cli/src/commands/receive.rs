@@ -1,7 +1,9 @@
 //! `record-callback receive`
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::io;
+use std::net::SocketAddr;
 
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -18,6 +20,8 @@ use crate::stop::Stop;
 struct ReadyLine<'a> {
     ready: bool,
     addr: String,
+    /// Where `/healthz`, `/readyz` and `/metrics` are.
+    admin: String,
     sources: BTreeMap<&'a str, String>,
 }
 
@@ -28,13 +32,13 @@ pub(crate) async fn run(arguments: ReceiveArguments) -> Result<(), Failure> {
     // What is wrong with it is said before a sink creates files.
     let tls = file.tls.as_ref().map(TlsConfig::tls).transpose()?;
     let receiver = file.receiver().await?;
-    let addr = file.addr;
-    let listener = TcpListener::bind(addr).await;
-    let listener = listener.map_err(|error| io::Error::new(error.kind(), format!("{addr}: {error}")))?;
+    let listener = listen(file.addr, "addr").await?;
+    let admin_listener = listen(file.admin.addr, "[admin] addr").await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let addr = format!("{scheme}://{}", listener.local_addr()?);
     let sources = file.paths().map(|(name, path)| (name, format!("{addr}{path}"))).collect();
-    output::ready(&ReadyLine { ready: true, addr, sources })?;
+    let admin = format!("http://{}", admin_listener.local_addr()?);
+    output::ready(&ReadyLine { ready: true, addr, admin, sources })?;
     let serving = async {
         match &tls {
             Some(tls) => receiver.serve_tls(listener, tls, stop.wait()).await,
@@ -43,6 +47,13 @@ pub(crate) async fn run(arguments: ReceiveArguments) -> Result<(), Failure> {
     };
     tokio::select! {
         () = serving => Ok(()),
+        // Answers until the last delivery is finished: a load balancer asks meanwhile.
+        () = receiver.serve_admin(admin_listener, pending()) => Ok(()),
         () = reload.run(receiver.clone(), tls.clone(), hangup) => Ok(()),
     }
+}
+
+async fn listen(addr: SocketAddr, setting: &str) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(addr).await;
+    listener.map_err(|error| io::Error::new(error.kind(), format!("{setting} {addr}: {error}")))
 }
