@@ -191,13 +191,22 @@ fn a_source_that_is_wrong_is_refused_before_anything_is_created() {
     const ALIYUN: &str = "[sources.a]\nvendor = 'aliyun'\npath = '/a'\n";
     const HUAWEICLOUD: &str = "[sources.h]\nvendor = 'huaweicloud'\npath = '/h'\n";
     let second = OPEN.replace("open]", "second]");
-    let cases: [(&[&str], &[&str]); 18] = [
+    let same = SIGNED.replace("live]", "other]").replace("/live", "/other");
+    let cases: [(&[&str], &[&str]); 26] = [
         (&[], &["missing field `sources`"]),
         (&["[sources]"], &["sources: there are none"]),
         (&[HUAWEICLOUD], &["source h has no key and is not declared unsigned", "`unsigned = true`"]),
         (&[SIGNED, "unsigned = true"], &["source live has a key and is declared unsigned"]),
         (&[HUAWEICLOUD, "key_env = 'UNSET'"], &["source h has no key: UNSET is not set"]),
         (&[HUAWEICLOUD, "key_env = ['KEY', 'UNSET']"], &["source h has no key: UNSET is not set"]),
+        (&[HUAWEICLOUD, "key_file = 'none'"], &["source h has no key: file `none`: cannot be read at"]),
+        (&[HUAWEICLOUD, "key_file = '.'"], &["source h has no key: file `.`: ", "not a regular file"]),
+        (&[OPEN, "key_file = 'receiver.toml'"], &["source open has a key and is declared unsigned"]),
+        (&[SIGNED, &same], &["sources live and other accept the same deliveries", "shares_keys_with"]),
+        (&[SIGNED, "shares_keys_with = ['nobody']"], &["of source live is `nobody`", "another source"]),
+        (&[OPEN, "expect_within = '0s'"], &["expect_within: of source open is `0s`", "positive"]),
+        (&[OPEN, "expect_within = '-6h'"], &["expect_within: of source open", "positive"]),
+        (&[OPEN, "expect_within = 'often'"], &["line 10: `often` is no duration such as"]),
         (&[HUAWEICLOUD, "key_env = 'SHORT'"], &["signing.key: has 8 characters"]),
         (&[OPEN, "keyenv = 'KEY'"], &["`keyenv`", "key_env"]),
         (&[OPEN, &second], &["path: `/open` is that of open and of second"]),

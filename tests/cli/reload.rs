@@ -176,6 +176,26 @@ fn what_needs_a_restart_is_named_and_the_rest_is_taken() {
 }
 
 #[test]
+fn a_silence_is_told_once_and_its_end_too() {
+    let setup = setup(&format!("{SIGNED}expect_within = '1s'\n{OPEN}"), &[]);
+    let mut receiver = ReceiverProcess::start(setup.command(&["-v"]));
+    let line = receiver.process.complaint();
+    assert_has(&line, &["WARN", "live: no event for ", "(expected within 1s)"]);
+    assert!(setup.takes(&receiver, "/live", "KEY"));
+    assert_has(&receiver.process.complaint(), &["INFO", "live: an event again, after "]);
+    setup.stop(receiver);
+}
+
+#[test]
+fn sources_with_one_key_may_be_declared() {
+    let shared = SIGNED.replace("live]", "more]").replace("/live", "/more");
+    let setup = setup(&format!("{SIGNED}shares_keys_with = ['more']\n{shared}"), &[]);
+    let receiver = setup.start();
+    assert!(setup.takes(&receiver, "/live", "KEY") && setup.takes(&receiver, "/more", "KEY"));
+    setup.stop(receiver);
+}
+
+#[test]
 fn a_key_file_everybody_can_read_is_warned_of() {
     let setup = setup(BY_FILE, &[]);
     setup.write("live.key", KEY);

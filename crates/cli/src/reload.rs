@@ -233,3 +233,49 @@ impl Hangup {
         pending().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_change_is_taken_once_it_is_the_same_twice() {
+        let directory = tempfile::tempdir().unwrap();
+        let [config, key] = ["config", "key"].map(|name| directory.path().join(name));
+        fs::write(&config, "a").unwrap();
+        let mut watch = Watch::of(&config);
+        assert!(!watch.is_changed() && !watch.is_changed());
+        fs::write(&config, "half").unwrap();
+        assert!(!watch.is_changed());
+        fs::write(&config, "whole").unwrap();
+        assert!(!watch.is_changed());
+        assert!(watch.is_changed());
+        assert!(!watch.is_changed());
+        // What is as before is no change.
+        fs::write(&config, "other").unwrap();
+        assert!(!watch.is_changed());
+        fs::write(&config, "whole").unwrap();
+        assert!(!watch.is_changed() && !watch.is_changed());
+        // A file that is not there yet, and one that changes while the files are other ones.
+        fs::write(&config, "with a key").unwrap();
+        watch.set_files(vec![config.clone(), key.clone()]);
+        fs::write(&key, "key").unwrap();
+        assert!(!watch.is_changed() && watch.is_changed() && !watch.is_changed());
+        fs::remove_file(&key).unwrap();
+        assert!(!watch.is_changed() && watch.is_changed() && !watch.is_changed());
+    }
+
+    #[test]
+    fn a_change_that_was_asked_for_is_not_taken_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("config");
+        fs::write(&config, "a").unwrap();
+        let mut watch = Watch::of(&config);
+        fs::write(&config, "b").unwrap();
+        assert!(!watch.is_changed());
+        watch.take();
+        assert!(!watch.is_changed() && !watch.is_changed());
+    }
+}

@@ -2,6 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{Span, SpanRelativeTo};
 use record_callback_aliyun::AliyunCallbacks;
 use record_callback_core::text::one_line;
 use record_callback_core::{
@@ -12,7 +13,7 @@ use record_callback_http::{Env, OsEnv, named_variable, warn_once};
 use record_callback_huaweicloud::HuaweicloudCallbacks;
 use record_callback_receiver::{NotUnderstood, Source};
 use secrecy::ExposeSecret;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use crate::key_file;
 
@@ -86,8 +87,9 @@ pub struct SourceConfig {
     /// The sources that may accept the same deliveries, as with one key for both. One of the two names the other.
     #[serde(default)]
     pub shares_keys_with: Vec<String>,
-    /// The longest time without an event that is expected, such as `6h` or `90m`. Longer silences are told of
-    /// ([`Source::with_expected_interval`]).
+    /// The longest time without an event that is expected, such as `90m`, `6h` or `7d`; a day is 24 hours. Longer silences are
+    /// told of ([`Source::with_expected_interval`]).
+    #[serde(default, deserialize_with = "duration")]
     pub expect_within: Option<SignedDuration>,
     /// Declares that anybody may send. Needed when there is no key, refused when there is one.
     #[serde(default)]
@@ -253,9 +255,45 @@ impl SourceConfig {
     }
 }
 
+/// Reads `90m`, `6h`, `7d` and what else has a fixed length.
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SignedDuration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let duration = text.parse().and_then(|span: Span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    let problem = || de::Error::custom(format_args!("`{text}` is no duration such as `90m`, `6h` or `7d`"));
+    duration.map(Some).map_err(|_| problem())
+}
+
 fn positive(source: &str, interval: SignedDuration) -> Result<Duration, InvalidConfig> {
     Duration::try_from(interval).ok().filter(|interval| !interval.is_zero()).ok_or_else(|| {
         let problem = format!("of source {source} is `{interval:#}`");
         InvalidConfig::new("expect_within", problem, "a positive duration, such as `6h` or `90m`")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silences_are_given_as_people_write_them() {
+        let interval = |text: &str| {
+            let config = serde_json::json!({ "vendor": "huaweicloud", "path": "/n", "expect_within": text });
+            serde_json::from_value::<SourceConfig>(config)
+                .map(|config| config.expect_within.unwrap().as_secs())
+        };
+        for (text, seconds) in [
+            ("90m", 5400),
+            ("6h", 21600),
+            ("1h 30m", 5400),
+            ("7d", 604_800),
+            ("PT6H", 21600),
+            ("-6h", -21600),
+        ] {
+            assert_eq!(interval(text).unwrap(), seconds, "{text}");
+        }
+        for text in ["", "6", "often", "1 month", "99999999999999999999h"] {
+            let error = interval(text).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{text}` is no duration such as `90m`")), "{error}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 mod clients;
 mod fleet;
+mod receiver_config;
 mod receiving;
 mod servers;
 mod sinks;

@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -139,6 +140,24 @@ async fn who_does_not_finish_the_handshake_keeps_nobody_out() {
     let mut connection = server.connect(rustls::DEFAULT_VERSIONS).await;
     assert!(deliver(&mut connection, "s").await.starts_with("HTTP/1.1 200 "));
     assert_eq!(within(silent.read_to_end(&mut Vec::new())).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn who_does_not_read_answers_is_cut_off_over_tls_too() {
+    let limits = limits(|limits| {
+        limits.connections = 1;
+        limits.header_timeout = Duration::from_millis(200);
+    });
+    let server = Server::start(limits).await;
+    let mut greedy = server.connect(rustls::DEFAULT_VERSIONS).await;
+    let asked = "GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1000);
+    // Until nothing goes any more, for the answers are not read.
+    while timeout(Duration::from_secs(1), greedy.write_all(asked.as_bytes()))
+        .await
+        .is_ok_and(|sent| sent.is_ok())
+    {}
+    let mut connection = server.connect(rustls::DEFAULT_VERSIONS).await;
+    assert!(deliver(&mut connection, "s").await.starts_with("HTTP/1.1 200 "));
 }
 
 #[tokio::test]
