@@ -3,33 +3,33 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::OnceLock;
 
 use record_callback_mock::AliyunConfig;
-use record_callback_tests::{FleetClouds, PlacedConfig, shown};
+use record_callback_tests::{FleetClouds, PlacedConfig, compile_preloaded, shown};
 
 const SIGKILL: i32 = 9;
 /// More moments than any of the commands has.
 const MOST: usize = 400;
 
 /// What dies, and what has to be true then.
-struct Scenario {
+pub(super) struct Scenario {
     /// What is applied before, without dying.
-    before: String,
+    pub(super) before: String,
     /// What is declared then.
-    after: String,
+    pub(super) after: String,
     /// What dies.
-    dies: &'static [&'static str],
+    pub(super) dies: &'static [&'static str],
     /// What goes on from there.
-    goes_on: &'static [&'static str],
+    pub(super) goes_on: &'static [&'static str],
     /// For each callback, its configs of before and after: one of them is always there.
-    always: Vec<[PlacedConfig; 2]>,
+    pub(super) always: Vec<[PlacedConfig; 2]>,
     /// What is there in the end.
-    end: Vec<PlacedConfig>,
+    pub(super) end: Vec<PlacedConfig>,
 }
 
-fn callback(name: &str, provider: &str, domain: &str, url: &str) -> String {
+pub(super) fn callback(name: &str, provider: &str, domain: &str, url: &str) -> String {
     format!(
         "[[callbacks]]\nname = \"{name}\"\nprovider = \"{provider}\"\ndomain = {domain}\nnotify_url = \"{url}\"\n\n"
     )
@@ -38,15 +38,7 @@ fn callback(name: &str, provider: &str, domain: &str, url: &str) -> String {
 /// The object that is preloaded, compiled once.
 fn preloaded() -> &'static PathBuf {
     static OBJECT: OnceLock<PathBuf> = OnceLock::new();
-    OBJECT.get_or_init(|| {
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/fleet/die.c");
-        let object = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("die.so");
-        let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&object).arg(source).arg("-ldl");
-        let status = compiler.status().expect("a C compiler runs");
-        assert!(status.success(), "{status}");
-        object
-    })
+    OBJECT.get_or_init(|| compile_preloaded(concat!(env!("CARGO_MANIFEST_DIR"), "/fleet/die.c"), "die"))
 }
 
 /// What makes the program die at a moment.
@@ -56,7 +48,7 @@ fn dies_at(moment: usize) -> [(&'static str, String); 2] {
 }
 
 /// Whether the program says that there is no switch to go on with.
-fn is_not_open(output: &Output) -> bool {
+pub(super) fn is_not_open(output: &Output) -> bool {
     String::from_utf8_lossy(&output.stderr).contains("no switch is open")
 }
 
@@ -99,8 +91,8 @@ impl Scenario {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn apply_goes_on_wherever_it_died() {
+/// An apply that changes, makes, moves and deletes.
+pub(super) fn apply() -> Scenario {
     let ali = |url| PlacedConfig::new("ali", "one.example.com", url);
     let hw = |url| PlacedConfig::new("hw", "push.example.com", url);
     let moved = |provider| PlacedConfig::new(provider, "moves.example.com", "http://cb.example.com/moves");
@@ -125,7 +117,7 @@ async fn apply_goes_on_wherever_it_died() {
         PlacedConfig::new("hw", "new.example.com", "http://cb.example.com/new"),
     ];
     end.sort();
-    let scenario = Scenario {
+    Scenario {
         before,
         after,
         dies: &["apply", "--yes", "--parallel", "1"],
@@ -136,8 +128,12 @@ async fn apply_goes_on_wherever_it_died() {
             [moved("ali"), moved("hw")],
         ],
         end,
-    };
-    println!("apply died at {} moments", scenario.dies_everywhere().await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn apply_goes_on_wherever_it_died() {
+    println!("apply died at {} moments", apply().dies_everywhere().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,26 +213,32 @@ const TO_HW: &[&str] = &["switch", "match", "--to", "hw", "--yes"];
 const RESUME: &[&str] = &["switch", "--resume", "--yes"];
 const ROLLBACK: &[&str] = &["switch", "--rollback", "--yes"];
 
-async fn switch(from: &'static str, to: &'static str, dies: &'static [&'static str]) {
-    let scenario = Scenario {
+fn switch(from: &'static str, to: &'static str, dies: &'static [&'static str]) -> Scenario {
+    Scenario {
         before: both(from),
         after: both(from),
         dies,
         goes_on: RESUME,
         always: vec![[place(from), place(to)]],
         end: vec![place(to)],
-    };
-    println!("the switch to {to} died at {} moments", scenario.dies_everywhere().await);
+    }
+}
+
+/// A switch from the first cloud to the second.
+pub(super) fn switch_to_huaweicloud() -> Scenario {
+    switch("ali", "hw", TO_HW)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_switch_to_huaweicloud_goes_on_wherever_it_died() {
-    switch("ali", "hw", TO_HW).await;
+    let moments = switch_to_huaweicloud().dies_everywhere().await;
+    println!("the switch to hw died at {moments} moments");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_switch_to_aliyun_goes_on_wherever_it_died() {
-    switch("hw", "ali", TO_ALI).await;
+    let moments = switch("hw", "ali", TO_ALI).dies_everywhere().await;
+    println!("the switch to ali died at {moments} moments");
 }
 
 /// Clouds whose switch died at `moment`; none if it did not.

@@ -3,6 +3,8 @@
 mod calls;
 mod crash;
 mod places;
+#[cfg(target_os = "linux")]
+mod power;
 mod quota;
 mod siblings;
 mod simulated;

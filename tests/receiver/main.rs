@@ -4,4 +4,6 @@ mod http;
 mod inbox;
 #[cfg(unix)]
 mod kill;
+#[cfg(target_os = "linux")]
+mod power;
 mod sinks;

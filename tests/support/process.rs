@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -134,6 +134,21 @@ impl Process {
         })
     }
 
+    /// The next line it prints; none when it ended before.
+    #[track_caller]
+    pub fn line_or_end(&mut self) -> Option<String> {
+        match self.stdout.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("a line was to come, or the end"),
+        }
+    }
+
+    /// Tells if it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child of ours").is_some()
+    }
+
     /// The next line it writes to stderr.
     #[track_caller]
     pub fn complaint(&mut self) -> String {
@@ -199,6 +214,23 @@ impl ReceiverProcess {
     pub fn start(command: Command) -> Self {
         let mut process = Process::spawn(command);
         let ready_line = process.line();
+        Self::listening(process, ready_line)
+    }
+
+    /// Starts `command`, which may end before it is ready.
+    ///
+    /// # Errors
+    /// How it ended.
+    #[track_caller]
+    pub fn start_or_end(command: Command) -> Result<Self, Ended> {
+        let mut process = Process::spawn(command);
+        match process.line_or_end() {
+            Some(ready_line) => Ok(Self::listening(process, ready_line)),
+            None => Err(process.end()),
+        }
+    }
+
+    fn listening(process: Process, ready_line: String) -> Self {
         let ready: Value = serde_json::from_str(&ready_line).expect("JSON");
         let address = ready["addr"].as_str().and_then(|addr| addr.split_once("://"));
         let address = address.expect("an address").1.parse().expect("an address");

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
@@ -16,6 +16,8 @@ const WAITING: usize = 1024;
 const BATCH: usize = 256;
 /// How every line begins.
 const LINE_START: &[u8] = br#"{"source":""#;
+/// How much of the file is read at once, in bytes.
+const CHUNK: usize = 64 * 1024;
 
 /// Writes each event as a line of JSON, an [`EventRecord`], to a [file](Self::file) or to
 /// [standard output](Self::stdout).
@@ -35,8 +37,8 @@ impl JsonlSink {
     /// directory must be there.
     ///
     /// `Ok` means synced to disk. Events that wait at the same time are synced together. The file is locked, so that a
-    /// second process cannot use it. A last line without its end, which a crash can leave, was never acknowledged and
-    /// is cut off. A file that is renamed goes on being written to; one that is deleted makes
+    /// second process cannot use it. What a crash can leave of the last write, a line without its end or one with
+    /// zeros and all after it, was never acknowledged and is cut off. A file that is renamed goes on being written to; one that is deleted makes
     /// [`keep`](EventSink::keep) fail.
     pub fn file(path: impl AsRef<Path>) -> Result<Self, SinkError> {
         let path = path.as_ref();
@@ -303,15 +305,17 @@ enum Torn {
 
 fn cut_torn_line(file: &mut File) -> io::Result<Option<Torn>> {
     let length = file.seek(SeekFrom::End(0))?;
-    let good = end_of_last_line(file, length)?;
+    let good = end_of_good_lines(file, length)?;
     if good == length {
+        // Of a process that was killed, even whole lines need not be durable; what is not is one write at most.
+        file.sync_data()?;
         return Ok(None);
     }
     file.seek(SeekFrom::Start(good))?;
     let mut start = Vec::with_capacity(LINE_START.len());
     (&*file).take(LINE_START.len() as u64).read_to_end(&mut start)?;
-    // Some file systems leave zeros where data did not reach the disk.
-    if !LINE_START.starts_with(&start) && start[0] != 0 {
+    let text = start.split(|byte| *byte == 0).next().unwrap_or_default();
+    if !LINE_START.starts_with(text) {
         return Ok(Some(Torn::Foreign));
     }
     file.set_len(good)?;
@@ -319,16 +323,44 @@ fn cut_torn_line(file: &mut File) -> io::Result<Option<Torn>> {
     Ok(Some(Torn::Cut(length - good)))
 }
 
-fn end_of_last_line(file: &mut File, length: u64) -> io::Result<u64> {
-    const CHUNK: u64 = 64 * 1024;
+/// The end of what a write that power was lost in left behind whole lines.
+///
+/// Some file systems leave zeros where data did not reach the disk, which may be before data that did: all of the last
+/// write is looked through. JSON has no zeros.
+fn end_of_good_lines(file: &mut File, length: u64) -> io::Result<u64> {
+    let end = end_of_line(file, length, 1)?;
+    let last_write = end_of_line(file, end, BATCH + 1)?;
+    file.seek(SeekFrom::Start(last_write))?;
+    let mut position = last_write;
+    let mut reader = BufReader::with_capacity(CHUNK, (&*file).take(end - last_write));
+    loop {
+        let chunk = reader.fill_buf()?;
+        if chunk.is_empty() {
+            return Ok(end);
+        }
+        if let Some(zero) = chunk.iter().position(|byte| *byte == 0) {
+            return end_of_line(file, position + zero as u64, 1);
+        }
+        let read = chunk.len();
+        position += read as u64;
+        reader.consume(read);
+    }
+}
+
+/// The end of the line that is `last` from the end of the first `length` bytes, counted from 1; 0 if there are not as
+/// many.
+fn end_of_line(file: &mut File, length: u64, mut last: usize) -> io::Result<u64> {
     let (mut end, mut chunk) = (length, Vec::new());
     while end > 0 {
-        let start = end.saturating_sub(CHUNK);
+        let start = end.saturating_sub(CHUNK as u64);
         file.seek(SeekFrom::Start(start))?;
         chunk.clear();
         (&*file).take(end - start).read_to_end(&mut chunk)?;
-        if let Some(newline) = chunk.iter().rposition(|byte| *byte == b'\n') {
-            return Ok(start + newline as u64 + 1);
+        for (at, _) in chunk.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
+            last -= 1;
+            if last == 0 {
+                return Ok(start + at as u64 + 1);
+            }
         }
         end = start;
     }
@@ -451,6 +483,16 @@ mod tests {
             let expected = (!torn.is_empty()).then_some(Torn::Cut(torn.len() as u64));
             assert_eq!(cut_torn_line(&mut file).unwrap(), expected);
             assert_eq!(file.metadata().unwrap().len(), whole.len() as u64);
+        }
+        // Of one write, what came first is missing and what came last is there.
+        let hole = [&line(9)[..], b"\n", &line(3), &[0; 700], b"x\n", &line(9), b"\n"].concat();
+        let torn_at = line(9).len() + 1;
+        for before in [1, 300] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&[&b"a\n".repeat(before)[..], &hole].concat()).unwrap();
+            let expected = Some(Torn::Cut((hole.len() - torn_at) as u64));
+            assert_eq!(cut_torn_line(&mut file).unwrap(), expected);
+            assert_eq!(file.metadata().unwrap().len(), (2 * before + torn_at) as u64);
         }
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"a\nsomebody's notes").unwrap();

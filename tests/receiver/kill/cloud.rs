@@ -7,14 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use record_callback_mock::{HuaweicloudEvent, HuaweicloudSender};
-use record_callback_tests::PATIENCE;
+use record_callback_tests::{PATIENCE, Random};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
-
-use super::random::Random;
 
 /// Enough for events to share a write to disk.
 pub(crate) const CONNECTIONS: usize = 16;
@@ -176,6 +174,11 @@ impl Load {
         let waiting = self.acknowledgements.wait_for(|count| *count >= enough);
         let count = timeout_at(Instant::now() + PATIENCE, waiting).await.expect("acknowledgements in time");
         self.begun = *count.expect("a cloud");
+    }
+
+    /// Tells if `enough` deliveries were acknowledged since the beginning.
+    pub(crate) fn has(&self, enough: usize) -> bool {
+        *self.acknowledgements.borrow() >= self.begun + enough
     }
 
     /// Waits until all connections are broken.

@@ -3,22 +3,21 @@
 //! A store outlives a number of receivers. After each of them the cloud delivers again what was not acknowledged, and
 //! some of what was.
 
-mod cloud;
-mod random;
-mod stores;
+pub(crate) mod cloud;
+pub(crate) mod stores;
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use record_callback::http::{Env, OsEnv};
 use record_callback_receiver::EventRecord;
-use record_callback_tests::{PATIENCE, ReceiverProcess, command};
+use record_callback_tests::{PATIENCE, Random, ReceiverProcess, command};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep};
 
 use cloud::{CONNECTIONS, Cloud, KEY, PATH};
-use random::Random;
 use stores::{Forward, Jsonl, Redis, Sqlite, Store};
 
 /// How many receivers die on one store.
@@ -31,23 +30,28 @@ fn rounds() -> usize {
     OsEnv.var(ROUNDS_VARIABLE).map_or(ROUNDS, |rounds| rounds.parse().expect("a number"))
 }
 
-fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test);
 }
 
 /// The program, receiving into `store`.
 fn start(store: &impl Store) -> ReceiverProcess {
+    ReceiverProcess::start(receive_into(store))
+}
+
+/// The command that receives into `store`.
+pub(crate) fn receive_into(store: &impl Store) -> Command {
     let config = store.directory().join("receiver.toml");
     let source = format!("vendor = 'huaweicloud'\npath = '{PATH}'\nkey_env = 'KEY'");
     let text = format!("addr = '127.0.0.1:0'\n[sink]\n{}\n[sources.live]\n{source}\n", store.sink());
     fs::write(&config, text).unwrap();
     let mut command = command();
     command.args(["receive", "--config"]).arg(config).env("KEY", KEY).envs(store.secret());
-    ReceiverProcess::start(command)
+    command
 }
 
 /// Ends it as its user does.
-fn stop(receiver: ReceiverProcess) {
+pub(crate) fn stop(receiver: ReceiverProcess) {
     let ended = receiver.process.stop("TERM");
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert!(ended.stdout.is_empty() && !ended.stderr.contains("panicked"), "{ended:#?}");
@@ -55,17 +59,26 @@ fn stop(receiver: ReceiverProcess) {
 
 /// What was found in a store.
 #[derive(Debug, Default, PartialEq)]
-struct Found {
-    acknowledged: usize,
+pub(crate) struct Found {
+    pub(crate) acknowledged: usize,
     /// Events that were acknowledged and are not there, or less often than they were acknowledged.
-    lost: Vec<usize>,
+    pub(crate) lost: Vec<usize>,
     /// Events that are there more than once and more often than they were acknowledged.
-    doubled: usize,
+    pub(crate) doubled: usize,
     /// Events that are there and were never acknowledged.
-    unacknowledged: usize,
+    pub(crate) unacknowledged: usize,
 }
 
-fn find<S: Store>(cloud: &Cloud, kept: &[EventRecord]) -> Found {
+/// What is there of that which `cloud` sent: nothing that was acknowledged may be missing, or be doubled.
+pub(crate) fn find<S: Store>(cloud: &Cloud, kept: &[EventRecord]) -> Found {
+    let found = compare::<S>(cloud, kept);
+    assert_eq!(found.lost, [0; 0], "of {} acknowledged", found.acknowledged);
+    assert!(found.doubled == 0 || !S::ONCE, "{} are doubled", found.doubled);
+    found
+}
+
+/// Compares what is there with what `cloud` sent.
+pub(crate) fn compare<S: Store>(cloud: &Cloud, kept: &[EventRecord]) -> Found {
     let sent = cloud.events();
     let mut times = vec![0; sent.len()];
     for record in kept {
@@ -85,8 +98,6 @@ fn find<S: Store>(cloud: &Cloud, kept: &[EventRecord]) -> Found {
             found.lost.push(number);
         }
     }
-    assert_eq!(found.lost, [0; 0], "of {} acknowledged", found.acknowledged);
-    assert!(found.doubled == 0 || !S::ONCE, "{} are doubled", found.doubled);
     found
 }
 

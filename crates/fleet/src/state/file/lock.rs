@@ -81,7 +81,8 @@ fn held_text(file: &mut File) -> Option<String> {
     let mut text = String::new();
     file.rewind().ok()?;
     file.take(LONGEST + 1).read_to_string(&mut text).ok()?;
-    let number = text.trim_end();
+    // After a loss of power some file systems have zeros where the number was to be.
+    let number = text.trim_end_matches(|c: char| c == '\0' || c.is_whitespace());
     let is_ours = text.len() as u64 <= LONGEST && number.bytes().all(|byte| byte.is_ascii_digit());
     is_ours.then(|| number.to_owned())
 }

@@ -326,6 +326,18 @@ async fn a_journal_without_its_snapshot_is_refused() {
 }
 
 #[test]
+fn a_lock_file_that_lost_power_locks_again() {
+    let place = place();
+    let lock = place.path.with_extension("state.lock");
+    for left in ["", "\0\0\0\0\0\0", "41\0\0\n"] {
+        fs::write(&lock, left).unwrap();
+        StateFile::open(&place.path).unwrap();
+    }
+    fs::write(&lock, "4\u{0}1\n").unwrap();
+    StateFile::open(&place.path).unwrap_err();
+}
+
+#[test]
 fn one_process_at_a_time_writes() {
     let place = place();
     let (file, state) = StateFile::open(&place.path).unwrap();

@@ -7,12 +7,15 @@ use record_callback::http::{Env, OsEnv};
 /// Repeats a run, as far as its randomness is ours.
 const SEED: &str = "RECORD_CALLBACK_KILL_SEED";
 
+/// A generator for tests that hit at random moments.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     /// A new one, which says how to have it again; tests show that when they fail.
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "each is another one")]
+    pub fn new() -> Self {
         let given = OsEnv.var(SEED).map(|seed| seed.parse().expect("a number"));
         let seed = given.unwrap_or_else(|| RandomState::new().hash_one(0));
         println!("{SEED}={seed}");
@@ -20,7 +23,8 @@ impl Random {
     }
 
     /// One that goes its own way.
-    pub(crate) fn fork(&mut self) -> Self {
+    #[must_use]
+    pub fn fork(&mut self) -> Self {
         Self(self.next())
     }
 
@@ -32,13 +36,13 @@ impl Random {
     }
 
     /// Below `end`.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).expect("64 bits");
         usize::try_from(self.next() % end).expect("less than a usize")
     }
 
     /// One time in `times`.
-    pub(crate) fn one_in(&mut self, times: usize) -> bool {
+    pub fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 }
