@@ -39,6 +39,8 @@
 //! ```
 
 mod answer;
+mod delivery_log;
+mod explain;
 #[cfg(feature = "forward")]
 mod forward;
 #[cfg(any(feature = "forward", feature = "redis"))]
@@ -50,6 +52,9 @@ mod metrics;
 mod receiver;
 #[cfg(feature = "redis")]
 mod redis;
+mod refusals;
+mod refused_delivery;
+mod refused_log;
 #[cfg(test)]
 mod send;
 mod serve;
@@ -64,12 +69,16 @@ mod used_signatures;
 
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisOptions, RedisSink};
+pub use delivery_log::{AnsweredDelivery, DeliveryLog, DeliveryOutcome};
+pub use explain::explain;
 #[cfg(feature = "forward")]
 pub use forward::{ForwardSink, ForwardSinkBuilder};
 pub use jsonl::JsonlSink;
 pub use limits::Limits;
 pub use memory::MemorySink;
 pub use receiver::{Receiver, ReceiverBuilder};
+pub use refused_delivery::RefusedDelivery;
+pub use refused_log::RefusedLog;
 pub use sink::{EventRecord, EventSink, Kept, MAX_CONFLICTS, Received, SinkError, SinkErrorKind};
 pub use source::{NotUnderstood, Source};
 #[cfg(feature = "sqlite")]

@@ -13,17 +13,21 @@ use axum::routing::any;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use prometheus_client::metrics::counter::Counter;
-use record_callback_core::{Delivery, InvalidConfig, OnDemandProtocol, Timestamp};
+use record_callback_core::{Delivery, InvalidConfig, OnDemandProtocol, RecordEvent, Refusal, Timestamp};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use tokio::task::spawn_blocking;
 use tokio::time::{self, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
 use crate::answer::{self, Answer, Reason};
+use crate::delivery_log::{AnsweredDelivery, DeliveryLog, DeliveryOutcome};
 use crate::limits::Limits;
 use crate::metrics::{Metrics, SourceMetrics};
+use crate::refusals::Refusals;
+use crate::refused_log::RefusedLog;
 use crate::silence::Silence;
 use crate::sink::{EventSink, Kept, Received, SinkError, SinkErrorKind};
 use crate::source::{HEALTH, METRICS, NotUnderstood, OnDemand, READY, Source, check_distinct};
@@ -64,6 +68,8 @@ pub(crate) struct Shared {
     /// Never held while anybody is waited for.
     routes: RwLock<Arc<Routes>>,
     pub(crate) limits: Limits,
+    logs: Vec<Arc<dyn DeliveryLog>>,
+    refusals: Refusals,
     requests: Semaphore,
     check: Remembered<()>,
     depth: Remembered<Option<u64>>,
@@ -76,10 +82,10 @@ pub(crate) struct Shared {
 type BoxFuture = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// By path.
-type Routes = HashMap<String, Route>;
+pub(crate) type Routes = HashMap<String, Route>;
 
-struct Route {
-    source: Source,
+pub(crate) struct Route {
+    pub(crate) source: Source,
     metrics: SourceMetrics,
     /// The source's keys by their places, and their counters.
     keys: Vec<(Arc<str>, Counter)>,
@@ -93,6 +99,8 @@ impl Receiver {
             sink,
             sources: Vec::new(),
             limits: Limits::default(),
+            logs: Vec::new(),
+            refused_log: None,
             now: Box::new(Timestamp::now),
         }
     }
@@ -140,9 +148,14 @@ impl Receiver {
         Ok(())
     }
 
-    /// Finishes what the sink began. Deliveries are answered with 503 from now on.
+    /// Finishes what the sink and the log of refused deliveries began. Deliveries are answered with 503 from now on.
     pub async fn close(&self) {
         self.0.sink.close().await;
+        let shared = Arc::clone(&self.0);
+        // A thread is waited for, which has a file to write.
+        if spawn_blocking(move || shared.refusals.end()).await.is_err() {
+            warn!("the log of refused deliveries did not close");
+        }
     }
 }
 
@@ -164,6 +177,8 @@ pub struct ReceiverBuilder {
     sink: Arc<dyn EventSink>,
     sources: Vec<Source>,
     limits: Limits,
+    logs: Vec<Arc<dyn DeliveryLog>>,
+    refused_log: Option<RefusedLog>,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -177,6 +192,19 @@ impl ReceiverBuilder {
     /// Sets what the receiver puts up with.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Adds one that is told of each answered delivery.
+    pub fn delivery_log(mut self, log: Arc<dyn DeliveryLog>) -> Self {
+        self.logs.push(log);
+        self
+    }
+
+    /// Sets the file that refused deliveries are kept in: of those of one source and reason 64 a minute. Without one they
+    /// are warned of, but not kept.
+    pub fn refused_log(mut self, log: RefusedLog) -> Self {
+        self.refused_log = Some(log);
         self
     }
 
@@ -204,6 +232,8 @@ impl ReceiverBuilder {
             check: Remembered::new("not ready", "ready again"),
             depth: Remembered::new("the sink's depth is not known", "the sink's depth is known again"),
             limits: self.limits,
+            logs: self.logs,
+            refusals: Refusals::new(self.refused_log),
             request_ids: RequestIds::new(),
             metrics,
             used_signatures: UsedSignatures::default(),
@@ -277,7 +307,7 @@ impl Shared {
         let (head, body) = request.into_parts();
         let routes = self.routes();
         if let Some(route) = routes.get(head.uri.path()) {
-            return self.handle(route, &head, body).await;
+            return self.handle(&routes, route, &head, body).await;
         }
         match (&head.method, head.uri.path()) {
             (&Method::GET | &Method::HEAD, HEALTH) => plain("ok\n"),
@@ -288,29 +318,44 @@ impl Shared {
             }
             _ => {
                 self.metrics.unknown_source();
-                answer::refusal(Reason::UnknownSource, self.request_ids.next())
+                let request_id = self.request_ids.next();
+                let told = Told::new((self.now)());
+                self.tell(
+                    &routes,
+                    None,
+                    &head,
+                    &request_id,
+                    Some(Reason::UnknownSource),
+                    Duration::ZERO,
+                    &told,
+                );
+                answer::refusal(Reason::UnknownSource, request_id)
             }
         }
     }
 
-    async fn handle<B>(&self, route: &Route, head: &Parts, body: B) -> Answer
+    async fn handle<B>(&self, routes: &Arc<Routes>, route: &Route, head: &Parts, body: B) -> Answer
     where
         B: HttpBody<Data = Bytes>,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let started = Instant::now();
         let request_id = self.request_ids.next();
+        let mut told = Told::new((self.now)());
         if head.method == Method::POST {
             route.metrics.received();
         }
         let handled = match (&head.method, &route.source.on_demand, route.source.verifier.on_demand()) {
-            (&Method::POST, ..) => self.deliver(route, head, body, &request_id).await,
+            (&Method::POST, ..) => self.deliver(route, head, body, &request_id, &mut told).await,
             (&Method::GET, Some(on_demand), Some(protocol)) => {
-                self.decide(route, on_demand, protocol, head, &request_id).await
+                self.decide(route, on_demand, protocol, head, &request_id, &mut told).await
             }
             (_, Some(_), Some(_)) => Err(Reason::Method("GET, POST")),
             _ => Err(Reason::Method("POST")),
         };
+        let took = started.elapsed();
+        let refused = handled.as_ref().err().copied();
+        self.tell(routes, Some(&route.source.name), head, &request_id, refused, took, &told);
         let response = match handled {
             Ok(body) => answer::ok(body, request_id),
             Err(reason) => {
@@ -318,8 +363,47 @@ impl Shared {
                 answer::refusal(reason, request_id)
             }
         };
-        route.metrics.handled_in(started.elapsed());
+        route.metrics.handled_in(took);
         response
+    }
+
+    /// Tells those who want to know of an answer. Nothing is made for nobody.
+    #[allow(clippy::too_many_arguments, reason = "all there is to know of a delivery")]
+    fn tell(
+        &self,
+        routes: &Arc<Routes>,
+        source: Option<&Arc<str>>,
+        head: &Parts,
+        request_id: &HeaderValue,
+        refused: Option<Reason>,
+        took: Duration,
+        told: &Told,
+    ) {
+        if refused.is_none() && self.logs.is_empty() {
+            return;
+        }
+        let delivery = AnsweredDelivery {
+            request_id: request_id.to_str().unwrap_or_default(),
+            source: source.map(|name| &**name),
+            received_at: told.received_at,
+            peer: None,
+            method: &head.method,
+            path: head.uri.path(),
+            status: refused.map_or(StatusCode::OK, Reason::status).as_u16(),
+            outcome: if refused.is_some() { DeliveryOutcome::Refused } else { told.outcome },
+            reason: refused.map(Reason::as_str),
+            problem: &told.problem,
+            took,
+            headers: &head.headers,
+            body: &told.body,
+            event: told.event.as_ref(),
+        };
+        if refused.is_some() {
+            self.refusals.note(source, &delivery, routes);
+        }
+        for log in &self.logs {
+            log.answered(&delivery);
+        }
     }
 
     /// Verifies an event and keeps it, and only then gives the acknowledgement.
@@ -329,6 +413,7 @@ impl Shared {
         head: &Parts,
         body: B,
         request_id: &HeaderValue,
+        told: &mut Told,
     ) -> Result<Bytes, Reason>
     where
         B: HttpBody<Data = Bytes>,
@@ -337,15 +422,20 @@ impl Shared {
         let source = &route.source;
         let body = self.read(body).await?;
         let received_at = (self.now)();
+        (told.received_at, told.body) = (received_at, body.clone());
         let deadline = time::Instant::now() + self.limits.keep_timeout.min(FAR);
         // Not before: who sends half a body would keep the place from others.
         let _place = self.place(deadline).await?;
         let delivery = Delivery { headers: &head.headers, body: &body, received_at };
         let event = source.verifier.verify(&delivery).map_err(|refusal| {
             info!(source = %source.name, ?request_id, %refusal, "delivery refused");
+            told.problem = problem(&refusal);
             Reason::of_refusal(&refusal)
         })?;
         route.metrics.verified();
+        if !self.logs.is_empty() {
+            told.event = Some(event.event().clone());
+        }
         let understood = event.event().kind.is_some();
 
         let mut received = Received::new(Arc::clone(&source.name), received_at, event);
@@ -358,8 +448,14 @@ impl Shared {
         let kept = timeout_at(deadline, self.sink.keep(received)).await;
         match kept.unwrap_or_else(|_| Err(too_slow())) {
             Ok(Kept::New) => route.metrics.kept(),
-            Ok(Kept::Duplicate) => route.metrics.duplicate(),
-            Ok(Kept::Conflicting | Kept::TooManyConflicts) => route.metrics.conflicting_duplicate(),
+            Ok(Kept::Duplicate) => {
+                route.metrics.duplicate();
+                told.outcome = DeliveryOutcome::Duplicate;
+            }
+            Ok(Kept::Conflicting | Kept::TooManyConflicts) => {
+                route.metrics.conflicting_duplicate();
+                told.outcome = DeliveryOutcome::Conflicting;
+            }
             Err(error) => {
                 warn!(source = %source.name, ?request_id, %error, cause = error.source().map(display), "event not kept");
                 return Err(Reason::of_sink(error.kind()));
@@ -412,11 +508,14 @@ impl Shared {
         protocol: &dyn OnDemandProtocol,
         head: &Parts,
         request_id: &HeaderValue,
+        told: &mut Told,
     ) -> Result<Bytes, Reason> {
+        told.outcome = DeliveryOutcome::Asked;
         let _place = self.place(time::Instant::now() + self.limits.keep_timeout.min(FAR)).await?;
         let query = head.uri.query().unwrap_or_default();
         let asked = protocol.parse(query, &head.headers, (self.now)()).map_err(|refusal| {
             info!(source = %route.source.name, ?request_id, %refusal, "question refused");
+            told.problem = problem(&refusal);
             Reason::of_refusal(&refusal)
         })?;
         let decided = match &on_demand.decider {
@@ -450,6 +549,35 @@ impl Shared {
         let mut answer = plain(text);
         answer.headers_mut().insert(CONTENT_TYPE, OPEN_METRICS);
         answer
+    }
+}
+
+/// What is found out about a delivery on the way to its answer.
+struct Told {
+    received_at: Timestamp,
+    body: Bytes,
+    /// Only where somebody wants to know.
+    event: Option<RecordEvent>,
+    outcome: DeliveryOutcome,
+    problem: String,
+}
+
+impl Told {
+    fn new(received_at: Timestamp) -> Self {
+        let (body, problem) = (Bytes::new(), String::new());
+        Self { received_at, body, event: None, outcome: DeliveryOutcome::Kept, problem }
+    }
+}
+
+/// More than the reason's word, where there is more to say.
+fn problem(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Stale { age } if age.is_negative() => {
+            format!("stale: {} s ahead, is the clock right?", age.as_secs().unsigned_abs())
+        }
+        Refusal::Stale { age } => format!("stale: {} s old, is the clock right?", age.as_secs()),
+        Refusal::Malformed { problem } => problem.clone(),
+        _ => String::new(),
     }
 }
 
