@@ -183,7 +183,10 @@ fn a_key_file_everybody_can_read_is_warned_of() {
     let mut receiver = setup.start();
     let line = receiver.process.complaint();
     assert_has(&line, &["WARN", "everybody on this machine can read the key file live.key", "chmod 600"]);
-    setup.stop(receiver);
+    // Once, however often it is read.
+    setup.configure(&format!("{BY_FILE}{OPEN}"));
+    wait_until(|| setup.takes(&receiver, "/open", "KEY"));
+    assert_eq!(setup.stop(receiver).stderr.lines().count(), 1);
 }
 
 /// The certificate a new connection is shown.

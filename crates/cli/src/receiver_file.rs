@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use record_callback::fleet::ManifestFormat;
-use record_callback::http::{OsEnv, named_variable};
+use record_callback::http::{OsEnv, is_open_to_all, named_variable, warn_once};
 use record_callback::receiver::{
-    EventSink, ForwardSink, ForwardSinkBuilder, InboxOptions, JsonlSink, Limits, MemorySink, Receiver,
-    ReceiverBuilder, RedisOptions, RedisSink, Source, SqliteInbox, Tls,
+    DeliveryLog, EventSink, ForwardSink, ForwardSinkBuilder, InboxOptions, JsonlSink, Limits, MemorySink,
+    Receiver, ReceiverBuilder, RedisOptions, RedisSink, RefusedLog, Source, SqliteInbox, Tls,
 };
 use record_callback::{Error, InvalidConfig, KeyNames, SourceConfig};
 use serde::Deserialize;
+use tracing::warn;
 
 use crate::failure::Failure;
 use crate::shape::{Kind, Shape};
@@ -34,6 +35,8 @@ pub(crate) struct ReceiverFile {
     sink: SinkConfig,
     #[serde(default)]
     limits: LimitsConfig,
+    #[serde(default)]
+    refused: RefusedConfig,
     /// TLS, without a proxy in front.
     pub(crate) tls: Option<TlsConfig>,
     /// Who sends, by name.
@@ -41,6 +44,16 @@ pub(crate) struct ReceiverFile {
     /// What its paths are relative to.
     #[serde(skip)]
     directory: PathBuf,
+}
+
+/// The log of refused deliveries.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefusedConfig {
+    /// Default: beside the sink's file, if it has one.
+    path: Option<PathBuf>,
+    max_count: Option<usize>,
+    max_bytes: Option<u64>,
 }
 
 /// Files in PEM.
@@ -117,6 +130,9 @@ impl ReceiverFile {
         if let SinkConfig::Sqlite { path, .. } | SinkConfig::Jsonl { path } = &mut file.sink {
             *path = file.directory.join(&*path);
         }
+        if let Some(path) = &mut file.refused.path {
+            *path = file.directory.join(&*path);
+        }
         if let Some(TlsConfig { cert, key }) = &mut file.tls {
             *cert = file.directory.join(&*cert);
             *key = file.directory.join(&*key);
@@ -144,21 +160,56 @@ impl ReceiverFile {
             ("addr", self.addr != new.addr),
             ("sink", self.sink != new.sink),
             ("limits", self.limits != new.limits),
+            ("refused", self.refused != new.refused),
             ("tls (with or without)", self.tls.is_some() != new.tls.is_some()),
         ];
         changes.into_iter().filter_map(|(name, is_changed)| is_changed.then_some(name)).collect()
     }
 
-    /// The receiver this file describes, with keys from the environment and from files.
-    pub(crate) async fn receiver(&self) -> Result<Receiver, Failure> {
+    /// The SQLite inbox, if events are kept in one.
+    pub(crate) fn inbox(&self) -> Option<&Path> {
+        match &self.sink {
+            SinkConfig::Sqlite { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The file with refused deliveries, if there is one.
+    pub(crate) fn refused_path(&self) -> Option<PathBuf> {
+        match (&self.refused.path, &self.sink) {
+            (Some(path), _) => Some(path.clone()),
+            (None, SinkConfig::Sqlite { path, .. } | SinkConfig::Jsonl { path }) => Some(beside(path)),
+            (None, _) => None,
+        }
+    }
+
+    fn refused_log(&self) -> Result<Option<RefusedLog>, InvalidConfig> {
+        let Some(path) = self.refused_path() else { return Ok(None) };
+        let max_count = self.refused.max_count.unwrap_or(RefusedLog::MAX_COUNT);
+        let max_bytes = self.refused.max_bytes.unwrap_or(RefusedLog::MAX_BYTES);
+        RefusedLog::open(&path, max_count, max_bytes).map(Some).or_else(|error| {
+            let problem = format!("{}: {error}", path.display());
+            if self.refused.path.is_none() {
+                // Nobody asked for it.
+                warn!("refused deliveries are not kept: {problem}");
+                return Ok(None);
+            }
+            Err(InvalidConfig::new("refused.path", problem, "a file that only its owner may write"))
+        })
+    }
+
+    /// The receiver this file describes, with keys from the environment and from files. It tells `logs` of each answer.
+    pub(crate) async fn receiver(&self, logs: &[Arc<dyn DeliveryLog>]) -> Result<Receiver, Failure> {
         let sources = self.sources()?;
-        let receiver = |sink: Arc<dyn EventSink>| {
+        let builder = |sink: Arc<dyn EventSink>| {
             let builder = Receiver::builder(sink).limits(self.limits.limits());
-            sources.iter().cloned().fold(builder, ReceiverBuilder::source).build()
+            sources.iter().cloned().fold(builder, ReceiverBuilder::source)
         };
         // What is wrong with the sources is said before a sink creates files.
-        receiver(Arc::new(MemorySink::new()))?;
-        Ok(receiver(self.sink.open().await?)?)
+        builder(Arc::new(MemorySink::new())).build()?;
+        let builder = builder(self.sink.open().await?);
+        let builder = logs.iter().cloned().fold(builder, ReceiverBuilder::delivery_log);
+        Ok(self.refused_log()?.into_iter().fold(builder, ReceiverBuilder::refused_log).build()?)
     }
 
     /// Source names and their paths.
@@ -167,26 +218,39 @@ impl ReceiverFile {
     }
 }
 
+/// The log of refused deliveries beside what a sink keeps at `path`.
+pub(crate) fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".refused.jsonl");
+    name.into()
+}
+
 impl TlsConfig {
     pub(crate) fn tls(&self) -> Result<Tls, InvalidConfig> {
         let (cert, key) = self.read()?;
-        Tls::from_pem(&cert, &key).map_err(|error| self.located(&error))
+        Tls::from_pem(cert.as_bytes(), key.as_bytes()).map_err(|error| self.located(&error))
     }
 
     /// Reads the files again, and has `tls` go on with them.
     pub(crate) fn replace(&self, tls: &Tls) -> Result<(), InvalidConfig> {
         let (cert, key) = self.read()?;
-        tls.replace(&cert, &key).map_err(|error| self.located(&error))
+        tls.replace(cert.as_bytes(), key.as_bytes()).map_err(|error| self.located(&error))
     }
 
-    fn read(&self) -> Result<(Vec<u8>, Vec<u8>), InvalidConfig> {
+    fn read(&self) -> Result<(String, String), InvalidConfig> {
         let read = |field: &'static str, path: &Path| {
-            record_callback_durable::read(path, LONGEST_PEM).map_err(|error| {
+            record_callback_durable::read_text_and_metadata(path, LONGEST_PEM).map_err(|error| {
                 let problem = format!("{}: {error}", path.display());
                 InvalidConfig::new(field, problem, "a readable PEM file")
             })
         };
-        Ok((read("tls.cert", &self.cert)?, read("tls.key", &self.key)?))
+        let (cert, _) = read("tls.cert", &self.cert)?;
+        let (key, metadata) = read("tls.key", &self.key)?;
+        if is_open_to_all(&metadata) {
+            let path = self.key.display();
+            warn_once(&format!("everybody on this machine can read the key file {path}: chmod 600 it"));
+        }
+        Ok((cert, key))
     }
 
     /// The same error, with the file it is about.

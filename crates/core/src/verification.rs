@@ -142,6 +142,11 @@ impl VerifiedEvent {
         ContentDigest::of(self.event.raw.as_bytes(), self.signature_members)
     }
 
+    /// The members of the body that are no part of its [content](Self::content).
+    pub fn signature_members(&self) -> &'static [&'static str] {
+        self.signature_members
+    }
+
     /// What tells it from other events; see [`RecordEvent::dedupe_key`].
     pub fn dedupe_key(&self) -> Option<DedupeKey> {
         self.event.dedupe_key

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use record_callback_core::{RecordEvent, Timestamp};
+use record_callback_core::{RecordEvent, Refusal, Timestamp};
 
 /// Is told of each delivery once it is answered, in the task that answers it: an implementation must not block.
 pub trait DeliveryLog: Send + Sync + 'static {
@@ -25,8 +25,8 @@ pub struct AnsweredDelivery<'a> {
     pub source: Option<&'a str>,
     /// When it arrived; for those with a body, when the body had.
     pub received_at: Timestamp,
-    /// The address it came from, if known.
-    pub peer: Option<IpAddr>,
+    /// The address of the sender, if known: of the connection, or as a proxy that is trusted names it.
+    pub sender: Option<IpAddr>,
     /// The request's method.
     pub method: &'a Method,
     /// The request's path, without the query.
@@ -75,5 +75,35 @@ impl fmt::Debug for AnsweredDelivery<'_> {
             .field("outcome", &self.outcome)
             .field("reason", &self.reason)
             .finish_non_exhaustive()
+    }
+}
+
+/// What is found out about a delivery on the way to its answer.
+pub(crate) struct Told {
+    pub(crate) received_at: Timestamp,
+    pub(crate) sender: Option<IpAddr>,
+    pub(crate) body: Bytes,
+    /// Only where somebody wants to know.
+    pub(crate) event: Option<RecordEvent>,
+    pub(crate) outcome: DeliveryOutcome,
+    pub(crate) problem: String,
+}
+
+impl Told {
+    pub(crate) fn new(received_at: Timestamp, sender: Option<IpAddr>) -> Self {
+        let (body, problem) = (Bytes::new(), String::new());
+        Self { received_at, sender, body, event: None, outcome: DeliveryOutcome::Kept, problem }
+    }
+}
+
+/// More than the reason's word, where there is more to say.
+pub(crate) fn problem(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Stale { age } if age.is_negative() => {
+            format!("stale: {} s ahead, is the clock right?", age.as_secs().unsigned_abs())
+        }
+        Refusal::Stale { age } => format!("stale: {} s old, is the clock right?", age.as_secs()),
+        Refusal::Malformed { problem } => problem.clone(),
+        _ => String::new(),
     }
 }

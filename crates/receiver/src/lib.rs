@@ -38,7 +38,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admin;
 mod answer;
+mod connections;
 mod delivery_log;
 mod explain;
 #[cfg(feature = "forward")]
@@ -49,6 +51,7 @@ mod jsonl;
 mod limits;
 mod memory;
 mod metrics;
+mod peer;
 mod receiver;
 #[cfg(feature = "redis")]
 mod redis;
@@ -76,6 +79,7 @@ pub use forward::{ForwardSink, ForwardSinkBuilder};
 pub use jsonl::JsonlSink;
 pub use limits::Limits;
 pub use memory::MemorySink;
+pub use peer::{ForwardedHeader, Proxies};
 pub use receiver::{Receiver, ReceiverBuilder};
 pub use refused_delivery::RefusedDelivery;
 pub use refused_log::RefusedLog;

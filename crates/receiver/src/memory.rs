@@ -1,14 +1,14 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use async_trait::async_trait;
-use record_callback_core::DedupeKey;
+use record_callback_core::{ContentDigest, DedupeKey};
 use tokio::sync::watch;
 
-use crate::sink::{EventRecord, EventSink, Kept, Received, SinkError, SinkErrorKind};
+use crate::sink::{EventRecord, EventSink, Kept, MAX_CONFLICTS, Received, SinkError, SinkErrorKind};
 
 /// Keeps events in memory. For tests only: nothing outlives the process, and nothing is ever removed.
 ///
-/// Recognises duplicates. Can be told to [fail](Self::fail_with).
+/// Recognises duplicates, and numbers events from 1 in the order they came. Can be told to [fail](Self::fail_with).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -31,7 +31,8 @@ pub struct MemorySink {
 #[derive(Debug, Default)]
 struct State {
     records: Vec<EventRecord>,
-    keys: HashSet<(String, DedupeKey)>,
+    /// Where the events of a source and key are: the first, and those that contradict it.
+    places: HashMap<(String, DedupeKey), Vec<usize>>,
     failing: Option<SinkErrorKind>,
     closed: bool,
 }
@@ -46,14 +47,27 @@ impl State {
         }
     }
 
-    fn keep(&mut self, record: EventRecord) -> Kept {
-        if let Some(key) = record.dedupe_key()
-            && !self.keys.insert((record.source.clone(), key))
-        {
+    /// Keeps `record`, whose body has `signature_members`, unless it is known.
+    fn keep(&mut self, mut record: EventRecord, signature_members: &[&str]) -> Kept {
+        let Some(key) = record.dedupe_key() else {
+            self.records.push(record);
+            return Kept::New;
+        };
+        let content =
+            |record: &EventRecord| ContentDigest::of(record.event.raw.as_bytes(), signature_members);
+        let places = self.places.entry((record.source.clone(), key)).or_default();
+        let said = content(&record);
+        if places.iter().any(|place| content(&self.records[*place]) == said) {
             return Kept::Duplicate;
         }
+        if places.len() > MAX_CONFLICTS {
+            return Kept::TooManyConflicts;
+        }
+        let first = places.first().copied();
+        places.push(self.records.len());
+        record.conflicts_with = first.map(|place| (place + 1).to_string());
         self.records.push(record);
-        Kept::New
+        if first.is_some() { Kept::Conflicting } else { Kept::New }
     }
 }
 
@@ -73,7 +87,11 @@ impl MemorySink {
     pub fn with_records(records: impl IntoIterator<Item = EventRecord>) -> Self {
         let mut state = State::default();
         for record in records {
-            state.keep(record);
+            if let Some(key) = record.dedupe_key() {
+                let place = state.records.len();
+                state.places.entry((record.source.clone(), key)).or_default().push(place);
+            }
+            state.records.push(record);
         }
         Self { state: watch::Sender::new(state) }
     }
@@ -99,11 +117,12 @@ impl MemorySink {
 #[async_trait]
 impl EventSink for MemorySink {
     async fn keep(&self, received: Received) -> Result<Kept, SinkError> {
+        let signature_members = received.event.signature_members();
         let record = EventRecord::from(received);
         let mut kept = Ok(Kept::Duplicate);
         self.state.send_if_modified(|state| {
-            kept = state.check().map(|()| state.keep(record));
-            matches!(kept, Ok(Kept::New))
+            kept = state.check().map(|()| state.keep(record, signature_members));
+            matches!(kept, Ok(Kept::New | Kept::Conflicting))
         });
         kept
     }

@@ -1,44 +1,42 @@
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
+use axum::extract::ConnectInfo;
 use axum::routing::any;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use prometheus_client::metrics::counter::Counter;
-use record_callback_core::{Delivery, InvalidConfig, OnDemandProtocol, RecordEvent, Refusal, Timestamp};
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use record_callback_core::{Delivery, InvalidConfig, OnDemandProtocol, Timestamp};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio::time::{self, timeout, timeout_at};
-use tracing::{debug, info, warn};
+use tracing::{debug, field, info, warn};
+use uuid::Uuid;
 
+use crate::admin::Remembered;
 use crate::answer::{self, Answer, Reason};
-use crate::delivery_log::{AnsweredDelivery, DeliveryLog, DeliveryOutcome};
+use crate::delivery_log::{AnsweredDelivery, DeliveryLog, DeliveryOutcome, Told, problem};
 use crate::limits::Limits;
 use crate::metrics::{Metrics, SourceMetrics};
+use crate::peer::Proxies;
 use crate::refusals::Refusals;
 use crate::refused_log::RefusedLog;
 use crate::silence::Silence;
 use crate::sink::{EventSink, Kept, Received, SinkError, SinkErrorKind};
-use crate::source::{HEALTH, METRICS, NotUnderstood, OnDemand, READY, Source, check_distinct};
+use crate::source::{NotUnderstood, OnDemand, Source, check_distinct};
 use crate::used_signatures::UsedSignatures;
 
-/// How long what a sink said of its readiness and depth holds.
-const REMEMBERED: Duration = Duration::from_secs(1);
 /// Thirty years. Timeouts are added to the time of the day, which overflows with the longest ones there are.
 pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
-const OPEN_METRICS: HeaderValue =
-    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
 /// Receives what clouds send to a number of [`Source`]s and keeps it in one [`EventSink`].
 ///
@@ -64,17 +62,19 @@ const OPEN_METRICS: HeaderValue =
 pub struct Receiver(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
-    sink: Arc<dyn EventSink>,
+    pub(crate) sink: Arc<dyn EventSink>,
     /// Never held while anybody is waited for.
     routes: RwLock<Arc<Routes>>,
     pub(crate) limits: Limits,
     logs: Vec<Arc<dyn DeliveryLog>>,
     refusals: Refusals,
     requests: Semaphore,
-    check: Remembered<()>,
-    depth: Remembered<Option<u64>>,
-    request_ids: RequestIds,
-    metrics: Arc<Metrics>,
+    pub(crate) check: Remembered<()>,
+    pub(crate) depth: Remembered<Option<u64>>,
+    /// `/healthz` and its like are served where callbacks come in, too.
+    has_admin_paths: bool,
+    pub(crate) proxies: Proxies,
+    pub(crate) metrics: Arc<Metrics>,
     used_signatures: UsedSignatures,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -101,6 +101,8 @@ impl Receiver {
             limits: Limits::default(),
             logs: Vec::new(),
             refused_log: None,
+            has_admin_paths: false,
+            proxies: Proxies::default(),
             now: Box::new(Timestamp::now),
         }
     }
@@ -116,7 +118,7 @@ impl Receiver {
         routes.keys().fold(Router::new(), |router, path| router.route(path, any(self.handler())))
     }
 
-    /// [`router`](Self::router) and `/healthz`, `/readyz`, `/metrics`; 404 for everything else.
+    /// [`router`](Self::router), also for sources that come later; 404 for everything else.
     pub fn app(&self) -> Router {
         Router::new().fallback(self.handler())
     }
@@ -125,7 +127,9 @@ impl Receiver {
         let shared = Arc::clone(&self.0);
         move |request| {
             let shared = Arc::clone(&shared);
-            Box::pin(async move { shared.respond(request).await.map(Body::new) })
+            // There with `into_make_service_with_connect_info`.
+            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+            Box::pin(async move { shared.respond(request, peer).await.map(Body::new) })
         }
     }
 
@@ -179,6 +183,8 @@ pub struct ReceiverBuilder {
     limits: Limits,
     logs: Vec<Arc<dyn DeliveryLog>>,
     refused_log: Option<RefusedLog>,
+    has_admin_paths: bool,
+    proxies: Proxies,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -208,6 +214,20 @@ impl ReceiverBuilder {
         self
     }
 
+    /// Trusts proxies to name the sender. Default: nobody.
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
+    /// Has [`app`](Receiver::app) and [`serve`](Receiver::serve) answer `/healthz`, `/readyz` and `/metrics`, too, for
+    /// everybody who reaches them. Default: only [`admin_router`](Receiver::admin_router) and
+    /// [`serve_admin`](Receiver::serve_admin) do.
+    pub fn with_admin_paths(mut self) -> Self {
+        self.has_admin_paths = true;
+        self
+    }
+
     /// Sets the clock that signed times are compared with.
     pub fn clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.now = Box::new(now);
@@ -234,7 +254,8 @@ impl ReceiverBuilder {
             limits: self.limits,
             logs: self.logs,
             refusals: Refusals::new(self.refused_log),
-            request_ids: RequestIds::new(),
+            has_admin_paths: self.has_admin_paths,
+            proxies: self.proxies,
             metrics,
             used_signatures: UsedSignatures::default(),
             now: self.now,
@@ -298,8 +319,8 @@ impl Shared {
         routes.values().for_each(|route| route.check_silence(now));
     }
 
-    /// Answers any request.
-    pub(crate) async fn respond<B>(&self, request: Request<B>) -> Answer
+    /// Answers any request. `peer` is the other end of its connection, if that is known.
+    pub(crate) async fn respond<B>(&self, request: Request<B>, peer: Option<IpAddr>) -> Answer
     where
         B: HttpBody<Data = Bytes>,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
@@ -307,41 +328,44 @@ impl Shared {
         let (head, body) = request.into_parts();
         let routes = self.routes();
         if let Some(route) = routes.get(head.uri.path()) {
-            return self.handle(&routes, route, &head, body).await;
+            let sender = peer.map(|peer| self.proxies.sender(peer, &head.headers));
+            return self.handle(&routes, route, &head, body, sender).await;
         }
-        match (&head.method, head.uri.path()) {
-            (&Method::GET | &Method::HEAD, HEALTH) => plain("ok\n"),
-            (&Method::GET | &Method::HEAD, READY) => self.ready().await,
-            (&Method::GET | &Method::HEAD, METRICS) => self.metrics().await,
-            (_, HEALTH | READY | METRICS) => {
-                answer::refusal(Reason::Method("GET, HEAD"), self.request_ids.next())
-            }
-            _ => {
-                self.metrics.unknown_source();
-                let request_id = self.request_ids.next();
-                let told = Told::new((self.now)());
-                self.tell(
-                    &routes,
-                    None,
-                    &head,
-                    &request_id,
-                    Some(Reason::UnknownSource),
-                    Duration::ZERO,
-                    &told,
-                );
-                answer::refusal(Reason::UnknownSource, request_id)
-            }
+        if self.has_admin_paths
+            && let Some(answer) = self.respond_admin(&head.method, head.uri.path()).await
+        {
+            return answer;
         }
+        self.metrics.unknown_source();
+        let request_id = request_id();
+        let refused = Some(Reason::UnknownSource);
+        let sender = peer.map(|peer| self.proxies.sender(peer, &head.headers));
+        let told = Told::new((self.now)(), sender);
+        self.tell(&routes, None, &head, &request_id, refused, Duration::ZERO, &told);
+        answer::refusal(Reason::UnknownSource, request_id)
     }
 
-    async fn handle<B>(&self, routes: &Arc<Routes>, route: &Route, head: &Parts, body: B) -> Answer
+    /// Answers a request to no path there is.
+    pub(crate) fn unknown(&self) -> Answer {
+        self.metrics.unknown_source();
+        answer::refusal(Reason::UnknownSource, request_id())
+    }
+
+    async fn handle<B>(
+        &self,
+        routes: &Arc<Routes>,
+        route: &Route,
+        head: &Parts,
+        body: B,
+        sender: Option<IpAddr>,
+    ) -> Answer
     where
         B: HttpBody<Data = Bytes>,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let started = Instant::now();
-        let request_id = self.request_ids.next();
-        let mut told = Told::new((self.now)());
+        let request_id = request_id();
+        let mut told = Told::new((self.now)(), sender);
         if head.method == Method::POST {
             route.metrics.received();
         }
@@ -386,7 +410,7 @@ impl Shared {
             request_id: request_id.to_str().unwrap_or_default(),
             source: source.map(|name| &**name),
             received_at: told.received_at,
-            peer: None,
+            sender: told.sender,
             method: &head.method,
             path: head.uri.path(),
             status: refused.map_or(StatusCode::OK, Reason::status).as_u16(),
@@ -428,7 +452,8 @@ impl Shared {
         let _place = self.place(deadline).await?;
         let delivery = Delivery { headers: &head.headers, body: &body, received_at };
         let event = source.verifier.verify(&delivery).map_err(|refusal| {
-            info!(source = %source.name, ?request_id, %refusal, "delivery refused");
+            let sender = told.sender.map(field::display);
+            info!(source = %source.name, sender, ?request_id, %refusal, "delivery refused");
             told.problem = problem(&refusal);
             Reason::of_refusal(&refusal)
         })?;
@@ -532,120 +557,14 @@ impl Shared {
         route.metrics.asked();
         Ok(protocol.answer(decision).into())
     }
-
-    async fn ready(&self) -> Answer {
-        match self.check.get(self.limits.keep_timeout, self.sink.check()).await {
-            Ok(()) => plain("ready\n"),
-            Err(kind) => answer::refusal(Reason::of_sink(kind), self.request_ids.next()),
-        }
-    }
-
-    async fn metrics(&self) -> Answer {
-        let depth = self.depth.get(self.limits.keep_timeout, self.sink.depth()).await.unwrap_or(None);
-        self.check_silence();
-        let Ok(text) = self.metrics.text(depth) else {
-            return answer::refusal(Reason::Unavailable, self.request_ids.next());
-        };
-        let mut answer = plain(text);
-        answer.headers_mut().insert(CONTENT_TYPE, OPEN_METRICS);
-        answer
-    }
 }
 
-/// What is found out about a delivery on the way to its answer.
-struct Told {
-    received_at: Timestamp,
-    body: Bytes,
-    /// Only where somebody wants to know.
-    event: Option<RecordEvent>,
-    outcome: DeliveryOutcome,
-    problem: String,
-}
-
-impl Told {
-    fn new(received_at: Timestamp) -> Self {
-        let (body, problem) = (Bytes::new(), String::new());
-        Self { received_at, body, event: None, outcome: DeliveryOutcome::Kept, problem }
-    }
-}
-
-/// More than the reason's word, where there is more to say.
-fn problem(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Stale { age } if age.is_negative() => {
-            format!("stale: {} s ahead, is the clock right?", age.as_secs().unsigned_abs())
-        }
-        Refusal::Stale { age } => format!("stale: {} s old, is the clock right?", age.as_secs()),
-        Refusal::Malformed { problem } => problem.clone(),
-        _ => String::new(),
-    }
-}
-
-/// What a sink said of itself. Anyone may ask for it, so the sink is asked once at a time, and not again for a while.
-struct Remembered<T> {
-    last: Mutex<Option<(Instant, Result<T, SinkErrorKind>)>>,
-    failing: &'static str,
-    again: &'static str,
-}
-
-impl<T: Copy> Remembered<T> {
-    fn new(failing: &'static str, again: &'static str) -> Self {
-        Self { last: Mutex::new(None), failing, again }
-    }
-
-    /// What was said lately, or what `asking` says. Logged when it is another error than before, or none any more.
-    async fn get(
-        &self,
-        limit: Duration,
-        asking: impl Future<Output = Result<T, SinkError>>,
-    ) -> Result<T, SinkErrorKind> {
-        let mut last = self.last.lock().await;
-        if let Some((at, said)) = *last
-            && at.elapsed() < REMEMBERED
-        {
-            return said;
-        }
-        let before = last.and_then(|(_, said)| said.err());
-        let said = timeout(limit, asking).await.unwrap_or_else(|_| Err(too_slow()));
-        let said = said.map_err(|error| {
-            if before != Some(error.kind()) {
-                warn!(%error, cause = error.source().map(display), "{}", self.failing);
-            }
-            error.kind()
-        });
-        if said.is_ok() && before.is_some() {
-            info!("{}", self.again);
-        }
-        *last = Some((Instant::now(), said));
-        said
-    }
-}
-
-fn too_slow() -> SinkError {
+pub(crate) fn too_slow() -> SinkError {
     SinkError::new(SinkErrorKind::Unavailable, "the sink does not answer")
 }
 
-fn plain(text: impl Into<Bytes>) -> Answer {
-    let mut answer = Answer::new(Full::new(text.into()));
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    answer
-}
-
-/// Ids that differ between requests and, most likely, between processes.
-struct RequestIds {
-    process: u32,
-    last: AtomicU64,
-}
-
-impl RequestIds {
-    fn new() -> Self {
-        let random = RandomState::new().hash_one(0);
-        Self { process: (random >> 32) as u32, last: AtomicU64::new(0) }
-    }
-
-    fn next(&self) -> HeaderValue {
-        let number = self.last.fetch_add(1, Ordering::Relaxed);
-        let id = format!("{:08x}-{number:x}", self.process);
-        HeaderValue::from_maybe_shared(Bytes::from(id)).unwrap_or(HeaderValue::from_static("-"))
-    }
+/// An id that nobody can guess or count.
+pub(crate) fn request_id() -> HeaderValue {
+    let id = Uuid::new_v4().simple().to_string();
+    HeaderValue::from_maybe_shared(Bytes::from(id)).unwrap_or(HeaderValue::from_static("-"))
 }

@@ -246,6 +246,10 @@ fn line(noted: &Noted) -> String {
     let what = match &**reason {
         "not_signed" => "not signed".to_owned(),
         "bad_signature" => "no key fits".to_owned(),
+        "too_large" => "the body is too long".to_owned(),
+        "too_slow" => "the body did not come in time".to_owned(),
+        "broken" => "the body broke off".to_owned(),
+        "method" => format!("{} is not served here", one_line(&noted.delivery.method)),
         _ if problem.is_empty() => reason.clone(),
         _ => one_line(problem).into_owned(),
     };

@@ -27,9 +27,9 @@ pub struct RefusedDelivery {
     /// The name of the source it came to. `None`: no source has its path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// The address it came from, if known.
+    /// The address of the sender, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub peer: Option<IpAddr>,
+    pub sender: Option<IpAddr>,
     /// The request's method.
     pub method: String,
     /// The request's path, at most 256 characters of it.
@@ -63,7 +63,7 @@ impl RefusedDelivery {
             id: delivery.request_id.to_owned(),
             received_at: delivery.received_at,
             source: delivery.source.map(str::to_owned),
-            peer: delivery.peer,
+            sender: delivery.sender,
             method: delivery.method.to_string(),
             path: delivery.path.chars().take(MAX_PATH).collect(),
             status: delivery.status,

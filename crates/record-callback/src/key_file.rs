@@ -1,10 +1,10 @@
 //! Files with one signing key.
 
-use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 
 use record_callback_core::{InvalidConfig, SigningKey};
+use record_callback_http::is_open_to_all;
 
 const RULE: &str = "a signing key in the environment, or in a file with at most one line break after it";
 /// No key is that long; what is, is another file.
@@ -23,16 +23,4 @@ pub(crate) fn read(path: &Path) -> Result<(SigningKey, bool), InvalidConfig> {
         })?;
     let key = text.strip_suffix("\r\n").or(text.strip_suffix('\n')).unwrap_or(&text);
     Ok((SigningKey::new(key)?, is_open_to_all(&metadata)))
-}
-
-#[cfg(unix)]
-fn is_open_to_all(metadata: &Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    metadata.permissions().mode() & 0o004 != 0
-}
-
-/// Who may read is not said in a mode there.
-#[cfg(not(unix))]
-fn is_open_to_all(_: &Metadata) -> bool {
-    false
 }

@@ -13,7 +13,7 @@ use record_callback::{
     DedupeKey, EventField, EventFields, EventKind, RawBody, RecordEvent, RecordedFile, RecordingError,
     SignatureClaim, SignaturePolicy, SigningKey, SigningScheme, Timestamp, Tolerance, Vendor, VerifiedEvent,
 };
-use record_callback_receiver::{EventRecord, EventSink, Kept, Received, SinkErrorKind};
+use record_callback_receiver::{EventRecord, EventSink, Kept, MAX_CONFLICTS, Received, SinkErrorKind};
 use tokio::runtime::Builder;
 use tokio::task::{JoinSet, yield_now};
 
@@ -36,6 +36,10 @@ macro_rules! sink_suite {
             an_event_is_kept_though_the_sink_is_never_closed,
             a_delivery_again_is_recognised_or_kept,
             a_delivery_again_after_reopening_is_recognised_or_kept,
+            what_contradicts_a_kept_event_is_kept_beside_it,
+            a_contradiction_is_recognised_after_reopening,
+            contradictions_of_one_key_are_bounded,
+            contradictions_given_at_once_are_bounded,
             sources_do_not_collide,
             events_without_a_key_are_always_new,
             of_one_key_given_at_once_one_is_new,
@@ -170,9 +174,9 @@ pub(crate) async fn an_event_is_kept_though_the_sink_is_never_closed(store: &imp
 
 pub(crate) async fn a_delivery_again_is_recognised_or_kept(store: &impl Store) {
     let sink = store.open().await;
-    let first = received("live", 1, Some("key"));
-    // Not the same text: what counts is the key.
-    let second = received("live", 2, Some("key"));
+    let first = signed_in_body(1, r#"{"stream":"s","files":[1,2],"sign":"a"}"#);
+    // Signed again, a second later, and written in another way: what counts is all it says.
+    let second = signed_in_body(2, r#"{"sign": "b", "files": [1, 2], "stream": "s"}"#);
     assert_eq!(sink.keep(first.clone()).await.unwrap(), Kept::New);
     assert_eq!(sink.keep(first.clone()).await.unwrap(), again(&sink));
     assert_eq!(sink.keep(second.clone()).await.unwrap(), again(&sink));
@@ -182,6 +186,115 @@ pub(crate) async fn a_delivery_again_is_recognised_or_kept(store: &impl Store) {
         _ => vec![first.clone(), first, second],
     };
     assert_eq!(store.kept().await, records(&kept));
+}
+
+/// An event of the key `key` whose body holds its signature.
+fn signed_in_body(n: usize, body: &'static str) -> Received {
+    let mut received = with_body("live", n, Some("key"), Bytes::from_static(body.as_bytes()));
+    received.event = received.event.with_signature_members(&["sign"]);
+    received
+}
+
+/// What an event that contradicts a kept one has to be for `sink`.
+fn contradiction(sink: &Arc<dyn EventSink>) -> Kept {
+    if sink.recognises_duplicates() { Kept::Conflicting } else { Kept::New }
+}
+
+/// The records of what is kept of one key, each with the right mark: all but the first contradict the first.
+async fn marked(store: &impl Store, recognised: bool) -> Vec<EventRecord> {
+    let mut kept = store.kept().await;
+    let mut first = None;
+    for (n, record) in kept.iter_mut().enumerate() {
+        let with = record.conflicts_with.take();
+        assert_eq!(with.is_some(), recognised && n > 0, "{n}: {with:?}");
+        if let Some(with) = with {
+            assert_eq!(first.get_or_insert_with(|| with.clone()), &with);
+        }
+    }
+    kept
+}
+
+pub(crate) async fn what_contradicts_a_kept_event_is_kept_beside_it(store: &impl Store) {
+    let sink = store.open().await;
+    let recognised = sink.recognises_duplicates();
+    let [forged, real] = [received("live", 1, Some("key")), received("live", 2, Some("key"))];
+    assert_eq!(sink.keep(forged.clone()).await.unwrap(), Kept::New);
+    assert_eq!(sink.keep(real.clone()).await.unwrap(), contradiction(&sink));
+    if recognised {
+        for event in [&real, &forged, &real] {
+            assert_eq!(sink.keep(event.clone()).await.unwrap(), Kept::Duplicate);
+        }
+    }
+    // Another source's, and another key's, contradict nothing.
+    let others = [received("other", 3, Some("key")), received("live", 4, Some("another"))];
+    keep_all(&sink, &others).await;
+    sink.close().await;
+    let [third, fourth] = others;
+    let kept = store.kept().await;
+    assert_eq!(kept[2..], records(&[third, fourth]));
+    let mut one_key = kept[..2].to_vec();
+    assert_eq!(one_key[0].conflicts_with, None);
+    assert_eq!(one_key[1].conflicts_with.take().is_some(), recognised);
+    assert_eq!(one_key, records(&[forged, real]));
+}
+
+pub(crate) async fn a_contradiction_is_recognised_after_reopening(store: &impl Store) {
+    let events: Vec<_> = (1..=3).map(|n| received("live", n, Some("key"))).collect();
+    let mut recognised = true;
+    for (n, event) in events.iter().enumerate() {
+        let sink = store.open().await;
+        recognised = sink.recognises_duplicates();
+        if recognised {
+            for before in &events[..n] {
+                assert_eq!(sink.keep(before.clone()).await.unwrap(), Kept::Duplicate);
+            }
+        }
+        let expected = if n == 0 { Kept::New } else { contradiction(&sink) };
+        assert_eq!(sink.keep(event.clone()).await.unwrap(), expected);
+        sink.close().await;
+    }
+    assert_eq!(marked(store, recognised).await, records(&events));
+}
+
+pub(crate) async fn contradictions_of_one_key_are_bounded(store: &impl Store) {
+    let sink = store.open().await;
+    if !sink.recognises_duplicates() {
+        return;
+    }
+    let events: Vec<_> = (0..MAX_CONFLICTS + 4).map(|n| received("live", n, Some("key"))).collect();
+    for (n, event) in events.iter().enumerate() {
+        let expected = match n {
+            0 => Kept::New,
+            1..=MAX_CONFLICTS => Kept::Conflicting,
+            _ => Kept::TooManyConflicts,
+        };
+        assert_eq!(sink.keep(event.clone()).await.unwrap(), expected, "{n}");
+    }
+    // What is kept is still recognised, and what is not kept is not.
+    for (n, event) in events.iter().enumerate() {
+        let expected = if n <= MAX_CONFLICTS { Kept::Duplicate } else { Kept::TooManyConflicts };
+        assert_eq!(sink.keep(event.clone()).await.unwrap(), expected, "{n}");
+    }
+    sink.close().await;
+    assert_eq!(marked(store, true).await, records(&events[..=MAX_CONFLICTS]));
+}
+
+pub(crate) async fn contradictions_given_at_once_are_bounded(store: &impl Store) {
+    const CONTENTS: usize = 16;
+    let sink = store.open().await;
+    if !sink.recognises_duplicates() {
+        return;
+    }
+    let mut callers = JoinSet::new();
+    for n in 0..4 * CONTENTS {
+        let sink = Arc::clone(&sink);
+        callers.spawn(async move { sink.keep(received("live", n % CONTENTS, Some("key"))).await.unwrap() });
+    }
+    let answers = callers.join_all().await;
+    let count = |wanted| answers.iter().filter(|kept| **kept == wanted).count();
+    assert_eq!((count(Kept::New), count(Kept::Conflicting)), (1, MAX_CONFLICTS), "{answers:?}");
+    let kept = marked(store, true).await;
+    assert_eq!((kept.len(), counted(&kept).len()), (MAX_CONFLICTS + 1, MAX_CONFLICTS + 1));
 }
 
 pub(crate) async fn a_delivery_again_after_reopening_is_recognised_or_kept(store: &impl Store) {

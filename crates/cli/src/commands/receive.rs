@@ -12,6 +12,7 @@ use crate::output;
 use crate::receiver_file::TlsConfig;
 use crate::reload::{Hangup, Reload};
 use crate::stop::Stop;
+use crate::terminal_lines::TerminalLines;
 
 /// The first line on stdout, which says that clouds can send.
 #[derive(Serialize)]
@@ -27,7 +28,7 @@ pub(crate) async fn run(arguments: ReceiveArguments) -> Result<(), Failure> {
     let file = reload.file();
     // What is wrong with it is said before a sink creates files.
     let tls = file.tls.as_ref().map(TlsConfig::tls).transpose()?;
-    let receiver = file.receiver().await?;
+    let receiver = file.receiver(&TerminalLines::start()?).await?;
     let addr = file.addr;
     let listener = TcpListener::bind(addr).await;
     let listener = listener.map_err(|error| io::Error::new(error.kind(), format!("{addr}: {error}")))?;
