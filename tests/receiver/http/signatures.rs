@@ -14,8 +14,10 @@ use super::support::{
 #[tokio::test]
 async fn a_forged_body_with_a_seen_signature_is_marked() {
     let sink = Arc::new(MemorySink::new());
-    let server =
-        Server::start(&sink, |builder, host| builder.clock(now).with_admin_paths().source(aliyun(host, signed(&[KEY])))).await;
+    let server = Server::start(&sink, |builder, host| {
+        builder.clock(now).with_admin_paths().source(aliyun(host, signed(&[KEY])))
+    })
+    .await;
     let sender = AliyunSender::new(server.url(ALIYUN)).key(KEY).clock(Clock::fixed(now()));
     let real = sender.prepare(&AliyunEvent::file(AT.0, AT.1, AT.2));
     let headers: Vec<_> = real.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -33,7 +35,8 @@ async fn a_forged_body_with_a_seen_signature_is_marked() {
 async fn the_key_that_signed_is_kept_and_counted() {
     let sink = Arc::new(MemorySink::new());
     let source = huaweicloud(SigningScheme::HmacSha256, signed(&[KEY, OTHER_KEY])).with_key_names(["NEW"]);
-    let server = Server::start(&sink, |builder, _| builder.clock(now).with_admin_paths().source(source)).await;
+    let server =
+        Server::start(&sink, |builder, _| builder.clock(now).with_admin_paths().source(source)).await;
     for (number, key) in [KEY, OTHER_KEY, OTHER_KEY].into_iter().enumerate() {
         let sender = HuaweicloudSender::new(server.url(HUAWEICLOUD))
             .key(key)
@@ -54,8 +57,10 @@ async fn the_key_that_signed_is_kept_and_counted() {
 #[tokio::test]
 async fn two_signature_headers_are_refused_as_malformed() {
     let sink = Arc::new(MemorySink::new());
-    let server =
-        Server::start(&sink, |builder, host| builder.clock(now).with_admin_paths().source(aliyun(host, signed(&[KEY])))).await;
+    let server = Server::start(&sink, |builder, host| {
+        builder.clock(now).with_admin_paths().source(aliyun(host, signed(&[KEY])))
+    })
+    .await;
     let sender = AliyunSender::new(server.url(ALIYUN)).key(KEY).clock(Clock::fixed(now()));
     let real = sender.prepare(&AliyunEvent::file(AT.0, AT.1, AT.2));
     let headers: Vec<_> = real.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
