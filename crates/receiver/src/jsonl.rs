@@ -20,7 +20,8 @@ const LINE_START: &[u8] = br#"{"source":""#;
 /// Writes each event as a line of JSON, an [`EventRecord`], to a [file](Self::file) or to
 /// [standard output](Self::stdout).
 ///
-/// Does not recognise duplicates: who reads the lines compares `source` and `dedupe_key`.
+/// Does not recognise duplicates, and so hides nothing behind one: who reads the lines compares `source` and `dedupe_key`,
+/// and looks at what lines of one key say, which may be forged where a cloud signs no body.
 pub struct JsonlSink {
     jobs: mpsc::Sender<Job>,
     /// Its sender is dropped when the writer has finished.

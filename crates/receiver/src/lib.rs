@@ -38,6 +38,7 @@
 //! ```
 
 mod answer;
+mod contradictions;
 #[cfg(feature = "forward")]
 mod forward;
 #[cfg(any(feature = "forward", feature = "redis"))]

@@ -21,6 +21,7 @@ use tokio::time::{self, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
 use crate::answer::{self, Answer, Reason};
+use crate::contradictions::Contradictions;
 use crate::limits::Limits;
 use crate::metrics::{Metrics, SourceMetrics};
 use crate::sink::{EventSink, Kept, Received, SinkError, SinkErrorKind};
@@ -61,6 +62,7 @@ pub(crate) struct Shared {
     check: Remembered<()>,
     depth: Remembered<Option<u64>>,
     request_ids: RequestIds,
+    contradictions: Contradictions,
     metrics: Arc<Metrics>,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -170,6 +172,7 @@ impl ReceiverBuilder {
             depth: Remembered::new("the sink's depth is not known", "the sink's depth is known again"),
             limits: self.limits,
             request_ids: RequestIds::new(),
+            contradictions: Contradictions::default(),
             metrics,
             now: self.now,
         })))
@@ -266,12 +269,24 @@ impl Shared {
         route.metrics.verified();
         let understood = event.event().kind.is_some();
 
+        let key = event.dedupe_key();
         let received = Received::new(Arc::clone(&source.name), received_at, event);
         let kept = timeout_at(deadline, self.sink.keep(received)).await;
         match kept.unwrap_or_else(|_| Err(too_slow())) {
             Ok(Kept::New) => route.metrics.kept(),
             Ok(Kept::Duplicate) => route.metrics.duplicate(),
-            Ok(Kept::Conflicting | Kept::TooManyConflicts) => route.metrics.conflicting_duplicate(),
+            Ok(kept @ (Kept::Conflicting | Kept::TooManyConflicts)) => {
+                route.metrics.conflicting_duplicate();
+                if let Some(untold) =
+                    key.and_then(|key| self.contradictions.note(&source.name, key, Instant::now()))
+                {
+                    let is_kept = kept == Kept::Conflicting;
+                    warn!(
+                        source = %source.name, ?request_id, key = key.map(display), is_kept, untold,
+                        "an event contradicts a kept one of the same key: which of them the cloud sent is not proven"
+                    );
+                }
+            }
             Err(error) => {
                 warn!(source = %source.name, ?request_id, %error, cause = error.source().map(display), "event not kept");
                 return Err(Reason::of_sink(error.kind()));

@@ -70,7 +70,8 @@ impl InboxOptions {
 ///
 /// An event is on disk (WAL, `synchronous = FULL`) before [`keep`](EventSink::keep) answers; it survives a crash and a
 /// loss of power. Calls that wait at the same time share one transaction. Duplicates are recognised while the first
-/// is kept.
+/// is kept. Events that [contradict](Kept::Conflicting) another are kept with its number, also when only that other is
+/// removed: the key is remembered until the last of them is.
 ///
 /// Consumers take events through an [`InboxReader`]. What they did not acknowledge is never removed; see
 /// [`InboxOptions`].
@@ -137,12 +138,22 @@ struct Body<'a> {
 
 /// Done by the caller: the writer is one thread for all of them.
 fn encode(received: Received) -> Result<NewEvent, SinkError> {
+    let signature_members = received.event.signature_members();
     let (mut event, assurance) = received.event.into_parts();
     // These have columns.
     let raw = std::mem::take(&mut event.raw);
     let key = event.dedupe_key.take();
     let body = to_json(&Body { assurance: &assurance, event: &event })?;
-    Ok(NewEvent { source: received.source, received_at: nanos(received.received_at), key, body, raw })
+    Ok(NewEvent {
+        source: received.source,
+        received_at: nanos(received.received_at),
+        key,
+        key_name: received.key,
+        signature_reused: received.signature_reused,
+        signature_members,
+        body,
+        raw,
+    })
 }
 
 fn nanos(time: Timestamp) -> i64 {

@@ -53,8 +53,8 @@ fn a_newer_version_is_refused() {
         let file = File::new();
         let inbox = file.open(InboxOptions::default());
         inbox.close().await;
-        file.sql().execute_batch("PRAGMA user_version = 2").unwrap();
-        assert!(refused(&file.path()).contains("is of version 2; this program knows versions up to 1"));
+        file.sql().execute_batch("PRAGMA user_version = 3").unwrap();
+        assert!(refused(&file.path()).contains("is of version 3; this program knows versions up to 2"));
     });
 }
 

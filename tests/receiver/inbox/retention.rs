@@ -171,7 +171,7 @@ fn the_file_does_not_grow_while_consumers_keep_up() {
         }
         let pages: u32 = file.sql().query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
         assert!(pages * 4096 < 2 * 256 * 1024, "{pages} pages");
-        assert!(most > 20, "no more is removed than has to be: {most}");
+        assert!(most >= 20, "no more is removed than has to be: {most}");
         assert_eq!(inbox.depth().await.unwrap(), Some(0));
     });
 }

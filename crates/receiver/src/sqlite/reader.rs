@@ -199,6 +199,9 @@ struct StoredEvent {
     source: String,
     received_at: i64,
     key: Option<[u8; 16]>,
+    key_name: Option<String>,
+    signature_reused: bool,
+    conflicts_with: Option<i64>,
     body: String,
     raw: Vec<u8>,
 }
@@ -211,19 +214,27 @@ struct Body {
 }
 
 fn rows_after(conn: &Connection, sequence: i64, max: usize) -> rusqlite::Result<Vec<StoredEvent>> {
-    let mut select = conn.prepare(
-        "SELECT sequence, source.name, received_at, dedupe_key, body, raw
+    // Each time: the next receiver brings an inbox of version 1 up to date while it is read.
+    let new_columns = match schema::version(conn)? {
+        1 => "NULL, 0, NULL",
+        _ => "key_name, signature_reused, conflicts_with",
+    };
+    let mut select = conn.prepare(&format!(
+        "SELECT sequence, source.name, received_at, dedupe_key, {new_columns}, body, raw
          FROM event JOIN source ON source.id = source_id
          WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
-    )?;
+    ))?;
     let stored = |row: &Row<'_>| {
         Ok(StoredEvent {
             sequence: row.get(0)?,
             source: row.get(1)?,
             received_at: row.get(2)?,
             key: row.get(3)?,
-            body: row.get(4)?,
-            raw: row.get(5)?,
+            key_name: row.get(4)?,
+            signature_reused: row.get(5)?,
+            conflicts_with: row.get(6)?,
+            body: row.get(7)?,
+            raw: row.get(8)?,
         })
     };
     readable(select.query_map([sequence, i64::try_from(max).unwrap_or(i64::MAX)], stored)?)
@@ -256,9 +267,9 @@ impl StoredEvent {
             record: EventRecord {
                 source: self.source,
                 received_at,
-                key: None,
-                signature_reused: false,
-                conflicts_with: None,
+                key: self.key_name,
+                signature_reused: self.signature_reused,
+                conflicts_with: self.conflicts_with.map(|first| first.to_string()),
                 assurance,
                 event,
             },

@@ -57,7 +57,11 @@ impl<'c> Retention<'c> {
             )?,
             keys: conn.prepare(
                 "SELECT source_id, dedupe_key FROM event
-                 WHERE sequence BETWEEN ?1 AND ?2 AND dedupe_key IS NOT NULL",
+                 WHERE sequence BETWEEN ?1 AND ?2 AND dedupe_key IS NOT NULL AND NOT EXISTS (
+                     SELECT 1 FROM event AS other
+                     WHERE other.conflicts_with = coalesce(event.conflicts_with, event.sequence)
+                     AND other.sequence > ?2
+                 )",
             )?,
             remove: conn.prepare("DELETE FROM event WHERE sequence BETWEEN ?1 AND ?2")?,
             remove_key: conn.prepare("DELETE FROM seen WHERE source_id = ?1 AND dedupe_key = ?2")?,
@@ -105,7 +109,7 @@ impl<'c> Retention<'c> {
         Ok(u64::try_from(last - before).unwrap_or_default())
     }
 
-    /// Removes some of what may be removed, within the caller's transaction. The keys of what was removed.
+    /// Removes some of what may be removed, within the caller's transaction. The keys of which nothing is left.
     pub(super) fn step(&mut self) -> rusqlite::Result<Vec<Key>> {
         self.pending = false;
         let Bounds { oldest: Some(oldest), last, acked } = self.bounds()? else { return Ok(Vec::new()) };

@@ -11,7 +11,8 @@ use crate::sink::SinkError;
 
 /// "RCBi": tells an inbox from another program's database.
 const APPLICATION_ID: i32 = 0x5243_4269;
-const VERSION: i32 = 1;
+/// 1: no names of keys, no reused signatures, no events that contradict others.
+const VERSION: i32 = 2;
 
 /// `event.body` is JSON without what the other columns have. Sequences come from `inbox`, so that none is used twice
 /// and a duplicate leaves no gap: what is kept is always one unbroken run of them.
@@ -28,15 +29,39 @@ pub(super) const SCHEMA: &str = "
         source_id INTEGER NOT NULL REFERENCES source,
         received_at INTEGER NOT NULL, -- nanoseconds since 1970
         dedupe_key BLOB,
+        key_name TEXT,
+        signature_reused INTEGER NOT NULL DEFAULT 0,
+        conflicts_with INTEGER, -- the first event of the same source and dedupe key, when this one says something else
         body TEXT NOT NULL,
         raw BLOB NOT NULL
     );
+    CREATE INDEX conflict ON event (conflicts_with) WHERE conflicts_with IS NOT NULL;
     CREATE TABLE seen (
         source_id INTEGER NOT NULL,
         dedupe_key BLOB NOT NULL,
+        sequence INTEGER NOT NULL, -- of the first event of the key
         PRIMARY KEY (source_id, dedupe_key)
     ) WITHOUT ROWID;
     CREATE TABLE consumer (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) WITHOUT ROWID;
+";
+
+/// From version 1. Nothing of an event changes; `seen` is made anew, with the numbers of events.
+const MIGRATION: &str = "
+    ALTER TABLE event ADD COLUMN key_name TEXT;
+    ALTER TABLE event ADD COLUMN signature_reused INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE event ADD COLUMN conflicts_with INTEGER;
+    CREATE INDEX conflict ON event (conflicts_with) WHERE conflicts_with IS NOT NULL;
+    DROP TABLE seen;
+    CREATE TABLE seen (
+        source_id INTEGER NOT NULL,
+        dedupe_key BLOB NOT NULL,
+        sequence INTEGER NOT NULL,
+        PRIMARY KEY (source_id, dedupe_key)
+    ) WITHOUT ROWID;
+    INSERT INTO seen SELECT source_id, dedupe_key, min(sequence) FROM event
+        WHERE dedupe_key IS NOT NULL GROUP BY source_id, dedupe_key;
+    UPDATE inbox SET moved_sequence = last_sequence;
+    PRAGMA user_version = 2;
 ";
 
 /// Who opens the file.
@@ -154,7 +179,8 @@ fn connect(path: &Path, role: Role, busy_timeout: Duration) -> Result<Connection
         }
     }
     match found {
-        Found::Inbox(VERSION) => {}
+        // An older one is brought up to date by the writer, once it has the lock: another may still be writing.
+        Found::Inbox(1..=VERSION) => {}
         Found::Inbox(version) => return Err(Problem::Newer(version)),
         Found::Nothing | Found::Other => return Err(Problem::Foreign),
     }
@@ -171,6 +197,30 @@ fn connect(path: &Path, role: Role, busy_timeout: Duration) -> Result<Connection
     Ok(conn)
 }
 
+/// Brings an inbox of an older version up to date. Only for who holds the [`WriterLock`].
+pub(super) fn migrate(conn: &Connection, place: &Place) -> Result<(), SinkError> {
+    let migrate = || {
+        // Rolled back when dropped: half of it would be no inbox.
+        let transaction = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+        if version(&transaction)? == 1 {
+            transaction.execute_batch(MIGRATION)?;
+            transaction.commit()?;
+            tracing::info!(inbox = %place, "the inbox was of version 1 and is now of version {VERSION}");
+        }
+        Ok(())
+    };
+    migrate().map_err(|error: rusqlite::Error| {
+        let problem =
+            format!("the inbox {place} is of version 1 and could not be brought to version {VERSION}");
+        SinkError::unavailable(problem).with_source(error)
+    })
+}
+
+/// The version of the inbox at this moment: a reader may see it change.
+pub(super) fn version(conn: &Connection) -> rusqlite::Result<i32> {
+    conn.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     Nothing,
@@ -181,7 +231,7 @@ enum Found {
 impl Found {
     fn look(conn: &Connection) -> rusqlite::Result<Self> {
         let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i32>(0));
-        let version = number("PRAGMA user_version")?;
+        let version = version(conn)?;
         Ok(match number("PRAGMA application_id")? {
             APPLICATION_ID => Self::Inbox(version),
             0 if version == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0 => Self::Nothing,

@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::io;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use record_callback_core::{DedupeKey, RawBody};
+use record_callback_core::{ContentDigest, DedupeKey, RawBody};
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -15,8 +15,8 @@ use super::InboxOptions;
 use super::consumers::{self, Change, Changed};
 use super::retention::Retention;
 use super::schema::{self, Place, Role, WriterLock};
-use super::seen::{self, Seen};
-use crate::sink::{Kept, SinkError, SinkErrorKind};
+use super::seen::{self, Firsts, Seen};
+use crate::sink::{Kept, MAX_CONFLICTS, SinkError, SinkErrorKind};
 
 /// How many commands one transaction takes at most.
 const MAX_BATCH: usize = 256;
@@ -34,6 +34,10 @@ pub(super) struct NewEvent {
     pub(super) source: Arc<str>,
     pub(super) received_at: i64,
     pub(super) key: Option<DedupeKey>,
+    pub(super) key_name: Option<Arc<str>>,
+    pub(super) signature_reused: bool,
+    /// The members of `raw` that say nothing.
+    pub(super) signature_members: &'static [&'static str],
     pub(super) body: String,
     pub(super) raw: RawBody,
 }
@@ -99,6 +103,7 @@ fn open(path: &Path, options: &InboxOptions) -> Result<(Connection, Place, Write
     let place =
         Place::of(path).map_err(|error| SinkError::unavailable("the inbox is gone").with_source(error))?;
     let lock = WriterLock::take(&place, options.busy_timeout)?;
+    schema::migrate(&conn, &place)?;
     Ok((conn, place, lock))
 }
 
@@ -110,6 +115,7 @@ struct Writer<'c> {
     last_sequence: Statement<'c>,
     set_last_sequence: Statement<'c>,
     insert: Statement<'c>,
+    same_key: Statement<'c>,
     source: Statement<'c>,
     insert_source: Statement<'c>,
     /// Ids of committed sources, which never change.
@@ -195,8 +201,13 @@ impl<'c> Writer<'c> {
             last_sequence,
             set_last_sequence: conn.prepare("UPDATE inbox SET last_sequence = ?1")?,
             insert: conn.prepare(
-                "INSERT INTO event (sequence, source_id, received_at, dedupe_key, body, raw)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO event (sequence, source_id, received_at, dedupe_key, key_name, signature_reused,
+                                    conflicts_with, body, raw)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?,
+            same_key: conn.prepare(
+                "SELECT raw, conflicts_with FROM event WHERE sequence = ?1
+                 UNION ALL SELECT raw, conflicts_with FROM event WHERE conflicts_with = ?1",
             )?,
             source: conn.prepare("SELECT id FROM source WHERE name = ?1")?,
             insert_source: conn.prepare("INSERT INTO source (name) VALUES (?1)")?,
@@ -325,7 +336,7 @@ impl<'c> Writer<'c> {
         let mut sequence = last;
         self.seen.catch_up(last)?;
         // Not into `self` before they are committed.
-        let (mut new_sources, mut new_keys) = (HashMap::new(), HashSet::new());
+        let (mut new_sources, mut new_keys) = (HashMap::new(), Firsts::new());
         let mut kept = Vec::with_capacity(keeps.len());
         for (event, _) in &*keeps {
             let known = self.sources.get(&event.source).or_else(|| new_sources.get(&event.source)).copied();
@@ -337,19 +348,32 @@ impl<'c> Writer<'c> {
                 id
             };
             let key = event.key.map(|key| seen::key(id, key));
-            let is_duplicate = match &key {
-                Some(key) => new_keys.contains(key) || self.seen.contains(key)?,
-                None => false,
+            let first = match &key {
+                Some(key) => new_keys
+                    .get(key)
+                    .copied()
+                    .map_or_else(|| self.seen.first(key), |first| Ok(Some(first)))?,
+                None => None,
             };
-            kept.push(if is_duplicate {
-                Some(Kept::Duplicate)
-            } else if full {
-                None
-            } else {
-                sequence += 1;
-                self.insert(id, sequence, event)?;
-                new_keys.extend(key);
-                Some(Kept::New)
+            let said = match first {
+                Some(first) => self.compare(first, event)?,
+                None => Said::New,
+            };
+            let conflicts_with = first.filter(|_| said == Said::Otherwise);
+            kept.push(match said {
+                Said::Before => Some(Kept::Duplicate),
+                Said::TooMuch => Some(Kept::TooManyConflicts),
+                Said::New | Said::Otherwise if full => None,
+                Said::New | Said::Otherwise => {
+                    sequence += 1;
+                    self.insert(id, sequence, conflicts_with, event)?;
+                    if conflicts_with.is_some() {
+                        Some(Kept::Conflicting)
+                    } else {
+                        new_keys.extend(key.map(|key| (key, sequence)));
+                        Some(Kept::New)
+                    }
+                }
             });
         }
         let moved = self.seen.move_some(MOVES * keeps.len())?;
@@ -373,10 +397,50 @@ impl<'c> Writer<'c> {
         }
     }
 
-    fn insert(&mut self, source: i64, sequence: i64, event: &NewEvent) -> rusqlite::Result<()> {
+    /// Compares `event` with what is kept of its key: `first`, and those that contradict it.
+    fn compare(&mut self, first: i64, event: &NewEvent) -> rusqlite::Result<Said> {
+        // Rare enough not to store digests: as a rule the first row is the same, byte for byte.
+        let content = |raw: &[u8]| ContentDigest::of(raw, event.signature_members);
+        let mut own = None;
+        let (mut found, mut conflicts) = (false, 0);
+        let mut rows = self.same_key.query([first])?;
+        while let Some(row) = rows.next()? {
+            let raw = row.get_ref(0)?.as_blob()?;
+            let is_same = raw == event.raw.as_bytes()
+                || content(raw) == *own.get_or_insert_with(|| content(event.raw.as_bytes()));
+            if is_same {
+                return Ok(Said::Before);
+            }
+            found = true;
+            conflicts += usize::from(row.get::<_, Option<i64>>(1)?.is_some());
+        }
+        Ok(match (found, conflicts < MAX_CONFLICTS) {
+            // Removed without this process knowing.
+            (false, _) => Said::New,
+            (true, true) => Said::Otherwise,
+            (true, false) => Said::TooMuch,
+        })
+    }
+
+    fn insert(
+        &mut self,
+        source: i64,
+        sequence: i64,
+        conflicts_with: Option<i64>,
+        event: &NewEvent,
+    ) -> rusqlite::Result<()> {
         let key = event.key.as_ref().map(DedupeKey::as_bytes);
-        let raw = event.raw.as_bytes();
-        self.insert.execute((sequence, source, event.received_at, key, event.body.as_str(), raw))?;
+        self.insert.execute((
+            sequence,
+            source,
+            event.received_at,
+            key,
+            event.key_name.as_deref(),
+            event.signature_reused,
+            conflicts_with,
+            event.body.as_str(),
+            event.raw.as_bytes(),
+        ))?;
         Ok(())
     }
 
@@ -397,6 +461,19 @@ impl<'c> Writer<'c> {
 
 fn full() -> SinkError {
     SinkError::new(SinkErrorKind::Full, "the inbox is full until its consumers take events")
+}
+
+/// An event beside what is kept of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// Nothing is kept.
+    New,
+    /// One of them says the same.
+    Before,
+    /// None of them does.
+    Otherwise,
+    /// None of them does, and there are as many as may be.
+    TooMuch,
 }
 
 /// One error for everybody in the batch.
