@@ -11,5 +11,7 @@
 //! ```
 
 mod bounded_read;
+mod private_file;
 
 pub use bounded_read::{open, read, read_text, read_text_and_metadata};
+pub use private_file::{FileAccess, check_private_file};
