@@ -50,6 +50,7 @@ mod metrics;
 mod receiver;
 #[cfg(feature = "redis")]
 mod redis;
+mod room;
 #[cfg(test)]
 mod send;
 mod serve;

@@ -83,20 +83,20 @@ fn a_key_is_remembered_until_its_last_event_goes() {
         assert_eq!(inbox.keep(saying(1, 1, "b")).await.unwrap(), Kept::Conflicting);
         inbox.close().await;
         drop(inbox);
-        // Only the first is older than an hour when the third comes, and then the second is, too.
-        let an_hour = || InboxOptions::default().max_age(std::time::Duration::from_secs(1800));
-        let inbox = file.open(an_hour());
+        // Only the first is too old when the third comes; a minute later the second is, too.
+        let half_an_hour = || InboxOptions::default().max_age(std::time::Duration::from_secs(1800));
+        let inbox = file.open(half_an_hour());
         keep(&inbox, saying(2, 1801, "a")).await;
         super::settled(&inbox).await;
         assert_eq!(kept(&reader).await, [2, 3]);
         assert_eq!(inbox.keep(saying(1, 1801, "b")).await.unwrap(), Kept::Duplicate);
         drop(inbox);
-        let inbox = file.open(an_hour());
+        let inbox = file.open(half_an_hour());
         assert_eq!(inbox.keep(saying(1, 1801, "b")).await.unwrap(), Kept::Duplicate);
-        keep(&inbox, saying(3, 1810, "a")).await;
+        keep(&inbox, saying(3, 1870, "a")).await;
         super::settled(&inbox).await;
         assert_eq!(kept(&reader).await, [3, 4]);
-        keep(&inbox, saying(1, 1811, "b")).await;
+        keep(&inbox, saying(1, 1871, "b")).await;
     });
 }
 

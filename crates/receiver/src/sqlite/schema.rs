@@ -1,12 +1,9 @@
-use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
+use super::place::{Place, private};
 use crate::sink::SinkError;
 
 /// "RCBi": tells an inbox from another program's database.
@@ -20,9 +17,11 @@ pub(super) const SCHEMA: &str = "
     CREATE TABLE inbox (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         last_sequence INTEGER NOT NULL,
-        moved_sequence INTEGER NOT NULL -- up to here, the keys of events are in `seen`; later ones may be
+        moved_sequence INTEGER NOT NULL, -- up to here, the keys of events are in `seen`; later ones may be
+        probes INTEGER NOT NULL DEFAULT 0 -- how often it was tried whether the disk takes anything
     );
-    INSERT INTO inbox VALUES (1, 0, 0);
+    INSERT INTO inbox (id, last_sequence, moved_sequence) VALUES (1, 0, 0);
+    CREATE TABLE probe (filling BLOB NOT NULL);
     CREATE TABLE source (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
     CREATE TABLE event (
         sequence INTEGER PRIMARY KEY,
@@ -47,6 +46,8 @@ pub(super) const SCHEMA: &str = "
 
 /// From version 1. Nothing of an event changes; `seen` is made anew, with the numbers of events.
 const MIGRATION: &str = "
+    ALTER TABLE inbox ADD COLUMN probes INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE probe (filling BLOB NOT NULL);
     ALTER TABLE event ADD COLUMN key_name TEXT;
     ALTER TABLE event ADD COLUMN signature_reused INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE event ADD COLUMN conflicts_with INTEGER;
@@ -96,43 +97,6 @@ pub(super) fn open(path: &Path, role: Role, busy_timeout: Duration) -> Result<Co
             }
         }
     })
-}
-
-/// Bodies have signatures that may still be valid: what is made is for its owner only.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// Held by the writer as long as it lives: what it knows about the inbox is right only while nobody else writes events
-/// or removes them.
-pub(super) struct WriterLock(#[expect(dead_code, reason = "unlocked when dropped")] File);
-
-impl WriterLock {
-    /// Waits up to `patience` for another writer: one that is just ending.
-    pub(super) fn take(place: &Place, patience: Duration) -> Result<Self, SinkError> {
-        const PAUSE: Duration = Duration::from_millis(5);
-        let failed =
-            |error| SinkError::unavailable(format!("the inbox {place} cannot be locked")).with_source(error);
-        let mut path = place.path.clone().into_os_string();
-        path.push(".lock");
-        let file = private().create(true).truncate(false).open(path).map_err(failed)?;
-        let started = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Self(file)),
-                Err(TryLockError::WouldBlock) if started.elapsed() < patience => thread::sleep(PAUSE),
-                Err(TryLockError::WouldBlock) => {
-                    let problem = format!("another receiver writes to the inbox {place}");
-                    return Err(SinkError::unavailable(problem));
-                }
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-            }
-        }
-    }
 }
 
 enum Problem {
@@ -197,7 +161,7 @@ fn connect(path: &Path, role: Role, busy_timeout: Duration) -> Result<Connection
     Ok(conn)
 }
 
-/// Brings an inbox of an older version up to date. Only for who holds the [`WriterLock`].
+/// Brings an inbox of an older version up to date. Only for who holds the lock on its [`Place`].
 pub(super) fn migrate(conn: &Connection, place: &Place) -> Result<(), SinkError> {
     let migrate = || {
         // Rolled back when dropped: half of it would be no inbox.
@@ -238,53 +202,4 @@ impl Found {
             _ => Self::Other,
         })
     }
-}
-
-/// Which file a path led to.
-///
-/// `SQLite` goes on writing into a file that was moved or removed; nobody would find the events there.
-pub(super) struct Place {
-    path: PathBuf,
-    id: FileId,
-}
-
-impl Place {
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
-        let path = path.canonicalize()?;
-        let id = file_id(&path)?;
-        Ok(Self { path, id })
-    }
-
-    /// Fails unless the path still leads to this file.
-    pub(super) fn check(&self) -> io::Result<()> {
-        if file_id(&self.path)? == self.id {
-            Ok(())
-        } else {
-            Err(io::Error::other("another file is in its place"))
-        }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.path.display().fmt(f)
-    }
-}
-
-#[cfg(unix)]
-type FileId = (u64, u64);
-
-#[cfg(unix)]
-fn file_id(path: &Path) -> io::Result<FileId> {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata(path).map(|file| (file.dev(), file.ino()))
-}
-
-/// Windows lets nobody move or remove a file that is open.
-#[cfg(not(unix))]
-type FileId = ();
-
-#[cfg(not(unix))]
-fn file_id(path: &Path) -> io::Result<FileId> {
-    fs::metadata(path).map(drop)
 }

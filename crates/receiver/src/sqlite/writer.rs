@@ -1,11 +1,11 @@
 use std::collections::HashMap;
 use std::error::Error as StdError;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use record_callback_core::{ContentDigest, DedupeKey, RawBody};
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior};
@@ -13,9 +13,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::InboxOptions;
 use super::consumers::{self, Change, Changed};
-use super::retention::Retention;
-use super::schema::{self, Place, Role, WriterLock};
+use super::place::{self, Place};
+use super::retention::{self, Retention};
+use super::schema::{self, Role};
 use super::seen::{self, Firsts, Seen};
+use crate::room;
 use crate::sink::{Kept, MAX_CONFLICTS, SinkError, SinkErrorKind};
 
 /// How many commands one transaction takes at most.
@@ -72,45 +74,49 @@ pub(super) fn run(
     opened: &SyncSender<Result<(), SinkError>>,
     done: watch::Sender<()>,
 ) {
-    let (conn, place, lock) = match open(path, options) {
+    let (conn, place) = match open(path, options) {
         Ok(open) => open,
         Err(error) => {
             let _ = opened.send(Err(error));
             return;
         }
     };
-    match Writer::new(&conn, place, options) {
+    let place = match Writer::new(&conn, place, options) {
         Ok(mut writer) => {
             let _ = opened.send(Ok(()));
             writer.serve(&mut commands);
+            writer.removals.tell();
+            Some(writer.place)
         }
         Err(error) => {
             let _ = opened.send(Err(error));
+            None
         }
-    }
+    };
     // So that one file has everything. Not needed for durability, and a reader may be in the way.
     if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
         tracing::debug!(%error, "the inbox was closed without a checkpoint");
     }
     drop(conn);
     // Before `done`: who waited for this may open the inbox again.
-    drop(lock);
+    drop(place);
     drop(done);
 }
 
-fn open(path: &Path, options: &InboxOptions) -> Result<(Connection, Place, WriterLock), SinkError> {
+fn open(path: &Path, options: &InboxOptions) -> Result<(Connection, Place), SinkError> {
+    place::check_files(path)?;
     let conn = schema::open(path, Role::Writer, options.busy_timeout)?;
-    let place =
-        Place::of(path).map_err(|error| SinkError::unavailable("the inbox is gone").with_source(error))?;
-    let lock = WriterLock::take(&place, options.busy_timeout)?;
+    let mut place = Place::take(path, options.busy_timeout)?;
     schema::migrate(&conn, &place)?;
-    Ok((conn, place, lock))
+    place.note_log();
+    Ok((conn, place))
 }
 
 struct Writer<'c> {
     conn: &'c Connection,
     place: Place,
     retention: Retention<'c>,
+    removals: retention::Log,
     seen: Seen<'c>,
     last_sequence: Statement<'c>,
     set_last_sequence: Statement<'c>,
@@ -197,9 +203,10 @@ impl<'c> Writer<'c> {
             conn,
             place,
             retention: Retention::new(conn, options.max_age, options.max_bytes)?,
+            removals: retention::Log::default(),
             seen,
             last_sequence,
-            set_last_sequence: conn.prepare("UPDATE inbox SET last_sequence = ?1")?,
+            set_last_sequence: conn.prepare("UPDATE inbox SET last_sequence = ?1, probes = probes + ?2")?,
             insert: conn.prepare(
                 "INSERT INTO event (sequence, source_id, received_at, dedupe_key, key_name, signature_reused,
                                     conflicts_with, body, raw)
@@ -259,18 +266,24 @@ impl<'c> Writer<'c> {
     /// Does and answers everything in `batch`.
     fn process(&mut self, batch: Batch) {
         let Batch { mut keeps, changes, checks, depths } = batch;
-        // A store that failed is tried again by who asks for it, not only by the next event.
-        let probe = self.failed && !checks.is_empty();
-        let written = if keeps.is_empty() && changes.is_empty() && !probe {
-            Ok(Written { kept: Vec::new(), outcomes: Vec::new() })
-        } else {
-            let written = match self.place.check() {
-                Ok(()) => self.write(&mut keeps, &changes, probe).map_err(|error| self.failure(error)),
-                Err(error) => Err(self.gone(error)),
-            };
-            self.failed = written.is_err();
-            written
-        };
+        // Whoever asks gets an answer from the disk: what failed a moment ago, or works again, is not known otherwise.
+        let probe = !checks.is_empty();
+        let (mut written, mut able) = (Ok(Written { kept: Vec::new(), outcomes: Vec::new() }), Ok(()));
+        if probe || !keeps.is_empty() || !changes.is_empty() {
+            let was_locked = self.place.is_locked();
+            written = self
+                .hold_place(was_locked)
+                .and_then(|()| self.write(&mut keeps, &changes, probe).map_err(|error| self.failure(error)));
+            if probe && written.is_ok() {
+                able = self.try_room().map_err(|error| self.failure(error));
+                if !was_locked {
+                    able = Err(self.gone(io::Error::other(
+                        "its lock file was removed or replaced; it was locked again",
+                    )));
+                }
+            }
+            self.failed = written.is_err() || able.is_err();
+        }
         // Answers come last: nothing above may be undone by now.
         match &written {
             Ok(written) => {
@@ -291,9 +304,9 @@ impl<'c> Writer<'c> {
             }
         }
         for answer in checks {
-            let _ = answer.send(match &written {
-                Err(failure) => Err(failure.error()),
-                Ok(_) => self.check(),
+            let _ = answer.send(match (&written, &able) {
+                (Err(failure), _) | (_, Err(failure)) => Err(failure.error()),
+                _ => self.check(),
             });
         }
         for answer in depths {
@@ -301,8 +314,35 @@ impl<'c> Writer<'c> {
         }
     }
 
+    /// Fails unless what is written would be found, and no other receiver writes.
+    fn hold_place(&mut self, is_locked: bool) -> Result<(), Failure> {
+        self.place.check().map_err(|error| self.gone(error))?;
+        if !is_locked {
+            self.place.lock_again().map_err(|error| self.gone(error))?;
+            tracing::warn!(inbox = %self.place, "the lock file was removed or replaced; the inbox is locked again");
+        }
+        Ok(())
+    }
+
+    /// Writes as much as a long event needs, unless there is plenty of room and nothing failed lately.
+    fn try_room(&self) -> rusqlite::Result<()> {
+        const PLENTY: u64 = 16 * room::ONE_EVENT;
+        let length = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        let path = self.place.path();
+        let longest = length(path).max(length(&place::beside(path, "-wal")));
+        if !self.failed && room::left(path, longest).is_some_and(|left| left >= PLENTY) {
+            return Ok(());
+        }
+        for sql in ["DELETE FROM probe; INSERT INTO probe VALUES (randomblob(98304));", "DELETE FROM probe;"]
+        {
+            let transaction = Transaction::new_unchecked(self.conn, TransactionBehavior::Immediate)?;
+            transaction.execute_batch(sql)?;
+            transaction.commit()?;
+        }
+        Ok(())
+    }
+
     fn check(&mut self) -> Result<(), SinkError> {
-        self.place.check().map_err(|error| self.gone(error).error())?;
         match self.retention.is_full() {
             Ok(true) => Err(full()),
             Ok(false) => Ok(()),
@@ -378,14 +418,16 @@ impl<'c> Writer<'c> {
         }
         let moved = self.seen.move_some(MOVES * keeps.len())?;
         if sequence != last || probe {
-            self.set_last_sequence.execute([sequence])?;
+            // A value that changes: SQLite leaves out what is written as it was.
+            self.set_last_sequence.execute((sequence, probe))?;
         }
         transaction.commit()?;
         self.sources.extend(new_sources);
         self.seen.moved(moved);
         self.seen.add(new_keys, sequence);
-        if let Some(newest) = keeps.iter().map(|(event, _)| event.received_at).max() {
-            self.retention.note(newest);
+        let now = Instant::now();
+        for (event, _) in &*keeps {
+            self.retention.note(event.received_at, now);
         }
         Ok(Written { kept, outcomes })
     }
@@ -449,7 +491,10 @@ impl<'c> Writer<'c> {
             let transaction = Transaction::new_unchecked(writer.conn, TransactionBehavior::Immediate)?;
             let removed = writer.retention.step()?;
             transaction.commit()?;
-            writer.seen.remove(&removed);
+            if let Some(removed) = removed {
+                writer.seen.remove(&removed.keys);
+                writer.removals.note(&removed);
+            }
             Ok::<_, rusqlite::Error>(())
         };
         if let Err(error) = step(self) {
