@@ -47,7 +47,7 @@ impl Setup {
         self.path(name).to_str().expect("UTF-8").to_owned()
     }
 
-    fn command(&self, more: &[&str]) -> Command {
+    pub(crate) fn command(&self, more: &[&str]) -> Command {
         self.program.command(&[&["receive", "--config", &self.text("receiver.toml")], more].concat())
     }
 
@@ -56,7 +56,7 @@ impl Setup {
     }
 
     /// Runs it where it must end by itself.
-    fn run(&self) -> Run {
+    pub(crate) fn run(&self) -> Run {
         let run = Run::ended("receive", Process::spawn(self.command(&[])).end());
         self.program.assert_secret(&run);
         run

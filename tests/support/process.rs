@@ -200,8 +200,8 @@ impl ReceiverProcess {
         let mut process = Process::spawn(command);
         let ready_line = process.line();
         let ready: Value = serde_json::from_str(&ready_line).expect("JSON");
-        let address = ready["addr"].as_str().and_then(|addr| addr.strip_prefix("http://"));
-        let address = address.expect("an address").parse().expect("an address");
+        let address = ready["addr"].as_str().and_then(|addr| addr.split_once("://"));
+        let address = address.expect("an address").1.parse().expect("an address");
         Self { process, ready_line, address }
     }
 }

@@ -28,6 +28,14 @@ impl Authority {
         self.0.pem()
     }
 
+    /// A certificate for `host` and its key, in PEM.
+    #[must_use]
+    pub fn issue(&self, host: &str) -> (String, String) {
+        let params = CertificateParams::new([host.to_owned()]).expect("a host");
+        let key = KeyPair::generate().expect("a key");
+        (params.signed_by(&key, &self.0).expect("a certificate").pem(), key.serialize_pem())
+    }
+
     /// A server that speaks TLS as `host`, before one that does not, such as `http://127.0.0.1:8080`.
     pub async fn front(&self, host: &str, server: &str) -> TlsFront {
         self.front_until(host, server, 2099).await

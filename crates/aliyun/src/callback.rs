@@ -4,15 +4,17 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use md5::{Digest, Md5};
 use record_callback_core::{
-    Assurance, CallbackVerifier, Delivery, EventFields, InvalidConfig, OnDemandDecision, OnDemandProtocol,
-    OnDemandRequest, Proof, RawBody, Refusal, SignatureClaim, SignaturePolicy, SigningKey, SigningScheme,
-    Tolerance, Vendor, VerifiedEvent,
+    Assurance, CallbackVerifier, Delivery, EventFields, Explanation, Hints, InvalidConfig, OnDemandDecision,
+    OnDemandProtocol, OnDemandRequest, Proof, RawBody, Refusal, SignatureClaim, SignaturePolicy, SigningKey,
+    SigningScheme, Tolerance, Vendor, VerifiedEvent,
 };
 use record_callback_http::lenient::read_object;
 
 use crate::VENDOR;
 use crate::translate;
 use crate::wire::callback as wire;
+
+mod explain;
 
 /// Ours; the documents only say that the time should be recent.
 const TOLERANCE: Tolerance = Tolerance::seconds(300, 300);
@@ -86,16 +88,8 @@ impl AliyunCallbacks {
     }
 
     fn prove(&self, headers: &HeaderMap, now: Timestamp) -> Result<Proof, Refusal> {
-        let time = text(headers, wire::TIMESTAMP);
-        let claim = SignatureClaim {
-            signature: text(headers, wire::SIGNATURE),
-            time,
-            scheme: SigningScheme::Md5,
-            proven: EventFields::default(),
-            joined: EventFields::default(),
-            default_tolerance: TOLERANCE,
-        };
-        self.policy.prove(&claim, now, |key| self.digests(time.unwrap_or_default(), key))
+        let claim = claim(headers)?;
+        self.policy.prove(&claim, now, |key| self.digests(claim.time.unwrap_or_default(), key))
     }
 
     /// What the signature may be for one key: the documents do not say whether the port belongs to the host.
@@ -119,8 +113,27 @@ fn spellings(name: &str) -> Vec<String> {
     spellings
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+fn claim(headers: &HeaderMap) -> Result<SignatureClaim<'_>, Refusal> {
+    Ok(SignatureClaim {
+        signature: text(headers, wire::SIGNATURE)?,
+        time: text(headers, wire::TIMESTAMP)?,
+        scheme: SigningScheme::Md5,
+        proven: EventFields::default(),
+        joined: EventFields::default(),
+        default_tolerance: TOLERANCE,
+    })
+}
+
+/// The value of a header. Of two it is not known which the sender, or a proxy, goes by.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    if values.next().is_some() {
+        return Err(Refusal::Malformed {
+            problem: format!("there are two {} headers", name.to_ascii_uppercase()),
+        });
+    }
+    Ok(value.and_then(|value| value.to_str().ok()))
 }
 
 fn is_digits(text: &str) -> bool {
@@ -147,6 +160,22 @@ impl CallbackVerifier for AliyunCallbacks {
 
     fn on_demand(&self) -> Option<&dyn OnDemandProtocol> {
         Some(self)
+    }
+
+    fn explain(&self, delivery: &Delivery<'_>, hints: &Hints) -> Explanation {
+        explain::explain(self, delivery, hints)
+    }
+
+    fn keys(&self) -> &[SigningKey] {
+        self.policy.keys()
+    }
+
+    fn signature_fields(&self) -> &'static [&'static str] {
+        &[wire::SIGNATURE]
+    }
+
+    fn accepts(&self) -> Vec<[u8; 32]> {
+        self.policy.accepted(VENDOR, SigningScheme::Md5, &self.hosts)
     }
 }
 

@@ -13,6 +13,7 @@ mod output;
 mod owners;
 mod reader;
 mod receiver_file;
+mod reload;
 mod shape;
 mod stop;
 

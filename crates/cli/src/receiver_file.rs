@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use record_callback::fleet::ManifestFormat;
-use record_callback::http::{OsEnv, named_variable};
+use record_callback::http::{OsEnv, is_open_to_all, named_variable, warn_once};
 use record_callback::receiver::{
     EventSink, ForwardSink, ForwardSinkBuilder, InboxOptions, JsonlSink, Limits, MemorySink, Receiver,
-    ReceiverBuilder, RedisOptions, RedisSink, SqliteInbox,
+    ReceiverBuilder, RedisOptions, RedisSink, Source, SqliteInbox, Tls,
 };
-use record_callback::{InvalidConfig, KeyNames, SourceConfig};
+use record_callback::{Error, InvalidConfig, KeyNames, SourceConfig};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -20,9 +20,11 @@ use crate::shape::{Kind, Shape};
 
 /// Nobody has that many sources: 16 MiB.
 const LONGEST: u64 = 16 * 1024 * 1024;
+/// A chain has a few certificates of some KiB each.
+const LONGEST_PEM: u64 = 1024 * 1024;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReceiverFile {
     /// Where to listen.
@@ -32,8 +34,22 @@ pub(crate) struct ReceiverFile {
     sink: SinkConfig,
     #[serde(default)]
     limits: LimitsConfig,
+    /// TLS, without a proxy in front.
+    pub(crate) tls: Option<TlsConfig>,
     /// Who sends, by name.
     sources: BTreeMap<String, SourceConfig>,
+    /// What its paths are relative to.
+    #[serde(skip)]
+    directory: PathBuf,
+}
+
+/// Files in PEM.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsConfig {
+    /// The server's certificate and those that issued it.
+    cert: PathBuf,
+    key: PathBuf,
 }
 
 fn default_addr() -> SocketAddr {
@@ -41,7 +57,7 @@ fn default_addr() -> SocketAddr {
 }
 
 /// The kinds of sink. Paths are relative to the file they are in.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 enum SinkConfig {
     Sqlite {
@@ -71,7 +87,7 @@ enum SinkConfig {
     },
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LimitsConfig {
     body_bytes: Option<usize>,
@@ -84,7 +100,7 @@ struct LimitsConfig {
 }
 
 impl ReceiverFile {
-    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn read(path: &Path) -> Result<Self, InvalidConfig> {
         let refuse = |problem: String| {
             InvalidConfig::new("--config", format!("{}: {problem}", path.display()), "a receiver's TOML file")
         };
@@ -97,17 +113,45 @@ impl ReceiverFile {
                 None => refuse(problem(&text, &error)),
             }
         })?;
-        let directory = path.parent().unwrap_or(Path::new(""));
+        path.parent().unwrap_or(Path::new("")).clone_into(&mut file.directory);
         if let SinkConfig::Sqlite { path, .. } | SinkConfig::Jsonl { path } = &mut file.sink {
-            *path = directory.join(&*path);
+            *path = file.directory.join(&*path);
+        }
+        if let Some(TlsConfig { cert, key }) = &mut file.tls {
+            *cert = file.directory.join(&*cert);
+            *key = file.directory.join(&*key);
         }
         Ok(file)
     }
 
-    /// The receiver this file describes, with keys from the environment.
+    /// The sources, with keys from the environment and from files.
+    pub(crate) fn sources(&self) -> Result<Vec<Source>, Error> {
+        let sources = self.sources.iter();
+        sources.map(|(name, source)| source.source_from(name, &OsEnv, &self.directory)).collect()
+    }
+
+    /// Every file that changes what the receiver does while it runs, besides this one.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let keys = self.sources.values().flat_map(|source| &source.key_file.0);
+        let keys = keys.map(|path| self.directory.join(path));
+        let tls = self.tls.iter().flat_map(|tls| [tls.cert.clone(), tls.key.clone()]);
+        keys.chain(tls).collect()
+    }
+
+    /// The tables and values that `new` has others of, and that cannot change while the receiver runs.
+    pub(crate) fn fixed_changes(&self, new: &Self) -> Vec<&'static str> {
+        let changes = [
+            ("addr", self.addr != new.addr),
+            ("sink", self.sink != new.sink),
+            ("limits", self.limits != new.limits),
+            ("tls (with or without)", self.tls.is_some() != new.tls.is_some()),
+        ];
+        changes.into_iter().filter_map(|(name, is_changed)| is_changed.then_some(name)).collect()
+    }
+
+    /// The receiver this file describes, with keys from the environment and from files.
     pub(crate) async fn receiver(&self) -> Result<Receiver, Failure> {
-        let sources = self.sources.iter().map(|(name, source)| source.source(name));
-        let sources = sources.collect::<Result<Vec<_>, _>>()?;
+        let sources = self.sources()?;
         let receiver = |sink: Arc<dyn EventSink>| {
             let builder = Receiver::builder(sink).limits(self.limits.limits());
             sources.iter().cloned().fold(builder, ReceiverBuilder::source).build()
@@ -120,6 +164,42 @@ impl ReceiverFile {
     /// Source names and their paths.
     pub(crate) fn paths(&self) -> impl Iterator<Item = (&str, &str)> {
         self.sources.iter().map(|(name, source)| (name.as_str(), source.path.as_str()))
+    }
+}
+
+impl TlsConfig {
+    pub(crate) fn tls(&self) -> Result<Tls, InvalidConfig> {
+        let (cert, key) = self.read()?;
+        Tls::from_pem(cert.as_bytes(), key.as_bytes()).map_err(|error| self.located(&error))
+    }
+
+    /// Reads the files again, and has `tls` go on with them.
+    pub(crate) fn replace(&self, tls: &Tls) -> Result<(), InvalidConfig> {
+        let (cert, key) = self.read()?;
+        tls.replace(cert.as_bytes(), key.as_bytes()).map_err(|error| self.located(&error))
+    }
+
+    fn read(&self) -> Result<(String, String), InvalidConfig> {
+        let read = |field: &'static str, path: &Path| {
+            record_callback_durable::read_text_and_metadata(path, LONGEST_PEM).map_err(|error| {
+                let problem = format!("{}: {error}", path.display());
+                InvalidConfig::new(field, problem, "a readable PEM file")
+            })
+        };
+        let (cert, _) = read("tls.cert", &self.cert)?;
+        let (key, metadata) = read("tls.key", &self.key)?;
+        if is_open_to_all(&metadata) {
+            let path = self.key.display();
+            warn_once(&format!("everybody on this machine can read the key file {path}: chmod 600 it"));
+        }
+        Ok((cert, key))
+    }
+
+    /// The same error, with the file it is about.
+    fn located(&self, error: &InvalidConfig) -> InvalidConfig {
+        let path = if error.field() == "tls.key" { &self.key } else { &self.cert };
+        let problem = format!("{}: {}", path.display(), error.problem());
+        InvalidConfig::new(error.field(), problem, error.rule().to_owned())
     }
 }
 

@@ -31,6 +31,7 @@ mod dedupe;
 mod domain;
 mod error;
 mod event;
+mod explanation;
 mod ext;
 mod fidelity;
 mod on_demand;
@@ -53,6 +54,7 @@ pub use dedupe::{ContentDigest, DedupeKey};
 pub use domain::DomainName;
 pub use error::{Error, ErrorKind, Field, InvalidConfig, Result};
 pub use event::{EventKind, EventSet, EventSetIter};
+pub use explanation::{Change, Explanation, Hints, Outcome, SignedPart, Standing, Step, Trial};
 pub use ext::{Ensured, PutAction, PutReport, ReadBack, RecordCallbackProviderExt, Rounds, Timer};
 pub use fidelity::{Deviation, DeviationKind, Fidelity, Fitted};
 pub use on_demand::{OnDemandDecider, OnDemandDecision, OnDemandProtocol, OnDemandRequest, RecordFormat};
@@ -65,4 +67,4 @@ pub use verification::{
 };
 
 /// The time type of [`StoredCallback`], re-exported so that callers need no version of their own.
-pub use jiff::Timestamp;
+pub use jiff::{SignedDuration, Timestamp};

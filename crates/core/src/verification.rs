@@ -3,11 +3,13 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use crate::assurance::{Assurance, EventFields};
 use crate::dedupe::{ContentDigest, DedupeKey};
 use crate::error::{Field, InvalidConfig};
+use crate::explanation::{Explanation, Hints};
 use crate::on_demand::OnDemandProtocol;
 use crate::provider::Vendor;
 use crate::record_event::RecordEvent;
@@ -53,6 +55,34 @@ pub trait CallbackVerifier: fmt::Debug + Send + Sync + 'static {
 
     /// How the vendor asks whether to record, if it does.
     fn on_demand(&self) -> Option<&dyn OnDemandProtocol>;
+
+    /// Why a delivery is taken or refused, and which single change would have made it right. For people, after the
+    /// answer: it may compute up to 64 digests, and must never be told to the sender.
+    ///
+    /// By default what [`verify`](Self::verify) says.
+    fn explain(&self, delivery: &Delivery<'_>, _hints: &Hints) -> Explanation {
+        Explanation::of_verdict(&self.verify(delivery))
+    }
+
+    /// Its keys, as [`Hints`] for what other sources refuse. Empty by default.
+    fn keys(&self) -> &[SigningKey] {
+        &[]
+    }
+
+    /// The members of bodies and the headers, in lower case, that hold signatures and what belongs to them: not to be
+    /// shown. Empty by default.
+    fn signature_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Digests of what a signature is accepted by, each over the vendor, the scheme, whatever else is part of every
+    /// signature, and one key: [`SignaturePolicy::accepted`] gives them. Verifiers that have one in common accept each
+    /// other's deliveries. Not to be shown: a guessed key could be checked against them.
+    ///
+    /// Empty by default, and where anybody may send.
+    fn accepts(&self) -> Vec<[u8; 32]> {
+        Vec::new()
+    }
 }
 
 /// An event of a sender that proved to know the key, or of a source that is declared unsigned.
@@ -102,6 +132,11 @@ impl VerifiedEvent {
         self.signature.as_ref().map(|signature| &signature.digest)
     }
 
+    /// The last moment at which its signature is accepted. `None`: the source is unsigned.
+    pub fn signature_valid_until(&self) -> Option<Timestamp> {
+        self.signature.as_ref().map(|signature| signature.valid_until)
+    }
+
     /// The digest of all it says: of the body without its signature.
     pub fn content(&self) -> ContentDigest {
         ContentDigest::of(self.event.raw.as_bytes(), self.signature_members)
@@ -127,8 +162,10 @@ impl VerifiedEvent {
 #[derive(Debug, Clone)]
 pub struct SignaturePolicy {
     /// Empty when the source is unsigned.
-    keys: Vec<SigningKey>,
-    tolerance: Option<Tolerance>,
+    pub(crate) keys: Vec<SigningKey>,
+    pub(crate) tolerance: Option<Tolerance>,
+    /// Never of a source: tried to explain what was refused.
+    pub(crate) is_in_milliseconds: bool,
 }
 
 impl SignaturePolicy {
@@ -142,12 +179,12 @@ impl SignaturePolicy {
             let rule = "at least one key, or a source declared unsigned";
             return Err(InvalidConfig::new(Field::SigningKey, "is missing", rule));
         }
-        Ok(Self { keys, tolerance: None })
+        Ok(Self { keys, tolerance: None, is_in_milliseconds: false })
     }
 
     /// Anybody. Events say so ([`Assurance::UNSIGNED`]).
     pub fn unsigned() -> Self {
-        Self { keys: Vec::new(), tolerance: None }
+        Self { keys: Vec::new(), tolerance: None, is_in_milliseconds: false }
     }
 
     /// Sets how far the signed time may be from the receiver's. Without it the vendor's default holds.
@@ -155,6 +192,27 @@ impl SignaturePolicy {
     pub fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
         self.tolerance = Some(tolerance);
         self
+    }
+
+    /// What [`CallbackVerifier::accepts`] tells of this policy, with the vendor's `forms` of what it signs for every
+    /// delivery: the spellings of a host, say.
+    pub fn accepted(
+        &self,
+        vendor: Vendor,
+        scheme: SigningScheme,
+        forms: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Vec<[u8; 32]> {
+        let scheme = scheme.to_string();
+        let digest = |form: &str, key: &SigningKey| {
+            let parts = [vendor.as_str(), &scheme, form, key.expose()];
+            // Lengths keep `ab` + `c` and `a` + `bc` apart.
+            let hash = parts.iter().fold(Sha256::new(), |hash, part| {
+                hash.chain_update((part.len() as u64).to_be_bytes()).chain_update(part)
+            });
+            hash.finalize().into()
+        };
+        let of_form = |form: &str| self.keys.iter().map(|key| digest(form, key)).collect::<Vec<_>>();
+        forms.into_iter().flat_map(|form| of_form(form.as_ref())).collect()
     }
 
     /// Whether anybody may send.
@@ -194,7 +252,7 @@ impl SignaturePolicy {
         }
         let key = usize::try_from(matching).ok().filter(|key| *key < self.keys.len());
         let key = key.ok_or(Refusal::BadSignature)?;
-        let signed_at = unix_seconds(time).ok_or(Refusal::BadSignature)?;
+        let signed_at = self.read_time(time).ok_or(Refusal::BadSignature)?;
         let age = now.duration_since(signed_at);
         let tolerance = self.tolerance.unwrap_or(claim.default_tolerance);
         if age > tolerance.past || age < -tolerance.future {
@@ -203,7 +261,17 @@ impl SignaturePolicy {
         let assurance = Assurance::new(Some(claim.scheme), Some(signed_at), claim.proven, claim.joined);
         let mut digest = [0; MAX_DIGEST];
         digest[..presented.len()].copy_from_slice(presented);
-        Ok(Proof { assurance, signature: Some(ProvenSignature { key, digest }) })
+        let valid_until = signed_at.checked_add(tolerance.past).unwrap_or(Timestamp::MAX);
+        Ok(Proof { assurance, signature: Some(ProvenSignature { key, digest, valid_until }) })
+    }
+
+    pub(crate) fn read_time(&self, text: &str) -> Option<Timestamp> {
+        if !self.is_in_milliseconds {
+            return unix_seconds(text);
+        }
+        // Fewer digits are seconds, which are not to be read as a time of 1970.
+        let digits = text.len() >= 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+        Timestamp::from_millisecond(digits.then(|| text.parse().ok())??).ok()
     }
 }
 
@@ -211,7 +279,7 @@ impl SignaturePolicy {
 const MAX_DIGEST: usize = 32;
 
 /// Digits and nothing else: what is signed is the text, and `+1` or ` 1` would be other texts of the same time.
-fn unix_seconds(text: &str) -> Option<Timestamp> {
+pub(crate) fn unix_seconds(text: &str) -> Option<Timestamp> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     Timestamp::from_second(digits.then(|| text.parse().ok())??).ok()
 }
@@ -276,6 +344,7 @@ pub struct Proof {
 struct ProvenSignature {
     key: usize,
     digest: [u8; MAX_DIGEST],
+    valid_until: Timestamp,
 }
 
 impl fmt::Debug for ProvenSignature {

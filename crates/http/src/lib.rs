@@ -30,8 +30,8 @@ mod turns;
 pub use credential::{
     AccessKey, CredentialChain, CredentialFile, CredentialProvider, CredentialSource, EnvCredentials, Ini,
     IniSection, KeyVariables, KnownAccount, Lease, Miss, Refusable, Refusal, Renewed, SourceContext,
-    SourceReport, StaticCredentials, Used, account_retry, kind_of_credentials, named_variable,
-    of_credentials, replaces, warn_once,
+    SourceReport, StaticCredentials, Used, account_retry, is_open_to_all, kind_of_credentials,
+    named_variable, of_credentials, replaces, warn_once,
 };
 pub use effects::{Clock, Env, FixedEnv, Nonce, OsEnv, SystemClock, TokioTimer, UuidNonce};
 pub use encoding::{encode, hex};

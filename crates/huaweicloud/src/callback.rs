@@ -3,14 +3,16 @@
 use hmac::Mac;
 use md5::{Digest, Md5};
 use record_callback_core::{
-    CallbackVerifier, Delivery, EventField, EventFields, OnDemandProtocol, RawBody, Refusal, SignatureClaim,
-    SignaturePolicy, SigningKey, SigningScheme, Tolerance, Vendor, VerifiedEvent,
+    CallbackVerifier, Delivery, EventField, EventFields, Explanation, Hints, OnDemandProtocol, RawBody,
+    Refusal, SignatureClaim, SignaturePolicy, SigningKey, SigningScheme, Tolerance, Vendor, VerifiedEvent,
 };
 use record_callback_http::lenient::read_object;
 
 use crate::VENDOR;
 use crate::translate;
 use crate::wire::callback::{self as wire, Body};
+
+mod explain;
 
 /// What an HMAC covers beside the event, in the order it is joined.
 const JOINED: EventFields = EventFields::of(&[
@@ -57,6 +59,22 @@ impl HuaweicloudCallbacks {
         };
         Self { scheme, policy }
     }
+
+    fn claim<'a>(&self, body: &'a Body<'_>) -> SignatureClaim<'a> {
+        let (proven, joined) = match self.scheme {
+            SigningScheme::Md5 => (EventFields::default(), EventFields::default()),
+            _ if event_stands_out(body) => (KIND, JOINED),
+            _ => (EventFields::default(), JOINED.union(KIND)),
+        };
+        SignatureClaim {
+            signature: body.auth_sign.get(),
+            time: body.auth_timestamp.get(),
+            scheme: self.scheme,
+            proven,
+            joined,
+            default_tolerance: TOLERANCE,
+        }
+    }
 }
 
 impl CallbackVerifier for HuaweicloudCallbacks {
@@ -69,20 +87,8 @@ impl CallbackVerifier for HuaweicloudCallbacks {
             Err(problem) if !self.policy.is_unsigned() => return Err(Refusal::Malformed { problem }),
             body => body.unwrap_or_default(),
         };
+        let claim = self.claim(&body);
         let time = body.auth_timestamp.get();
-        let (proven, joined) = match self.scheme {
-            SigningScheme::Md5 => (EventFields::default(), EventFields::default()),
-            _ if event_stands_out(&body) => (KIND, JOINED),
-            _ => (EventFields::default(), JOINED.union(KIND)),
-        };
-        let claim = SignatureClaim {
-            signature: body.auth_sign.get(),
-            time,
-            scheme: self.scheme,
-            proven,
-            joined,
-            default_tolerance: TOLERANCE,
-        };
         let now = delivery.received_at;
         let proof = match self.scheme {
             SigningScheme::Md5 => {
@@ -103,6 +109,23 @@ impl CallbackVerifier for HuaweicloudCallbacks {
     /// Always `None`: that Live asks, is mentioned, but not how.
     fn on_demand(&self) -> Option<&dyn OnDemandProtocol> {
         None
+    }
+
+    fn explain(&self, delivery: &Delivery<'_>, hints: &Hints) -> Explanation {
+        explain::explain(self, delivery, hints)
+    }
+
+    fn keys(&self) -> &[SigningKey] {
+        self.policy.keys()
+    }
+
+    fn signature_fields(&self) -> &'static [&'static str] {
+        wire::SIGNATURE_MEMBERS
+    }
+
+    /// Neither host nor path is part of a signature: the scheme and the key decide.
+    fn accepts(&self) -> Vec<[u8; 32]> {
+        self.policy.accepted(VENDOR, self.scheme, [""])
     }
 }
 

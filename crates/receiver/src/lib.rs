@@ -4,7 +4,8 @@
 //! with 200 once the sink has the event, and with 503 while it cannot. Whether a cloud then tries again is UNVERIFIED:
 //! Aliyun documents it after timeouts, Huawei Cloud not at all. What is delivered twice is kept once where the sink
 //! recognises it. Features add sinks: `sqlite` (default), `redis`,
-//! `forward`; without any there are [`JsonlSink`], [`MemorySink`] for tests, and your own.
+//! `forward`; without any there are [`JsonlSink`], [`MemorySink`] for tests, and your own. The feature `tls` lets the
+//! receiver speak TLS itself.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -37,7 +38,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admin;
 mod answer;
+mod connections;
 mod contradictions;
 #[cfg(feature = "forward")]
 mod forward;
@@ -47,6 +50,7 @@ mod jsonl;
 mod limits;
 mod memory;
 mod metrics;
+mod peer;
 mod receiver;
 #[cfg(feature = "redis")]
 mod redis;
@@ -54,10 +58,14 @@ mod room;
 #[cfg(test)]
 mod send;
 mod serve;
+mod silence;
 mod sink;
 mod source;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "tls")]
+mod tls;
+mod used_signatures;
 
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisOptions, RedisSink};
@@ -66,8 +74,11 @@ pub use forward::{ForwardSink, ForwardSinkBuilder};
 pub use jsonl::JsonlSink;
 pub use limits::Limits;
 pub use memory::MemorySink;
+pub use peer::{ForwardedHeader, Proxies};
 pub use receiver::{Receiver, ReceiverBuilder};
 pub use sink::{EventRecord, EventSink, Kept, MAX_CONFLICTS, Received, SinkError, SinkErrorKind};
 pub use source::{NotUnderstood, Source};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Consumer, InboxError, InboxEvent, InboxOptions, InboxReader, SqliteInbox};
+#[cfg(feature = "tls")]
+pub use tls::Tls;

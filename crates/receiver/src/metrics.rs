@@ -7,9 +7,10 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use record_callback_core::Timestamp;
 
 use crate::answer::Reason;
 
@@ -28,6 +29,12 @@ struct Refused {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Keyed {
+    source: String,
+    key: String,
+}
+
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
@@ -36,8 +43,12 @@ pub(crate) struct Metrics {
     kept: Family<OfSource, Counter>,
     duplicates: Family<OfSource, Counter>,
     conflicting: Family<OfSource, Counter>,
+    reused: Family<OfSource, Counter>,
+    keyed: Family<Keyed, Counter>,
     refused: Family<Refused, Counter>,
     asked: Family<OfSource, Counter>,
+    last_event: Family<OfSource, Gauge>,
+    silent: Family<OfSource, Gauge>,
     /// Of all paths together: whoever asks chooses them.
     unknown_source: Counter,
     latency: Histogram,
@@ -53,6 +64,7 @@ pub(crate) struct SourceMetrics {
     kept: Counter,
     duplicates: Counter,
     conflicting: Counter,
+    reused: Counter,
     asked: Counter,
 }
 
@@ -65,22 +77,33 @@ impl Metrics {
             kept: Family::default(),
             duplicates: Family::default(),
             conflicting: Family::default(),
+            reused: Family::default(),
+            keyed: Family::default(),
             refused: Family::default(),
             asked: Family::default(),
+            last_event: Family::default(),
+            silent: Family::default(),
             unknown_source: Counter::default(),
             latency: Histogram::new(BUCKETS),
             registry: Registry::default(),
         };
         let Self { received, verified, kept, duplicates, conflicting, refused, asked, .. } = &metrics;
-        let Self { unknown_source, latency, .. } = &metrics;
+        let Self { unknown_source, latency, last_event, silent, .. } = &metrics;
         registry.register("deliveries", "Deliveries received", received.clone());
         registry.register("verified", "Deliveries verified, whether kept or not", verified.clone());
         registry.register("events", "Events verified and kept, duplicates left out", kept.clone());
         registry.register("duplicates", "Events that were kept before", duplicates.clone());
         let help = "Events with the dedupe key of a kept one that say something else";
         registry.register("conflicting_duplicates", help, conflicting.clone());
+        let help = "Events whose signature came before with another body";
+        registry.register("signature_reused", help, metrics.reused.clone());
+        registry.register("keyed", "Deliveries verified, by the key that signed them", metrics.keyed.clone());
         registry.register("refused", "Deliveries refused, by reason", refused.clone());
         registry.register("on_demand", "Questions whether to record that were answered", asked.clone());
+        let help = "Time of the last event since the receiver began, in Unix seconds";
+        registry.register("last_event_timestamp_seconds", help, last_event.clone());
+        let help = "1 while there is no event for longer than is expected";
+        registry.register("source_silent", help, silent.clone());
         registry.register("unknown_source", "Requests to no source", unknown_source.clone());
         registry.register("handling_seconds", "Time from headers to answer", latency.clone());
         Self { registry, ..metrics }
@@ -94,6 +117,7 @@ impl Metrics {
             kept: self.kept.get_or_create_owned(&labels),
             duplicates: self.duplicates.get_or_create_owned(&labels),
             conflicting: self.conflicting.get_or_create_owned(&labels),
+            reused: self.reused.get_or_create_owned(&labels),
             asked: self.asked.get_or_create_owned(&labels),
             source: labels.source,
             all: Arc::clone(self),
@@ -140,8 +164,33 @@ impl SourceMetrics {
         self.conflicting.inc();
     }
 
+    pub(crate) fn signature_reused(&self) {
+        self.reused.inc();
+    }
+
+    /// The counter of one of the source's keys.
+    pub(crate) fn keyed(&self, key: &str) -> Counter {
+        let labels = Keyed { source: self.source.clone(), key: key.to_owned() };
+        self.all.keyed.get_or_create_owned(&labels)
+    }
+
     pub(crate) fn asked(&self) {
         self.asked.inc();
+    }
+
+    /// There was an event at `now`.
+    pub(crate) fn event_at(&self, now: Timestamp) {
+        let labels = OfSource { source: self.source.clone() };
+        self.all.last_event.get_or_create(&labels).set(now.as_second());
+    }
+
+    /// Whether it is silent; `None` where no event is expected.
+    pub(crate) fn silent(&self, is_silent: Option<bool>) {
+        let labels = OfSource { source: self.source.clone() };
+        match is_silent {
+            Some(is_silent) => drop(self.all.silent.get_or_create(&labels).set(is_silent.into())),
+            None => drop(self.all.silent.remove(&labels)),
+        }
     }
 
     pub(crate) fn refused(&self, reason: Reason) {

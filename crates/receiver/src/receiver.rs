@@ -1,38 +1,39 @@
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
+use axum::extract::ConnectInfo;
 use axum::routing::any;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use prometheus_client::metrics::counter::Counter;
 use record_callback_core::{Delivery, InvalidConfig, OnDemandProtocol, Timestamp};
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{self, timeout, timeout_at};
-use tracing::{debug, info, warn};
+use tracing::{debug, field, info, warn};
+use uuid::Uuid;
 
+use crate::admin::Remembered;
 use crate::answer::{self, Answer, Reason};
 use crate::contradictions::Contradictions;
 use crate::limits::Limits;
 use crate::metrics::{Metrics, SourceMetrics};
+use crate::peer::Proxies;
+use crate::silence::Silence;
 use crate::sink::{EventSink, Kept, Received, SinkError, SinkErrorKind};
-use crate::source::{HEALTH, METRICS, NotUnderstood, OnDemand, READY, Source, check_distinct};
+use crate::source::{NotUnderstood, OnDemand, Source, check_distinct};
+use crate::used_signatures::UsedSignatures;
 
-/// How long what a sink said of its readiness and depth holds.
-const REMEMBERED: Duration = Duration::from_secs(1);
 /// Thirty years. Timeouts are added to the time of the day, which overflows with the longest ones there are.
 pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
-const OPEN_METRICS: HeaderValue =
-    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
 /// Receives what clouds send to a number of [`Source`]s and keeps it in one [`EventSink`].
 ///
@@ -50,28 +51,41 @@ const OPEN_METRICS: HeaderValue =
 ///
 /// An event answered with 503 comes again only if the cloud sends it again. Whether one does is unverified: Aliyun
 /// documents that it tries again after a timeout, which a 503 is not, and Huawei Cloud documents nothing.
+///
+/// Which key signed an event, and whether its signature came before with another body, is kept with it
+/// ([`EventRecord`](crate::EventRecord)) and counted. The last 65 536 signatures that are still valid are remembered, in
+/// memory: a restart forgets them.
 #[derive(Clone)]
 pub struct Receiver(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
-    sink: Arc<dyn EventSink>,
-    /// By path.
-    sources: HashMap<String, Route>,
+    pub(crate) sink: Arc<dyn EventSink>,
+    /// Never held while anybody is waited for.
+    routes: RwLock<Arc<Routes>>,
     pub(crate) limits: Limits,
     requests: Semaphore,
-    check: Remembered<()>,
-    depth: Remembered<Option<u64>>,
-    request_ids: RequestIds,
+    pub(crate) check: Remembered<()>,
+    pub(crate) depth: Remembered<Option<u64>>,
+    /// `/healthz` and its like are served where callbacks come in, too.
+    has_admin_paths: bool,
+    pub(crate) proxies: Proxies,
+    pub(crate) metrics: Arc<Metrics>,
     contradictions: Contradictions,
-    metrics: Arc<Metrics>,
+    used_signatures: UsedSignatures,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
 type BoxFuture = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
+/// By path.
+type Routes = HashMap<String, Route>;
+
 struct Route {
     source: Source,
     metrics: SourceMetrics,
+    /// The source's keys by their places, and their counters.
+    keys: Vec<(Arc<str>, Counter)>,
+    silence: Arc<Silence>,
 }
 
 impl Receiver {
@@ -81,19 +95,24 @@ impl Receiver {
             sink,
             sources: Vec::new(),
             limits: Limits::default(),
+            has_admin_paths: false,
+            proxies: Proxies::default(),
             now: Box::new(Timestamp::now),
         }
     }
 
-    /// A route for each source, to merge into a router of your own.
+    /// A route for each source there is now, to merge into a router of your own. Its paths are fixed: of sources that
+    /// come [later](Self::replace_sources), those with other paths need [`app`](Self::app), and a path whose source is
+    /// gone is answered with 404.
     ///
     /// Your server bounds connections and how long headers may take: each connection may hold a body of
     /// [`Limits::body`](crate::Limits::body) bytes for as long as it arrives and waits to be kept.
     pub fn router(&self) -> Router {
-        self.0.sources.keys().fold(Router::new(), |router, path| router.route(path, any(self.handler())))
+        let routes = self.0.routes();
+        routes.keys().fold(Router::new(), |router, path| router.route(path, any(self.handler())))
     }
 
-    /// [`router`](Self::router) and `/healthz`, `/readyz`, `/metrics`; 404 for everything else.
+    /// [`router`](Self::router), also for sources that come later; 404 for everything else.
     pub fn app(&self) -> Router {
         Router::new().fallback(self.handler())
     }
@@ -102,8 +121,29 @@ impl Receiver {
         let shared = Arc::clone(&self.0);
         move |request| {
             let shared = Arc::clone(&shared);
-            Box::pin(async move { shared.respond(request).await.map(Body::new) })
+            // There with `into_make_service_with_connect_info`.
+            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+            Box::pin(async move { shared.respond(request, peer).await.map(Body::new) })
         }
+    }
+
+    /// Takes `sources` instead of those there are, all at once.
+    ///
+    /// Deliveries in flight finish with the source they began with. Counters of sources whose names stay go on.
+    ///
+    /// # Errors
+    /// Those of [`ReceiverBuilder::build`]; then nothing changes.
+    pub fn replace_sources(&self, sources: Vec<Source>) -> Result<(), InvalidConfig> {
+        check_distinct(&sources)?;
+        let shared = &self.0;
+        let now = (shared.now)();
+        let mut routes = shared.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let new = sources.into_iter().map(|source| Route::new(source, &shared.metrics, &routes, now));
+        let new: Routes = new.map(|route| (route.source.path.clone(), route)).collect();
+        let gone = routes.values().filter(|old| new.values().all(|new| new.source.name != old.source.name));
+        gone.for_each(|route| route.metrics.silent(None));
+        *routes = Arc::new(new);
+        Ok(())
     }
 
     /// Finishes what the sink began. Deliveries are answered with 503 from now on.
@@ -114,7 +154,8 @@ impl Receiver {
 
 impl fmt::Debug for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sources: Vec<_> = self.0.sources.values().map(|route| &route.source).collect();
+        let routes = self.0.routes();
+        let sources: Vec<_> = routes.values().map(|route| &route.source).collect();
         f.debug_struct("Receiver")
             .field("sink", &self.0.sink)
             .field("sources", &sources)
@@ -129,6 +170,8 @@ pub struct ReceiverBuilder {
     sink: Arc<dyn EventSink>,
     sources: Vec<Source>,
     limits: Limits,
+    has_admin_paths: bool,
+    proxies: Proxies,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -145,6 +188,20 @@ impl ReceiverBuilder {
         self
     }
 
+    /// Trusts proxies to name the sender. Default: nobody.
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
+    /// Has [`app`](Receiver::app) and [`serve`](Receiver::serve) answer `/healthz`, `/readyz` and `/metrics`, too, for
+    /// everybody who reaches them. Default: only [`admin_router`](Receiver::admin_router) and
+    /// [`serve_admin`](Receiver::serve_admin) do.
+    pub fn with_admin_paths(mut self) -> Self {
+        self.has_admin_paths = true;
+        self
+    }
+
     /// Sets the clock that signed times are compared with.
     pub fn clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.now = Box::new(now);
@@ -154,26 +211,26 @@ impl ReceiverBuilder {
     /// The receiver.
     ///
     /// # Errors
-    /// When there is no source, or two of them have one name or one path.
+    /// When there is no source, two of them have one name or one path, or two of them accept the same deliveries and
+    /// neither [says so](Source::shares_keys_with).
     pub fn build(self) -> Result<Receiver, InvalidConfig> {
-        if self.sources.is_empty() {
-            return Err(InvalidConfig::new("sources", "there are none", "at least one source"));
-        }
         check_distinct(&self.sources)?;
         let metrics = Arc::new(Metrics::new());
-        let route = |source: Source| {
-            (source.path.clone(), Route { metrics: metrics.of_source(&source.name), source })
-        };
+        let (before, now) = (Routes::new(), (self.now)());
+        let routes = self.sources.into_iter().map(|source| Route::new(source, &metrics, &before, now));
+        let routes: Routes = routes.map(|route| (route.source.path.clone(), route)).collect();
         Ok(Receiver(Arc::new(Shared {
-            sources: self.sources.into_iter().map(route).collect(),
+            routes: RwLock::new(Arc::new(routes)),
             sink: self.sink,
             requests: Semaphore::new(self.limits.requests.min(Semaphore::MAX_PERMITS)),
             check: Remembered::new("not ready", "ready again"),
             depth: Remembered::new("the sink's depth is not known", "the sink's depth is known again"),
             limits: self.limits,
-            request_ids: RequestIds::new(),
+            has_admin_paths: self.has_admin_paths,
+            proxies: self.proxies,
             contradictions: Contradictions::default(),
             metrics,
+            used_signatures: UsedSignatures::default(),
             now: self.now,
         })))
     }
@@ -189,43 +246,90 @@ impl fmt::Debug for ReceiverBuilder {
     }
 }
 
+impl Route {
+    /// A route of `source`, whose silence goes on if there was a source of its name before.
+    fn new(source: Source, metrics: &Arc<Metrics>, before: &Routes, now: Timestamp) -> Self {
+        let before = before.values().find(|route| route.source.name == source.name);
+        let silence = before.map(|route| Arc::clone(&route.silence));
+        let silence = silence.unwrap_or_else(|| Arc::new(Silence::new(Arc::clone(&source.name), now)));
+        let metrics = metrics.of_source(&source.name);
+        let keys = (0..source.verifier.keys().len()).map(|index| {
+            let name = source.shown_key_name(index);
+            let counter = metrics.keyed(&name);
+            (name, counter)
+        });
+        Self { keys: keys.collect(), metrics, source, silence }
+    }
+
+    /// The name of the key at a place, which is counted.
+    fn signed_by(&self, index: usize) -> Arc<str> {
+        let Some((name, counter)) = self.keys.get(index) else {
+            // A verifier that does not tell its keys.
+            let name = self.source.shown_key_name(index);
+            self.metrics.keyed(&name).inc();
+            return name;
+        };
+        counter.inc();
+        Arc::clone(name)
+    }
+
+    fn check_silence(&self, now: Timestamp) {
+        let expected = self.source.expected_interval;
+        self.metrics.silent(expected.map(|expected| self.silence.check(expected, now)));
+    }
+}
+
 impl Shared {
-    /// Answers any request.
-    pub(crate) async fn respond<B>(&self, request: Request<B>) -> Answer
+    fn routes(&self) -> Arc<Routes> {
+        Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells of sources that are silent for longer than is expected.
+    pub(crate) fn check_silence(&self) {
+        let now = (self.now)();
+        // Not of a clone: it would give a metric back to a source that is just removed.
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.values().for_each(|route| route.check_silence(now));
+    }
+
+    /// Answers any request. `peer` is the other end of its connection, if that is known.
+    pub(crate) async fn respond<B>(&self, request: Request<B>, peer: Option<IpAddr>) -> Answer
     where
         B: HttpBody<Data = Bytes>,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
-        if let Some(route) = self.sources.get(head.uri.path()) {
-            return self.handle(route, &head, body).await;
+        let routes = self.routes();
+        if let Some(route) = routes.get(head.uri.path()) {
+            let sender = peer.map(|peer| self.proxies.sender(peer, &head.headers));
+            return self.handle(route, &head, body, sender).await;
         }
-        match (&head.method, head.uri.path()) {
-            (&Method::GET | &Method::HEAD, HEALTH) => plain("ok\n"),
-            (&Method::GET | &Method::HEAD, READY) => self.ready().await,
-            (&Method::GET | &Method::HEAD, METRICS) => self.metrics().await,
-            (_, HEALTH | READY | METRICS) => {
-                answer::refusal(Reason::Method("GET, HEAD"), self.request_ids.next())
-            }
-            _ => {
-                self.metrics.unknown_source();
-                answer::refusal(Reason::UnknownSource, self.request_ids.next())
-            }
+        if self.has_admin_paths
+            && let Some(answer) = self.respond_admin(&head.method, head.uri.path()).await
+        {
+            return answer;
         }
+        self.unknown()
     }
 
-    async fn handle<B>(&self, route: &Route, head: &Parts, body: B) -> Answer
+    /// Answers a request to no path there is.
+    pub(crate) fn unknown(&self) -> Answer {
+        self.metrics.unknown_source();
+        answer::refusal(Reason::UnknownSource, request_id())
+    }
+
+    async fn handle<B>(&self, route: &Route, head: &Parts, body: B, sender: Option<IpAddr>) -> Answer
     where
         B: HttpBody<Data = Bytes>,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let started = Instant::now();
-        let request_id = self.request_ids.next();
+        let request_id = request_id();
         if head.method == Method::POST {
             route.metrics.received();
         }
         let handled = match (&head.method, &route.source.on_demand, route.source.verifier.on_demand()) {
-            (&Method::POST, ..) => self.deliver(route, head, body, &request_id).await,
+            (&Method::POST, ..) => self.deliver(route, head, body, &request_id, sender).await,
             (&Method::GET, Some(on_demand), Some(protocol)) => {
                 self.decide(route, on_demand, protocol, head, &request_id).await
             }
@@ -250,6 +354,7 @@ impl Shared {
         head: &Parts,
         body: B,
         request_id: &HeaderValue,
+        sender: Option<IpAddr>,
     ) -> Result<Bytes, Reason>
     where
         B: HttpBody<Data = Bytes>,
@@ -263,14 +368,21 @@ impl Shared {
         let _place = self.place(deadline).await?;
         let delivery = Delivery { headers: &head.headers, body: &body, received_at };
         let event = source.verifier.verify(&delivery).map_err(|refusal| {
-            info!(source = %source.name, ?request_id, %refusal, "delivery refused");
+            let sender = sender.map(field::display);
+            info!(source = %source.name, sender, ?request_id, %refusal, "delivery refused");
             Reason::of_refusal(&refusal)
         })?;
         route.metrics.verified();
         let understood = event.event().kind.is_some();
 
         let key = event.dedupe_key();
-        let received = Received::new(Arc::clone(&source.name), received_at, event);
+        let mut received = Received::new(Arc::clone(&source.name), received_at, event);
+        received.key = received.event.signed_by().map(|index| route.signed_by(index));
+        received.signature_reused =
+            self.used_signatures.is_reused(&source.name, &received.event, received_at);
+        if received.signature_reused {
+            route.metrics.signature_reused();
+        }
         let kept = timeout_at(deadline, self.sink.keep(received)).await;
         match kept.unwrap_or_else(|_| Err(too_slow())) {
             Ok(Kept::New) => route.metrics.kept(),
@@ -292,6 +404,8 @@ impl Shared {
                 return Err(Reason::of_sink(error.kind()));
             }
         }
+        route.silence.end(received_at);
+        route.metrics.event_at(received_at);
         if !understood {
             warn!(source = %source.name, ?request_id, "event kept that is not understood");
             if source.not_understood == NotUnderstood::Refuse {
@@ -358,90 +472,14 @@ impl Shared {
         route.metrics.asked();
         Ok(protocol.answer(decision).into())
     }
-
-    async fn ready(&self) -> Answer {
-        match self.check.get(self.limits.keep_timeout, self.sink.check()).await {
-            Ok(()) => plain("ready\n"),
-            Err(kind) => answer::refusal(Reason::of_sink(kind), self.request_ids.next()),
-        }
-    }
-
-    async fn metrics(&self) -> Answer {
-        let depth = self.depth.get(self.limits.keep_timeout, self.sink.depth()).await.unwrap_or(None);
-        let Ok(text) = self.metrics.text(depth) else {
-            return answer::refusal(Reason::Unavailable, self.request_ids.next());
-        };
-        let mut answer = plain(text);
-        answer.headers_mut().insert(CONTENT_TYPE, OPEN_METRICS);
-        answer
-    }
 }
 
-/// What a sink said of itself. Anyone may ask for it, so the sink is asked once at a time, and not again for a while.
-struct Remembered<T> {
-    last: Mutex<Option<(Instant, Result<T, SinkErrorKind>)>>,
-    failing: &'static str,
-    again: &'static str,
-}
-
-impl<T: Copy> Remembered<T> {
-    fn new(failing: &'static str, again: &'static str) -> Self {
-        Self { last: Mutex::new(None), failing, again }
-    }
-
-    /// What was said lately, or what `asking` says. Logged when it is another error than before, or none any more.
-    async fn get(
-        &self,
-        limit: Duration,
-        asking: impl Future<Output = Result<T, SinkError>>,
-    ) -> Result<T, SinkErrorKind> {
-        let mut last = self.last.lock().await;
-        if let Some((at, said)) = *last
-            && at.elapsed() < REMEMBERED
-        {
-            return said;
-        }
-        let before = last.and_then(|(_, said)| said.err());
-        let said = timeout(limit, asking).await.unwrap_or_else(|_| Err(too_slow()));
-        let said = said.map_err(|error| {
-            if before != Some(error.kind()) {
-                warn!(%error, cause = error.source().map(display), "{}", self.failing);
-            }
-            error.kind()
-        });
-        if said.is_ok() && before.is_some() {
-            info!("{}", self.again);
-        }
-        *last = Some((Instant::now(), said));
-        said
-    }
-}
-
-fn too_slow() -> SinkError {
+pub(crate) fn too_slow() -> SinkError {
     SinkError::new(SinkErrorKind::Unavailable, "the sink does not answer")
 }
 
-fn plain(text: impl Into<Bytes>) -> Answer {
-    let mut answer = Answer::new(Full::new(text.into()));
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    answer
-}
-
-/// Ids that differ between requests and, most likely, between processes.
-struct RequestIds {
-    process: u32,
-    last: AtomicU64,
-}
-
-impl RequestIds {
-    fn new() -> Self {
-        let random = RandomState::new().hash_one(0);
-        Self { process: (random >> 32) as u32, last: AtomicU64::new(0) }
-    }
-
-    fn next(&self) -> HeaderValue {
-        let number = self.last.fetch_add(1, Ordering::Relaxed);
-        let id = format!("{:08x}-{number:x}", self.process);
-        HeaderValue::from_maybe_shared(Bytes::from(id)).unwrap_or(HeaderValue::from_static("-"))
-    }
+/// An id that nobody can guess or count.
+pub(crate) fn request_id() -> HeaderValue {
+    let id = Uuid::new_v4().simple().to_string();
+    HeaderValue::from_maybe_shared(Bytes::from(id)).unwrap_or(HeaderValue::from_static("-"))
 }

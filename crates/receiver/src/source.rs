@@ -1,5 +1,7 @@
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use record_callback_core::{CallbackVerifier, InvalidConfig, OnDemandDecider, OnDemandDecision};
 
@@ -11,6 +13,9 @@ pub struct Source {
     pub(crate) verifier: Arc<dyn CallbackVerifier>,
     pub(crate) not_understood: NotUnderstood,
     pub(crate) on_demand: Option<OnDemand>,
+    key_names: Vec<Arc<str>>,
+    shares_keys_with: Vec<String>,
+    pub(crate) expected_interval: Option<Duration>,
 }
 
 /// Who answers when a cloud asks whether to record.
@@ -70,13 +75,48 @@ impl Source {
             return Err(InvalidConfig::new("path", problem, PATH_RULE));
         }
         let not_understood = NotUnderstood::default();
-        Ok(Self { name: name.into(), path, verifier, not_understood, on_demand: None })
+        Ok(Self {
+            name: name.into(),
+            path,
+            verifier,
+            not_understood,
+            on_demand: None,
+            key_names: Vec::new(),
+            shares_keys_with: Vec::new(),
+            expected_interval: None,
+        })
     }
 
     /// Sets how events are answered that nobody understands. They are kept in any case.
     #[must_use]
     pub fn with_not_understood(mut self, answer: NotUnderstood) -> Self {
         self.not_understood = answer;
+        self
+    }
+
+    /// Names the keys of the verifier's policy, in their order: by the variable or the file each is from, say. The
+    /// names are shown, so they must tell nothing of the keys. Default: none has a name.
+    #[must_use]
+    pub fn with_key_names(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
+        self.key_names = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Allows that the source `name` accepts deliveries that this one accepts, and the other way round, as with one key
+    /// for both. One of the two says so. Unsigned sources need not: they take anything by declaration.
+    #[must_use]
+    pub fn shares_keys_with(mut self, name: impl Into<String>) -> Self {
+        self.shares_keys_with.push(name.into());
+        self
+    }
+
+    /// Expects an event at least once in `interval`. The receiver tells of longer silences by a warning, and by the
+    /// metric `record_callback_source_silent`; it stays ready. It looks each time `/metrics` is asked for, and every
+    /// second where it [serves](crate::Receiver::serve) itself. The first interval begins when the receiver first has
+    /// a source of this name.
+    #[must_use]
+    pub fn with_expected_interval(mut self, interval: Duration) -> Self {
+        self.expected_interval = Some(interval);
         self
     }
 
@@ -120,10 +160,24 @@ impl Source {
     pub fn path(&self) -> &str {
         &self.path
     }
+
+    /// The name of a key, by its place in the policy
+    /// ([`VerifiedEvent::signed_by`](record_callback_core::VerifiedEvent::signed_by)).
+    pub fn key_name(&self, index: usize) -> Option<&Arc<str>> {
+        self.key_names.get(index)
+    }
+
+    /// That name, or the key's number where it has none.
+    pub(crate) fn shown_key_name(&self, index: usize) -> Arc<str> {
+        self.key_name(index).cloned().unwrap_or_else(|| format!("key {}", index + 1).into())
+    }
 }
 
-/// Refuses sources that cannot be told apart.
+/// Refuses sources that cannot be told apart: by name, by path, or by what they accept.
 pub(crate) fn check_distinct(sources: &[Source]) -> Result<(), InvalidConfig> {
+    if sources.is_empty() {
+        return Err(InvalidConfig::new("sources", "there are none", "at least one source"));
+    }
     for (i, source) in sources.iter().enumerate() {
         for other in &sources[..i] {
             if source.name == other.name {
@@ -136,5 +190,38 @@ pub(crate) fn check_distinct(sources: &[Source]) -> Result<(), InvalidConfig> {
             }
         }
     }
+    check_sharing(sources)
+}
+
+/// Refuses two sources for which one delivery is valid: at the other path it would be another source's event.
+fn check_sharing(sources: &[Source]) -> Result<(), InvalidConfig> {
+    let mut accepting: HashMap<[u8; 32], Vec<&Source>> = HashMap::new();
+    for source in sources {
+        for name in &source.shares_keys_with {
+            if !sources.iter().any(|other| *other.name == **name && other.name != source.name) {
+                let problem = format!("of source {} is `{}`", source.name, name.escape_debug());
+                return Err(InvalidConfig::new("shares_keys_with", problem, "the name of another source"));
+            }
+        }
+        for accepted in source.verifier.accepts() {
+            let others = accepting.entry(accepted).or_default();
+            for other in others.iter().filter(|other| other.name != source.name) {
+                if !source.names(other) && !other.names(source) {
+                    let (first, second) = (&other.name, &source.name);
+                    let problem = format!("sources {first} and {second} accept the same deliveries");
+                    let rule =
+                        "a key of its own for each source, or `shares_keys_with` with the other's name";
+                    return Err(InvalidConfig::new("keys", problem, rule));
+                }
+            }
+            others.push(source);
+        }
+    }
     Ok(())
+}
+
+impl Source {
+    fn names(&self, other: &Self) -> bool {
+        self.shares_keys_with.iter().any(|name| **name == *other.name)
+    }
 }

@@ -1,5 +1,4 @@
 use std::collections::{BTreeMap, HashMap};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use record_callback_http::{Env, Quotas, RetryPolicy, named_variable};
 use secrecy::ExposeSecret;
 
 use crate::credentials_config::CredentialsConfig;
+use crate::key_file;
 use crate::provider_config::{AliyunConfig, HuaweicloudConfig, ProviderConfig};
 
 /// Connects the providers of a manifest, with defaults from `env`. Makes no call.
@@ -138,10 +138,6 @@ impl ManifestKeys {
     }
 }
 
-const RULE: &str = "a signing key in the environment, or in a file with at most one line break after it";
-/// No key is that long; what is, is another file.
-const MAX_FILE: u64 = 4 * 1024;
-
 impl KeySource for ManifestKeys {
     fn key(&self, reference: &KeyReference) -> Result<SigningKey, InvalidConfig> {
         match reference {
@@ -151,10 +147,8 @@ impl KeySource for ManifestKeys {
                     .map_err(|error| of(reference, error.problem(), error.rule()))
             }
             KeyReference::File(path) => {
-                let text =
-                    read(&self.directory.join(path)).map_err(|problem| of(reference, &problem, RULE))?;
-                let key = text.strip_suffix("\r\n").or(text.strip_suffix('\n')).unwrap_or(&text);
-                SigningKey::new(key).map_err(|error| of(reference, error.problem(), error.rule()))
+                let key = key_file::read(&self.directory.join(path));
+                key.map(|(key, _)| key).map_err(|error| of(reference, error.problem(), error.rule()))
             }
         }
     }
@@ -162,14 +156,6 @@ impl KeySource for ManifestKeys {
 
 fn of(reference: &KeyReference, problem: &str, rule: &str) -> InvalidConfig {
     InvalidConfig::new(Field::SigningKey, format!("{reference}: {problem}"), rule)
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    record_callback_durable::read_text(path, MAX_FILE).map_err(|error| match error.kind() {
-        io::ErrorKind::FileTooLarge | io::ErrorKind::InvalidData => error.to_string(),
-        // The reference is relative; where it led is half of what can be wrong.
-        _ => format!("cannot be read at {}: {error}", path.display()),
-    })
 }
 
 /// The schema of `Signature`, whose crate knows nothing of schemas.

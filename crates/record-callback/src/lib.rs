@@ -36,6 +36,8 @@ mod credentials_config;
 mod doctor;
 #[cfg(feature = "fleet")]
 mod fleet_config;
+#[cfg(any(feature = "fleet", feature = "receiver"))]
+mod key_file;
 mod place;
 mod provider_config;
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! What receives: everything that holds keys, and deliveries over HTTP that are accepted and refused.
 
+use std::fs;
+
 use record_callback::aliyun::AliyunCallbacks;
 use record_callback::http::Body;
 use record_callback::huaweicloud::HuaweicloudCallbacks;
 use record_callback::receiver::{
     EventRecord, EventSink, InboxOptions, JsonlSink, Limits, MemorySink, NotUnderstood, Received, Receiver,
-    SinkErrorKind, Source, SqliteInbox,
+    SinkErrorKind, Source, SqliteInbox, Tls,
 };
 use record_callback::{
     CallbackVerifier, EventFields, OnDemandDecision, Proof, SignatureClaim, SignaturePolicy, SigningScheme,
@@ -15,6 +17,7 @@ use record_callback_mock::{
     AliyunEvent, AliyunSender, Clock, Delivery, DeliveryPolicy, HuaweicloudEvent, HuaweicloudSender,
     OnDemandRequest, SignType,
 };
+use record_callback_tests::Authority;
 
 use super::*;
 
@@ -391,6 +394,30 @@ fn nothing_is_shown_by_what_receives() {
     shown.assert_hides(&secrets);
 }
 
+fn source_of(keys: &[&str]) -> Arc<dyn CallbackVerifier> {
+    Way::Aliyun.verifier("cb.example.com", policy(keys))
+}
+
+#[test]
+fn nothing_is_shown_by_tls() {
+    let (mut shown, mut secrets) = (Shown::default(), Secrets::default());
+    let [(cert, key), (_, other)] = [(); 2].map(|()| Authority::new().issue("localhost"));
+    for pem in [&key, &other] {
+        pem.lines()
+            .filter(|line| !line.starts_with('-'))
+            .for_each(|line| secrets.add("a line of a key", line));
+    }
+    let tls = Tls::from_pem(cert.as_bytes(), key.as_bytes()).unwrap();
+    shown.debug("TLS", &tls);
+    let broken = [key.replacen('M', "!", 1), key.replace("-----END", ""), key.replacen("MI", "MA", 1), other];
+    for key in broken {
+        shown.error("a key that cannot be", &Tls::from_pem(cert.as_bytes(), key.as_bytes()).unwrap_err());
+        shown.error("a key that is refused", &tls.replace(cert.as_bytes(), key.as_bytes()).unwrap_err());
+        shown.error("a key in place of a certificate", &tls.replace(key.as_bytes(), b"").unwrap_err());
+    }
+    shown.assert_hides(&secrets);
+}
+
 #[test]
 fn nothing_is_shown_by_the_config_of_a_source() {
     let (mut shown, secrets) = (Shown::default(), canaries());
@@ -433,6 +460,38 @@ fn nothing_is_shown_by_the_config_of_a_source() {
             _ => with(&format!("key_env = 'FIRST'\n{field}")).unwrap(),
         };
         shown.error("a foreign field", &foreign.source_in("live", &env).unwrap_err());
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let by_file = with("key_file = ['first', 'second']\nshares_keys_with = ['other']").unwrap();
+    fs::write(directory.path().join("second"), OTHER_KEY).unwrap();
+    for (content, is_key) in [
+        (format!("{KEY}\n"), true),
+        (KEY[..12].to_owned(), false),
+        (format!("{KEY}\n\n"), false),
+        (format!("{KEY}\n{OTHER_KEY}\n"), false),
+        (format!("\"{KEY}\""), false),
+        (KEY.repeat(500), false),
+    ] {
+        fs::write(directory.path().join("first"), content).unwrap();
+        match by_file.source_from("live", &env, directory.path()) {
+            Ok(source) => {
+                assert!(is_key);
+                shown.debug("a source with keys from files", &source);
+                let overlapping = Source::new("second", "/other", source_of(&[KEY, OTHER_KEY])).unwrap();
+                let builder = Receiver::builder(Arc::new(MemorySink::new()));
+                let built = builder.source(source.clone()).source(overlapping.clone()).build();
+                shown.error("an overlap", &built.unwrap_err());
+                let receiver = Receiver::builder(Arc::new(MemorySink::new())).source(overlapping.clone());
+                let receiver = receiver.build().unwrap();
+                let refused = receiver.replace_sources(vec![source, overlapping]);
+                shown.error("an overlap that is refused later", &refused.unwrap_err());
+                shown.debug("a receiver", &receiver);
+            }
+            Err(error) => {
+                assert!(!is_key, "{error}");
+                shown.error("an odd key in a file", &error);
+            }
+        }
     }
     // Where a key does not belong. (The TOML library shows the line, so `message` is what may be shown.)
     for rest in

@@ -18,7 +18,7 @@ use super::support::{
 
 /// Samples by name and labels, as they are written.
 #[derive(Debug)]
-struct Metrics(BTreeMap<String, f64>);
+pub(super) struct Metrics(BTreeMap<String, f64>);
 
 impl Metrics {
     /// Reads the text and checks what `OpenMetrics` demands of it, as far as the receiver uses it.
@@ -58,7 +58,7 @@ impl Metrics {
         Self(samples)
     }
 
-    async fn read(server: &Server) -> Self {
+    pub(super) async fn read(server: &Server) -> Self {
         Self::of(&server.get("/metrics").await)
     }
 
@@ -67,7 +67,11 @@ impl Metrics {
         *self.0.get(&format!("record_callback_{name}{labels}")).unwrap_or(&0.0)
     }
 
-    fn is(&self, name: &str, labels: &str, expected: u32) {
+    pub(super) fn has(&self, name: &str, labels: &str) -> bool {
+        self.0.contains_key(&format!("record_callback_{name}{{{labels}}}"))
+    }
+
+    pub(super) fn is(&self, name: &str, labels: &str, expected: u32) {
         let value = self.value(name, labels);
         assert!((value - f64::from(expected)).abs() < f64::EPSILON, "{name} {labels}: {value} in {self:#?}");
     }

@@ -11,6 +11,8 @@ mod metrics;
 mod on_demand;
 mod own_verifier;
 mod properties;
+mod reload;
 mod retries;
 mod shutdown;
 mod slow;
+mod tls;

@@ -236,6 +236,21 @@ impl Server {
         Self::start_as(Mode::Served, sink, build).await
     }
 
+    /// The same, and the receiver it serves.
+    pub(super) async fn with_receiver<S: EventSink>(
+        sink: &Arc<S>,
+        build: impl FnOnce(ReceiverBuilder, &str) -> ReceiverBuilder,
+    ) -> (Self, Receiver) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let sink: Arc<dyn EventSink> = Arc::<S>::clone(sink);
+        let receiver = build(Receiver::builder(sink), &addr.to_string()).build().unwrap();
+        let (stop, stopped) = stop();
+        let served = receiver.clone();
+        let serving = tokio::spawn(async move { served.serve(listener, stopped).await });
+        (Self { addr, stop, serving }, receiver)
+    }
+
     pub(super) async fn start_as<S: EventSink>(
         mode: Mode,
         sink: &Arc<S>,

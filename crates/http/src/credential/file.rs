@@ -152,14 +152,14 @@ fn foreign_writer(_: &Path, _: &Metadata) -> Option<String> {
 
 /// Whether everybody on this machine can read the file.
 #[cfg(unix)]
-fn is_open_to_all(metadata: &Metadata) -> bool {
+pub fn is_open_to_all(metadata: &Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
     metadata.permissions().mode() & 0o004 != 0
 }
 
-/// Who may read is not said in a mode there.
+/// Nothing, as a mode does not say there who may read.
 #[cfg(not(unix))]
-fn is_open_to_all(_: &Metadata) -> bool {
+pub fn is_open_to_all(_: &Metadata) -> bool {
     false
 }
 

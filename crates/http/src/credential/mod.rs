@@ -23,7 +23,7 @@ pub use self::account::{KnownAccount, account_retry};
 pub use self::chain::{CredentialChain, CredentialSource, Miss, SourceReport};
 pub use self::context::SourceContext;
 pub use self::env::{EnvCredentials, KeyVariables, Refusal, named_variable};
-pub use self::file::CredentialFile;
+pub use self::file::{CredentialFile, is_open_to_all};
 pub use self::ini::{Ini, IniSection};
 pub use self::renewed::{Lease, Refusable, Renewed};
 pub use self::used::Used;
