@@ -79,6 +79,6 @@ pub use receiver::{Receiver, ReceiverBuilder};
 pub use sink::{EventRecord, EventSink, Kept, MAX_CONFLICTS, Received, SinkError, SinkErrorKind};
 pub use source::{NotUnderstood, Source};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Consumer, InboxError, InboxEvent, InboxOptions, InboxReader, SqliteInbox};
+pub use sqlite::{Consumer, EventFilter, InboxError, InboxEvent, InboxOptions, InboxReader, SqliteInbox};
 #[cfg(feature = "tls")]
 pub use tls::Tls;

@@ -1,5 +1,6 @@
 mod consumers;
 mod place;
+mod query;
 mod reader;
 mod retention;
 mod schema;
@@ -17,6 +18,7 @@ use record_callback_core::{Assurance, RecordEvent, Timestamp};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use query::EventFilter;
 pub use reader::{Consumer, InboxError, InboxEvent, InboxReader};
 
 use crate::sink::{EventSink, Kept, Received, SinkError, to_json};

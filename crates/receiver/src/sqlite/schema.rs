@@ -1,9 +1,10 @@
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
-use super::place::{Place, private};
+use super::place::{Place, beside, private};
 use crate::sink::SinkError;
 
 /// "RCBi": tells an inbox from another program's database.
@@ -70,36 +71,100 @@ const MIGRATION: &str = "
 pub(super) enum Role {
     /// The one who keeps events: makes the file if there is none, and waits for the disk.
     Writer,
-    /// A consumer. What it writes are cursors, and a cursor lost with the power means events given again.
-    Reader,
+    /// A consumer that writes its cursor; one lost with the power means events given again.
+    Consumer,
 }
 
 /// Opens the inbox at `path`.
 pub(super) fn open(path: &Path, role: Role, busy_timeout: Duration) -> Result<Connection, SinkError> {
-    connect(path, role, busy_timeout).map_err(|problem| {
-        let path = path.display();
-        match problem {
-            Problem::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-                SinkError::unavailable(format!("{path} is not an inbox: no SQLite database"))
-                    .with_source(error)
-            }
-            Problem::Sqlite(error) => {
-                SinkError::unavailable(format!("the inbox {path} cannot be opened")).with_source(error)
-            }
-            Problem::Foreign => {
-                SinkError::unavailable(format!("{path} is not an inbox: another program's database"))
-            }
-            Problem::Newer(version) => SinkError::unavailable(format!(
-                "the inbox {path} is of version {version}; this program knows versions up to {VERSION}"
-            )),
-            Problem::NoWal => {
-                SinkError::unavailable(format!("the file system of the inbox {path} allows no WAL"))
-            }
+    connect(path, role, busy_timeout).map_err(|problem| told(path, problem))
+}
+
+fn told(path: &Path, problem: Problem) -> SinkError {
+    let path = path.display();
+    match problem {
+        Problem::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            SinkError::unavailable(format!("{path} is not an inbox: no SQLite database")).with_source(error)
         }
-    })
+        Problem::Sqlite(error) => {
+            SinkError::unavailable(format!("the inbox {path} cannot be opened")).with_source(error)
+        }
+        Problem::Foreign => {
+            SinkError::unavailable(format!("{path} is not an inbox: another program's database"))
+        }
+        Problem::Newer(version) => SinkError::unavailable(format!(
+            "the inbox {path} is of version {version}; this program knows versions up to {VERSION}"
+        )),
+        Problem::NoWal => {
+            SinkError::unavailable(format!("the file system of the inbox {path} allows no WAL"))
+        }
+        Problem::LogWithoutIndex => SinkError::unavailable(format!(
+            "the inbox {path} has a log beside it ({path}-wal), which cannot be read where nothing can be written: copy \
+             both to a directory of your own and read them there, or let a receiver open and close the inbox"
+        )),
+    }
+}
+
+/// A connection that reads, and can do nothing else.
+pub(super) struct Reading {
+    pub(super) conn: Connection,
+    /// Opened as a file that nobody changes, because nothing can be made beside it. Holds only until a receiver starts.
+    pub(super) is_frozen: bool,
+}
+
+/// Opens the inbox at `path` without writing to it or beside it, where it can be read so at all.
+pub(super) fn open_to_read(path: &Path) -> Result<Reading, SinkError> {
+    connect_to_read(path).map_err(|problem| told(path, problem))
+}
+
+fn connect_to_read(path: &Path) -> Result<Reading, Problem> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let check = |conn: Connection| {
+        conn.busy_timeout(super::BUSY_TIMEOUT)?;
+        match Found::look(&conn)? {
+            Found::Inbox(1..=VERSION) => Ok(conn),
+            Found::Inbox(version) => Err(Problem::Newer(version)),
+            Found::Nothing | Found::Other => Err(Problem::Foreign),
+        }
+    };
+    let problem = match Connection::open_with_flags(path, flags).map_err(Problem::from).and_then(check) {
+        Ok(conn) => return Ok(Reading { conn, is_frozen: false }),
+        Err(problem) => problem,
+    };
+    // SQLite wants to make the log's index beside the database, and cannot.
+    let is_closed = matches!(&problem, Problem::Sqlite(error) if matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+    ));
+    if !is_closed || File::open(path).is_err() {
+        return Err(problem);
+    }
+    if has_log(path) {
+        return Err(Problem::LogWithoutIndex);
+    }
+    let conn = Connection::open_with_flags(frozen_uri(path)?, flags | OpenFlags::SQLITE_OPEN_URI)?;
+    Ok(Reading { conn: check(conn)?, is_frozen: true })
+}
+
+/// Whether there are events that are in the log only.
+pub(super) fn has_log(path: &Path) -> bool {
+    std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
+}
+
+fn frozen_uri(path: &Path) -> Result<String, Problem> {
+    let path = path.canonicalize().map_err(|_| Problem::Foreign)?;
+    let encoded = path.as_os_str().as_encoded_bytes().iter().map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+            char::from(*byte).to_string()
+        }
+        b'\\' if cfg!(windows) => "/".to_owned(),
+        _ => format!("%{byte:02x}"),
+    });
+    Ok(format!("file:{}?immutable=1", encoded.collect::<String>()))
 }
 
 enum Problem {
+    LogWithoutIndex,
     Sqlite(rusqlite::Error),
     Foreign,
     Newer(i32),
