@@ -41,6 +41,7 @@
 mod admin;
 mod answer;
 mod connections;
+mod contradictions;
 mod delivery_log;
 mod explain;
 #[cfg(feature = "forward")]
@@ -58,6 +59,7 @@ mod redis;
 mod refusals;
 mod refused_delivery;
 mod refused_log;
+mod room;
 #[cfg(test)]
 mod send;
 mod serve;
@@ -86,6 +88,6 @@ pub use refused_log::RefusedLog;
 pub use sink::{EventRecord, EventSink, Kept, MAX_CONFLICTS, Received, SinkError, SinkErrorKind};
 pub use source::{NotUnderstood, Source};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Consumer, InboxError, InboxEvent, InboxOptions, InboxReader, SqliteInbox};
+pub use sqlite::{Consumer, EventFilter, InboxError, InboxEvent, InboxOptions, InboxReader, SqliteInbox};
 #[cfg(feature = "tls")]
 pub use tls::Tls;

@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use crate::admin::Remembered;
 use crate::answer::{self, Answer, Reason};
+use crate::contradictions::Contradictions;
 use crate::delivery_log::{AnsweredDelivery, DeliveryLog, DeliveryOutcome, Told, problem};
 use crate::limits::Limits;
 use crate::metrics::{Metrics, SourceMetrics};
@@ -75,6 +76,7 @@ pub(crate) struct Shared {
     has_admin_paths: bool,
     pub(crate) proxies: Proxies,
     pub(crate) metrics: Arc<Metrics>,
+    contradictions: Contradictions,
     used_signatures: UsedSignatures,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -256,6 +258,7 @@ impl ReceiverBuilder {
             refusals: Refusals::new(self.refused_log),
             has_admin_paths: self.has_admin_paths,
             proxies: self.proxies,
+            contradictions: Contradictions::default(),
             metrics,
             used_signatures: UsedSignatures::default(),
             now: self.now,
@@ -463,6 +466,7 @@ impl Shared {
         }
         let understood = event.event().kind.is_some();
 
+        let key = event.dedupe_key();
         let mut received = Received::new(Arc::clone(&source.name), received_at, event);
         received.key = received.event.signed_by().map(|index| route.signed_by(index));
         received.signature_reused =
@@ -477,9 +481,18 @@ impl Shared {
                 route.metrics.duplicate();
                 told.outcome = DeliveryOutcome::Duplicate;
             }
-            Ok(Kept::Conflicting | Kept::TooManyConflicts) => {
+            Ok(kept @ (Kept::Conflicting | Kept::TooManyConflicts)) => {
                 route.metrics.conflicting_duplicate();
                 told.outcome = DeliveryOutcome::Conflicting;
+                if let Some(untold) =
+                    key.and_then(|key| self.contradictions.note(&source.name, key, Instant::now()))
+                {
+                    let is_kept = kept == Kept::Conflicting;
+                    warn!(
+                        source = %source.name, ?request_id, key = key.map(display), is_kept, untold,
+                        "an event contradicts a kept one of the same key: which of them the cloud sent is not proven"
+                    );
+                }
             }
             Err(error) => {
                 warn!(source = %source.name, ?request_id, %error, cause = error.source().map(display), "event not kept");
