@@ -24,6 +24,7 @@ mod mock_docs;
 mod program;
 mod readme;
 mod receive;
+mod refusals;
 mod reload;
 mod round_trip;
 mod sources;

@@ -1,5 +1,6 @@
 //! The `SQLite` inbox: consumers, retention, and what goes wrong with files.
 
+mod conflicts;
 mod consumers;
 mod failures;
 mod model;

@@ -69,6 +69,21 @@ const EVENTS_HELP: &str = "\
   record-callback events --inbox inbox.db --follow
   record-callback events --inbox inbox.db --consumer billing --output json";
 
+const RECEIVE_HELP: &str = "\
+The first line on stdout says where clouds can send, as JSON. If stderr is a
+terminal, it gets a line for each delivery: time, status, source, event, and
+the reason of a refusal. Warnings of refusals come once a minute for each
+source and reason; `record-callback explain` says more of each.";
+
+const EXPLAIN_HELP: &str = "\
+Of a refused delivery the id is in its answer (X-Request-Id), in the warning,
+and in the list; its beginning will do:
+  record-callback events --inbox inbox.db --refused
+  record-callback explain --config receiver.toml 1a2b3c4d
+Of a kept event it is its number:
+  record-callback explain --config receiver.toml 17
+The keys are those of now, from the environment and the files.";
+
 const TRIGGER_HELP: &str = "\
   record-callback trigger aliyun file_completed \\
     --to http://127.0.0.1:8080/callbacks/aliyun --key-env CALLBACK_KEY";
@@ -103,10 +118,14 @@ pub(crate) enum Command {
     /// Print the JSON Schema of manifests
     Schema,
     /// Receive callbacks, verify them and keep the events, until interrupted
+    #[command(after_help = RECEIVE_HELP)]
     Receive(ReceiveArguments),
     /// Show the events an inbox keeps
     #[command(after_help = EVENTS_HELP)]
     Events(EventsArguments),
+    /// Show step by step why a delivery was taken or refused
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain(ExplainArguments),
     /// Send a callback as a cloud does
     #[command(after_help = TRIGGER_HELP)]
     Trigger(TriggerArguments),
@@ -317,9 +336,24 @@ pub(crate) struct EventsArguments {
     /// Remove this consumer, so that events need not be kept for it
     #[arg(long, value_name = "NAME", conflicts_with_all = ["consumer", "follow", "limit", "after"])]
     pub(crate) forget: Option<String>,
+    /// The deliveries that were refused instead, from the log beside the inbox or from FILE
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true,
+        conflicts_with_all = ["consumer", "forget", "follow", "after"])]
+    pub(crate) refused: Option<Option<PathBuf>>,
     /// How to print: a table, or one JSON object a line
     #[arg(long, value_enum, default_value_t)]
     pub(crate) output: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    /// The receiver's file with sink and sources
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// The id of a refused delivery, or the number of a kept event
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]

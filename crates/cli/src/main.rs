@@ -16,6 +16,7 @@ mod receiver_file;
 mod reload;
 mod shape;
 mod stop;
+mod terminal_lines;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Schema => commands::schema::run()?,
         Command::Receive(command) => commands::receive::run(command).await?,
         Command::Events(command) => commands::events::run(command).await?,
+        Command::Explain(command) => commands::explain::run(command).await?,
         Command::Trigger(command) => commands::trigger::run(command).await?,
         Command::Doctor(command) => return commands::doctor::run(*command).await,
         Command::Policy(command) => commands::policy::run(&command)?,

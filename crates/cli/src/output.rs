@@ -137,7 +137,7 @@ pub(crate) fn event(number: u64, record: &EventRecord) -> [String; 8] {
 }
 
 /// Fields that are only proven joined have a `+` between them.
-fn proven(assurance: &Assurance) -> String {
+pub(crate) fn proven(assurance: &Assurance) -> String {
     let Some(scheme) = assurance.scheme else { return "nothing (unsigned)".to_owned() };
     let names = |fields: EventFields| fields.iter().map(EventField::as_str).collect::<Vec<_>>();
     let mut proven = names(assurance.proven);

@@ -11,11 +11,12 @@ use std::time::Duration;
 use record_callback::fleet::ManifestFormat;
 use record_callback::http::{OsEnv, is_open_to_all, named_variable, warn_once};
 use record_callback::receiver::{
-    EventSink, ForwardSink, ForwardSinkBuilder, InboxOptions, JsonlSink, MemorySink, Receiver,
-    ReceiverBuilder, RedisOptions, RedisSink, Source, SqliteInbox, Tls,
+    DeliveryLog, EventSink, ForwardSink, ForwardSinkBuilder, InboxOptions, JsonlSink, MemorySink, Receiver,
+    ReceiverBuilder, RedisOptions, RedisSink, RefusedLog, Source, SqliteInbox, Tls,
 };
 use record_callback::{Error, InvalidConfig, KeyNames, SourceConfig};
 use serde::Deserialize;
+use tracing::warn;
 
 use crate::failure::Failure;
 use crate::shape::{Kind, Shape};
@@ -41,6 +42,8 @@ pub(crate) struct ReceiverFile {
     proxies: ProxiesConfig,
     #[serde(default)]
     pub(crate) admin: AdminConfig,
+    #[serde(default)]
+    refused: RefusedConfig,
     /// TLS, without a proxy in front.
     pub(crate) tls: Option<TlsConfig>,
     /// Who sends, by name.
@@ -48,6 +51,16 @@ pub(crate) struct ReceiverFile {
     /// What its paths are relative to.
     #[serde(skip)]
     directory: PathBuf,
+}
+
+/// The log of refused deliveries.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefusedConfig {
+    /// Default: beside the sink's file, if it has one.
+    path: Option<PathBuf>,
+    max_count: Option<usize>,
+    max_bytes: Option<u64>,
 }
 
 /// Files in PEM.
@@ -112,6 +125,9 @@ impl ReceiverFile {
         if let SinkConfig::Sqlite { path, .. } | SinkConfig::Jsonl { path } = &mut file.sink {
             *path = file.directory.join(&*path);
         }
+        if let Some(path) = &mut file.refused.path {
+            *path = file.directory.join(&*path);
+        }
         if let Some(TlsConfig { cert, key }) = &mut file.tls {
             *cert = file.directory.join(&*cert);
             *key = file.directory.join(&*key);
@@ -141,29 +157,71 @@ impl ReceiverFile {
             ("limits", self.limits != new.limits),
             ("proxies", self.proxies != new.proxies),
             ("admin", self.admin != new.admin),
+            ("refused", self.refused != new.refused),
             ("tls (with or without)", self.tls.is_some() != new.tls.is_some()),
         ];
         changes.into_iter().filter_map(|(name, is_changed)| is_changed.then_some(name)).collect()
     }
 
-    /// The receiver this file describes, with keys from the environment and from files.
-    pub(crate) async fn receiver(&self) -> Result<Receiver, Failure> {
+    /// The SQLite inbox, if events are kept in one.
+    pub(crate) fn inbox(&self) -> Option<&Path> {
+        match &self.sink {
+            SinkConfig::Sqlite { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The file with refused deliveries, if there is one.
+    pub(crate) fn refused_path(&self) -> Option<PathBuf> {
+        match (&self.refused.path, &self.sink) {
+            (Some(path), _) => Some(path.clone()),
+            (None, SinkConfig::Sqlite { path, .. } | SinkConfig::Jsonl { path }) => Some(beside(path)),
+            (None, _) => None,
+        }
+    }
+
+    fn refused_log(&self) -> Result<Option<RefusedLog>, InvalidConfig> {
+        let Some(path) = self.refused_path() else { return Ok(None) };
+        let max_count = self.refused.max_count.unwrap_or(RefusedLog::MAX_COUNT);
+        let max_bytes = self.refused.max_bytes.unwrap_or(RefusedLog::MAX_BYTES);
+        RefusedLog::open(&path, max_count, max_bytes).map(Some).or_else(|error| {
+            let problem = format!("{}: {error}", path.display());
+            if self.refused.path.is_none() {
+                // Nobody asked for it.
+                warn!("refused deliveries are not kept: {problem}");
+                return Ok(None);
+            }
+            Err(InvalidConfig::new("refused.path", problem, "a file that only its owner may write"))
+        })
+    }
+
+    /// The receiver this file describes, with keys from the environment and from files. It tells `logs` of each answer.
+    pub(crate) async fn receiver(&self, logs: &[Arc<dyn DeliveryLog>]) -> Result<Receiver, Failure> {
         let sources = self.sources()?;
         let (limits, proxies) = (self.limits.limits_here(), self.proxies.proxies()?);
-        let receiver = |sink: Arc<dyn EventSink>| {
+        let builder = |sink: Arc<dyn EventSink>| {
             let builder = Receiver::builder(sink).limits(limits).proxies(proxies.clone());
             let builder = if self.admin.on_public_port { builder.with_admin_paths() } else { builder };
-            sources.iter().cloned().fold(builder, ReceiverBuilder::source).build()
+            sources.iter().cloned().fold(builder, ReceiverBuilder::source)
         };
         // What is wrong with the sources is said before a sink creates files.
-        receiver(Arc::new(MemorySink::new()))?;
-        Ok(receiver(self.sink.open().await?)?)
+        builder(Arc::new(MemorySink::new())).build()?;
+        let builder = builder(self.sink.open().await?);
+        let builder = logs.iter().cloned().fold(builder, ReceiverBuilder::delivery_log);
+        Ok(self.refused_log()?.into_iter().fold(builder, ReceiverBuilder::refused_log).build()?)
     }
 
     /// Source names and their paths.
     pub(crate) fn paths(&self) -> impl Iterator<Item = (&str, &str)> {
         self.sources.iter().map(|(name, source)| (name.as_str(), source.path.as_str()))
     }
+}
+
+/// The log of refused deliveries beside what a sink keeps at `path`.
+pub(crate) fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".refused.jsonl");
+    name.into()
 }
 
 impl TlsConfig {

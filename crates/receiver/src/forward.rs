@@ -41,7 +41,8 @@ type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// [deadline](ForwardSinkBuilder::deadline). Every other status is an error at once. Redirects are not followed.
 ///
 /// Does not recognise duplicates, but tells them: `webhook-id` is the same whenever an event of the same source and
-/// dedupe key is sent.
+/// dedupe key that says the same is sent. One that says something else has another, so that a forged event that comes
+/// first hides nothing.
 ///
 /// Goes straight to the host: proxies named in the environment are not used.
 pub struct ForwardSink {
@@ -151,9 +152,9 @@ impl ForwardSink {
 impl EventSink for ForwardSink {
     async fn keep(&self, received: Received) -> Result<Kept, SinkError> {
         let _inside = self.gate.enter().await?;
-        let record = EventRecord::from(received);
-        let body = to_json(&record)?;
-        self.send(&message_id(&record), &Bytes::from(body)).await?;
+        let id = message_id(&received);
+        let body = to_json(&EventRecord::from(received))?;
+        self.send(&id, &Bytes::from(body)).await?;
         Ok(Kept::New)
     }
 
@@ -320,11 +321,16 @@ fn key(secret: &SecretString) -> Result<SecretSlice<u8>, InvalidConfig> {
     }
 }
 
-/// The same whenever an event with this source and key is sent; without a key always another.
-fn message_id(record: &EventRecord) -> String {
-    match record.dedupe_key() {
+/// The same whenever an event of this source and key that says the same is sent; without a key always another. One that
+/// says something else has another id: the service would drop it as known, and a forged one may have come first.
+fn message_id(received: &Received) -> String {
+    match received.event.dedupe_key() {
         // Hashed, not joined: a source may have characters that no header can carry, or the signature's full stop.
-        Some(key) => DedupeKey::of([Some(&*record.source), Some(&*key.to_string())]).to_string(),
+        Some(key) => {
+            let content = DedupeKey::from(*received.event.content().as_bytes());
+            let said = [&*received.source, &*key.to_string(), &*content.to_string()];
+            DedupeKey::of(said.map(Some)).to_string()
+        }
         None => uuid::Uuid::new_v4().simple().to_string(),
     }
 }
@@ -352,7 +358,11 @@ async fn drain(mut response: Response) {
 
 #[cfg(test)]
 mod tests {
-    use record_callback_core::{Assurance, RawBody, RecordEvent, Vendor};
+    use jiff::SignedDuration;
+    use record_callback_core::{
+        EventFields, RawBody, RecordEvent, SignatureClaim, SignaturePolicy, SigningScheme, Tolerance, Vendor,
+        VerifiedEvent,
+    };
 
     use super::*;
 
@@ -405,26 +415,33 @@ mod tests {
     }
 
     #[test]
-    fn the_id_is_of_source_and_key() {
-        let id = |source: &str, key: Option<&str>| {
-            let mut event = RecordEvent::new(Vendor::new("acme"), RawBody::default());
+    fn the_id_is_of_source_key_and_content() {
+        let id = |source: &str, key: Option<&str>, body: &'static str| {
+            let mut event =
+                RecordEvent::new(Vendor::new("acme"), RawBody::from(Bytes::from_static(body.as_bytes())));
             event.dedupe_key = key.map(|key| DedupeKey::of([Some(key)]));
-            let (received_at, assurance) = (Timestamp::UNIX_EPOCH, Assurance::UNSIGNED);
-            message_id(&EventRecord {
-                source: source.to_owned(),
-                received_at,
-                key: None,
-                signature_reused: false,
-                conflicts_with: None,
-                assurance,
-                event,
-            })
+            let claim = SignatureClaim {
+                signature: None,
+                time: None,
+                scheme: SigningScheme::HmacSha256,
+                proven: EventFields::of(&[]),
+                joined: EventFields::of(&[]),
+                default_tolerance: Tolerance { past: SignedDuration::ZERO, future: SignedDuration::ZERO },
+            };
+            let proof =
+                SignaturePolicy::unsigned().prove(&claim, Timestamp::UNIX_EPOCH, |_| [Vec::new()]).unwrap();
+            let event = VerifiedEvent::new(event, proof).with_signature_members(&["sign"]);
+            message_id(&Received::new(source, Timestamp::UNIX_EPOCH, event))
         };
-        assert_eq!(id("直播.", Some("k")), id("直播.", Some("k")));
-        assert_ne!(id("a", Some("k")), id("b", Some("k")));
-        assert_ne!(id("a", Some("k")), id("a", Some("l")));
-        assert_ne!(id("a", None), id("a", None));
-        for id in [id("直播.", Some("k")), id("直播.", None)] {
+        assert_eq!(
+            id("直播.", Some("k"), r#"{"a":1,"sign":1}"#),
+            id("直播.", Some("k"), r#"{"sign":2,"a":1}"#)
+        );
+        assert_ne!(id("a", Some("k"), "{}"), id("b", Some("k"), "{}"));
+        assert_ne!(id("a", Some("k"), "{}"), id("a", Some("l"), "{}"));
+        assert_ne!(id("a", Some("k"), r#"{"a":1}"#), id("a", Some("k"), r#"{"a":2}"#));
+        assert_ne!(id("a", None, "{}"), id("a", None, "{}"));
+        for id in [id("直播.", Some("k"), "{}"), id("直播.", None, "{}")] {
             assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
         }
     }

@@ -41,6 +41,9 @@
 mod admin;
 mod answer;
 mod connections;
+mod contradictions;
+mod delivery_log;
+mod explain;
 #[cfg(feature = "forward")]
 mod forward;
 #[cfg(any(feature = "forward", feature = "redis"))]
@@ -53,6 +56,10 @@ mod peer;
 mod receiver;
 #[cfg(feature = "redis")]
 mod redis;
+mod refusals;
+mod refused_delivery;
+mod refused_log;
+mod room;
 #[cfg(test)]
 mod send;
 mod serve;
@@ -67,6 +74,8 @@ mod used_signatures;
 
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisOptions, RedisSink};
+pub use delivery_log::{AnsweredDelivery, DeliveryLog, DeliveryOutcome};
+pub use explain::explain;
 #[cfg(feature = "forward")]
 pub use forward::{ForwardSink, ForwardSinkBuilder};
 pub use jsonl::JsonlSink;
@@ -74,9 +83,11 @@ pub use limits::Limits;
 pub use memory::MemorySink;
 pub use peer::{ForwardedHeader, Proxies};
 pub use receiver::{Receiver, ReceiverBuilder};
+pub use refused_delivery::RefusedDelivery;
+pub use refused_log::RefusedLog;
 pub use sink::{EventRecord, EventSink, Kept, MAX_CONFLICTS, Received, SinkError, SinkErrorKind};
 pub use source::{NotUnderstood, Source};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Consumer, InboxError, InboxEvent, InboxOptions, InboxReader, SqliteInbox};
+pub use sqlite::{Consumer, EventFilter, InboxError, InboxEvent, InboxOptions, InboxReader, SqliteInbox};
 #[cfg(feature = "tls")]
 pub use tls::Tls;

@@ -12,20 +12,25 @@ use axum::extract::ConnectInfo;
 use axum::routing::any;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use prometheus_client::metrics::counter::Counter;
 use record_callback_core::{Delivery, InvalidConfig, OnDemandProtocol, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::spawn_blocking;
 use tokio::time::{self, timeout, timeout_at};
 use tracing::{debug, field, info, warn};
 use uuid::Uuid;
 
 use crate::admin::Remembered;
 use crate::answer::{self, Answer, Reason};
+use crate::contradictions::Contradictions;
+use crate::delivery_log::{AnsweredDelivery, DeliveryLog, DeliveryOutcome, Told, problem};
 use crate::limits::Limits;
 use crate::metrics::{Metrics, SourceMetrics};
 use crate::peer::Proxies;
+use crate::refusals::Refusals;
+use crate::refused_log::RefusedLog;
 use crate::silence::Silence;
 use crate::sink::{EventSink, Kept, Received, SinkError, SinkErrorKind};
 use crate::source::{NotUnderstood, OnDemand, Source, check_distinct};
@@ -62,6 +67,8 @@ pub(crate) struct Shared {
     /// Never held while anybody is waited for.
     routes: RwLock<Arc<Routes>>,
     pub(crate) limits: Limits,
+    logs: Vec<Arc<dyn DeliveryLog>>,
+    refusals: Refusals,
     requests: Semaphore,
     pub(crate) check: Remembered<()>,
     pub(crate) depth: Remembered<Option<u64>>,
@@ -69,6 +76,7 @@ pub(crate) struct Shared {
     has_admin_paths: bool,
     pub(crate) proxies: Proxies,
     pub(crate) metrics: Arc<Metrics>,
+    contradictions: Contradictions,
     used_signatures: UsedSignatures,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -76,10 +84,10 @@ pub(crate) struct Shared {
 type BoxFuture = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// By path.
-type Routes = HashMap<String, Route>;
+pub(crate) type Routes = HashMap<String, Route>;
 
-struct Route {
-    source: Source,
+pub(crate) struct Route {
+    pub(crate) source: Source,
     metrics: SourceMetrics,
     /// The source's keys by their places, and their counters.
     keys: Vec<(Arc<str>, Counter)>,
@@ -93,6 +101,8 @@ impl Receiver {
             sink,
             sources: Vec::new(),
             limits: Limits::default(),
+            logs: Vec::new(),
+            refused_log: None,
             has_admin_paths: false,
             proxies: Proxies::default(),
             now: Box::new(Timestamp::now),
@@ -144,9 +154,14 @@ impl Receiver {
         Ok(())
     }
 
-    /// Finishes what the sink began. Deliveries are answered with 503 from now on.
+    /// Finishes what the sink and the log of refused deliveries began. Deliveries are answered with 503 from now on.
     pub async fn close(&self) {
         self.0.sink.close().await;
+        let shared = Arc::clone(&self.0);
+        // A thread is waited for, which has a file to write.
+        if spawn_blocking(move || shared.refusals.end()).await.is_err() {
+            warn!("the log of refused deliveries did not close");
+        }
     }
 }
 
@@ -168,6 +183,8 @@ pub struct ReceiverBuilder {
     sink: Arc<dyn EventSink>,
     sources: Vec<Source>,
     limits: Limits,
+    logs: Vec<Arc<dyn DeliveryLog>>,
+    refused_log: Option<RefusedLog>,
     has_admin_paths: bool,
     proxies: Proxies,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
@@ -183,6 +200,19 @@ impl ReceiverBuilder {
     /// Sets what the receiver puts up with.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Adds one that is told of each answered delivery.
+    pub fn delivery_log(mut self, log: Arc<dyn DeliveryLog>) -> Self {
+        self.logs.push(log);
+        self
+    }
+
+    /// Sets the file that refused deliveries are kept in: of those of one source and reason 64 a minute. Without one they
+    /// are warned of, but not kept.
+    pub fn refused_log(mut self, log: RefusedLog) -> Self {
+        self.refused_log = Some(log);
         self
     }
 
@@ -224,8 +254,11 @@ impl ReceiverBuilder {
             check: Remembered::new("not ready", "ready again"),
             depth: Remembered::new("the sink's depth is not known", "the sink's depth is known again"),
             limits: self.limits,
+            logs: self.logs,
+            refusals: Refusals::new(self.refused_log),
             has_admin_paths: self.has_admin_paths,
             proxies: self.proxies,
+            contradictions: Contradictions::default(),
             metrics,
             used_signatures: UsedSignatures::default(),
             now: self.now,
@@ -299,14 +332,20 @@ impl Shared {
         let routes = self.routes();
         if let Some(route) = routes.get(head.uri.path()) {
             let sender = peer.map(|peer| self.proxies.sender(peer, &head.headers));
-            return self.handle(route, &head, body, sender).await;
+            return self.handle(&routes, route, &head, body, sender).await;
         }
         if self.has_admin_paths
             && let Some(answer) = self.respond_admin(&head.method, head.uri.path()).await
         {
             return answer;
         }
-        self.unknown()
+        self.metrics.unknown_source();
+        let request_id = request_id();
+        let refused = Some(Reason::UnknownSource);
+        let sender = peer.map(|peer| self.proxies.sender(peer, &head.headers));
+        let told = Told::new((self.now)(), sender);
+        self.tell(&routes, None, &head, &request_id, refused, Duration::ZERO, &told);
+        answer::refusal(Reason::UnknownSource, request_id)
     }
 
     /// Answers a request to no path there is.
@@ -315,24 +354,35 @@ impl Shared {
         answer::refusal(Reason::UnknownSource, request_id())
     }
 
-    async fn handle<B>(&self, route: &Route, head: &Parts, body: B, sender: Option<IpAddr>) -> Answer
+    async fn handle<B>(
+        &self,
+        routes: &Arc<Routes>,
+        route: &Route,
+        head: &Parts,
+        body: B,
+        sender: Option<IpAddr>,
+    ) -> Answer
     where
         B: HttpBody<Data = Bytes>,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let started = Instant::now();
         let request_id = request_id();
+        let mut told = Told::new((self.now)(), sender);
         if head.method == Method::POST {
             route.metrics.received();
         }
         let handled = match (&head.method, &route.source.on_demand, route.source.verifier.on_demand()) {
-            (&Method::POST, ..) => self.deliver(route, head, body, &request_id, sender).await,
+            (&Method::POST, ..) => self.deliver(route, head, body, &request_id, &mut told).await,
             (&Method::GET, Some(on_demand), Some(protocol)) => {
-                self.decide(route, on_demand, protocol, head, &request_id).await
+                self.decide(route, on_demand, protocol, head, &request_id, &mut told).await
             }
             (_, Some(_), Some(_)) => Err(Reason::Method("GET, POST")),
             _ => Err(Reason::Method("POST")),
         };
+        let took = started.elapsed();
+        let refused = handled.as_ref().err().copied();
+        self.tell(routes, Some(&route.source.name), head, &request_id, refused, took, &told);
         let response = match handled {
             Ok(body) => answer::ok(body, request_id),
             Err(reason) => {
@@ -340,8 +390,47 @@ impl Shared {
                 answer::refusal(reason, request_id)
             }
         };
-        route.metrics.handled_in(started.elapsed());
+        route.metrics.handled_in(took);
         response
+    }
+
+    /// Tells those who want to know of an answer. Nothing is made for nobody.
+    #[allow(clippy::too_many_arguments, reason = "all there is to know of a delivery")]
+    fn tell(
+        &self,
+        routes: &Arc<Routes>,
+        source: Option<&Arc<str>>,
+        head: &Parts,
+        request_id: &HeaderValue,
+        refused: Option<Reason>,
+        took: Duration,
+        told: &Told,
+    ) {
+        if refused.is_none() && self.logs.is_empty() {
+            return;
+        }
+        let delivery = AnsweredDelivery {
+            request_id: request_id.to_str().unwrap_or_default(),
+            source: source.map(|name| &**name),
+            received_at: told.received_at,
+            sender: told.sender,
+            method: &head.method,
+            path: head.uri.path(),
+            status: refused.map_or(StatusCode::OK, Reason::status).as_u16(),
+            outcome: if refused.is_some() { DeliveryOutcome::Refused } else { told.outcome },
+            reason: refused.map(Reason::as_str),
+            problem: &told.problem,
+            took,
+            headers: &head.headers,
+            body: &told.body,
+            event: told.event.as_ref(),
+        };
+        if refused.is_some() {
+            self.refusals.note(source, &delivery, routes);
+        }
+        for log in &self.logs {
+            log.answered(&delivery);
+        }
     }
 
     /// Verifies an event and keeps it, and only then gives the acknowledgement.
@@ -351,7 +440,7 @@ impl Shared {
         head: &Parts,
         body: B,
         request_id: &HeaderValue,
-        sender: Option<IpAddr>,
+        told: &mut Told,
     ) -> Result<Bytes, Reason>
     where
         B: HttpBody<Data = Bytes>,
@@ -360,18 +449,24 @@ impl Shared {
         let source = &route.source;
         let body = self.read(body).await?;
         let received_at = (self.now)();
+        (told.received_at, told.body) = (received_at, body.clone());
         let deadline = time::Instant::now() + self.limits.keep_timeout.min(FAR);
         // Not before: who sends half a body would keep the place from others.
         let _place = self.place(deadline).await?;
         let delivery = Delivery { headers: &head.headers, body: &body, received_at };
         let event = source.verifier.verify(&delivery).map_err(|refusal| {
-            let sender = sender.map(field::display);
+            let sender = told.sender.map(field::display);
             info!(source = %source.name, sender, ?request_id, %refusal, "delivery refused");
+            told.problem = problem(&refusal);
             Reason::of_refusal(&refusal)
         })?;
         route.metrics.verified();
+        if !self.logs.is_empty() {
+            told.event = Some(event.event().clone());
+        }
         let understood = event.event().kind.is_some();
 
+        let key = event.dedupe_key();
         let mut received = Received::new(Arc::clone(&source.name), received_at, event);
         received.key = received.event.signed_by().map(|index| route.signed_by(index));
         received.signature_reused =
@@ -382,8 +477,23 @@ impl Shared {
         let kept = timeout_at(deadline, self.sink.keep(received)).await;
         match kept.unwrap_or_else(|_| Err(too_slow())) {
             Ok(Kept::New) => route.metrics.kept(),
-            Ok(Kept::Duplicate) => route.metrics.duplicate(),
-            Ok(Kept::Conflicting | Kept::TooManyConflicts) => route.metrics.conflicting_duplicate(),
+            Ok(Kept::Duplicate) => {
+                route.metrics.duplicate();
+                told.outcome = DeliveryOutcome::Duplicate;
+            }
+            Ok(kept @ (Kept::Conflicting | Kept::TooManyConflicts)) => {
+                route.metrics.conflicting_duplicate();
+                told.outcome = DeliveryOutcome::Conflicting;
+                if let Some(untold) =
+                    key.and_then(|key| self.contradictions.note(&source.name, key, Instant::now()))
+                {
+                    let is_kept = kept == Kept::Conflicting;
+                    warn!(
+                        source = %source.name, ?request_id, key = key.map(display), is_kept, untold,
+                        "an event contradicts a kept one of the same key: which of them the cloud sent is not proven"
+                    );
+                }
+            }
             Err(error) => {
                 warn!(source = %source.name, ?request_id, %error, cause = error.source().map(display), "event not kept");
                 return Err(Reason::of_sink(error.kind()));
@@ -436,11 +546,14 @@ impl Shared {
         protocol: &dyn OnDemandProtocol,
         head: &Parts,
         request_id: &HeaderValue,
+        told: &mut Told,
     ) -> Result<Bytes, Reason> {
+        told.outcome = DeliveryOutcome::Asked;
         let _place = self.place(time::Instant::now() + self.limits.keep_timeout.min(FAR)).await?;
         let query = head.uri.query().unwrap_or_default();
         let asked = protocol.parse(query, &head.headers, (self.now)()).map_err(|refusal| {
             info!(source = %route.source.name, ?request_id, %refusal, "question refused");
+            told.problem = problem(&refusal);
             Reason::of_refusal(&refusal)
         })?;
         let decided = match &on_demand.decider {

@@ -60,11 +60,11 @@ impl Receiver {
         self.accept_all(listener, |stream| ready(Ok(stream)), respond, shutdown).await;
     }
 
-    /// Serves callbacks, and closes the sink. `begin` makes a connection of what was accepted.
+    /// Serves callbacks, and closes the sink. `make_stream` makes a stream of what was accepted.
     async fn serve_over<S, B>(
         &self,
         listener: TcpListener,
-        begin: impl Fn(WriteTimeout) -> B,
+        make_stream: impl Fn(WriteTimeout) -> B,
         shutdown: impl Future<Output = ()>,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -73,7 +73,7 @@ impl Receiver {
         let watching = AbortOnDrop(tokio::spawn(watch_silence(Arc::clone(&self.0))));
         let respond =
             |shared: Arc<Shared>, request, peer| async move { shared.respond(request, Some(peer)).await };
-        self.accept_all(listener, begin, respond, shutdown).await;
+        self.accept_all(listener, make_stream, respond, shutdown).await;
         drop(watching);
         if timeout(self.0.limits.drain, self.close()).await.is_err() {
             warn!("the sink did not close in time");
@@ -84,7 +84,7 @@ impl Receiver {
     async fn accept_all<S, B, R>(
         &self,
         listener: TcpListener,
-        begin: impl Fn(WriteTimeout) -> B,
+        make_stream: impl Fn(WriteTimeout) -> B,
         respond: impl Fn(Arc<Shared>, Request<Incoming>, IpAddr) -> R + Clone + Send + Sync + 'static,
         shutdown: impl Future<Output = ()>,
     ) where
@@ -118,7 +118,7 @@ impl Receiver {
             while serving.try_join_next().is_some() {}
             let Some(connection) = connection else { continue };
             let connection = Arc::new(connection);
-            let beginning = begin(WriteTimeout { stream, limit: limits.header_timeout, stalled: None });
+            let beginning = make_stream(WriteTimeout { stream, limit: limits.header_timeout, stalled: None });
             let (http, respond) = (http.clone(), respond.clone());
             let (watcher, mut begun) = (open.watcher(), begun.clone());
             let (shared, requests) = (Arc::clone(&self.0), Arc::clone(&connection));

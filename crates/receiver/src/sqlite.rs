@@ -1,8 +1,11 @@
 mod consumers;
+mod place;
+mod query;
 mod reader;
 mod retention;
 mod schema;
 mod seen;
+mod trusted_time;
 mod writer;
 
 use std::fmt;
@@ -15,6 +18,7 @@ use record_callback_core::{Assurance, RecordEvent, Timestamp};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use query::EventFilter;
 pub use reader::{Consumer, InboxError, InboxEvent, InboxReader};
 
 use crate::sink::{EventSink, Kept, Received, SinkError, to_json};
@@ -43,6 +47,9 @@ impl Default for InboxOptions {
 impl InboxOptions {
     /// Sets how long events are kept that every consumer acknowledged; without consumers, all events. Default 30
     /// days. Measured between the arrival of an event and that of the newest.
+    ///
+    /// One wrong reading of the clock removes nothing: when it differs by more than an hour from what is due after the event
+    /// before, and after a start, nothing is too old until events have arrived for a minute that agree with it.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self
@@ -70,7 +77,8 @@ impl InboxOptions {
 ///
 /// An event is on disk (WAL, `synchronous = FULL`) before [`keep`](EventSink::keep) answers; it survives a crash and a
 /// loss of power. Calls that wait at the same time share one transaction. Duplicates are recognised while the first
-/// is kept.
+/// is kept. Events that [contradict](Kept::Conflicting) another are kept with its number, also when only that other is
+/// removed: the key is remembered until the last of them is.
 ///
 /// Consumers take events through an [`InboxReader`]. What they did not acknowledge is never removed; see
 /// [`InboxOptions`].
@@ -137,12 +145,22 @@ struct Body<'a> {
 
 /// Done by the caller: the writer is one thread for all of them.
 fn encode(received: Received) -> Result<NewEvent, SinkError> {
+    let signature_members = received.event.signature_members();
     let (mut event, assurance) = received.event.into_parts();
     // These have columns.
     let raw = std::mem::take(&mut event.raw);
     let key = event.dedupe_key.take();
     let body = to_json(&Body { assurance: &assurance, event: &event })?;
-    Ok(NewEvent { source: received.source, received_at: nanos(received.received_at), key, body, raw })
+    Ok(NewEvent {
+        source: received.source,
+        received_at: nanos(received.received_at),
+        key,
+        key_name: received.key,
+        signature_reused: received.signature_reused,
+        signature_members,
+        body,
+        raw,
+    })
 }
 
 fn nanos(time: Timestamp) -> i64 {

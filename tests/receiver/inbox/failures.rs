@@ -1,5 +1,6 @@
 use std::error::Error as _;
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::{join_all, poll_immediate};
@@ -29,10 +30,10 @@ fn refused(path: &Path) -> String {
 #[test]
 fn what_is_no_inbox_is_refused_and_left_as_it_is() {
     let file = File::new();
-    let text = "no database, and longer than the header of one, which has a hundred bytes or so ".repeat(9);
-    fs::write(file.path(), &text).unwrap();
+    let diary = "no database, and longer than the header of one, which has a hundred bytes or so ".repeat(9);
+    fs::write(file.path(), &diary).unwrap();
     assert!(refused(&file.path()).contains("no SQLite database"));
-    assert_eq!(fs::read_to_string(file.path()).unwrap(), text);
+    assert_eq!(fs::read_to_string(file.path()).unwrap(), diary);
 
     let file = File::new();
     file.sql().execute_batch("CREATE TABLE event (id)").unwrap();
@@ -42,7 +43,11 @@ fn what_is_no_inbox_is_refused_and_left_as_it_is() {
 
     let file = File::new();
     assert!(refused(&file.path().join("no/such/directory")).contains("cannot be opened"));
-    assert!(refused(file.path().parent().unwrap()).contains("cannot be opened"));
+    let directory = file.path().parent().unwrap().to_owned();
+    assert!(
+        text(&SqliteInbox::open(&directory, impatient()).unwrap_err()).contains("it is not a regular file")
+    );
+    assert!(text(&InboxReader::open(&directory).unwrap_err()).contains("cannot be opened"));
     assert!(InboxReader::open(file.path()).is_err(), "a reader makes no file");
     assert!(!file.path().exists());
 }
@@ -53,8 +58,8 @@ fn a_newer_version_is_refused() {
         let file = File::new();
         let inbox = file.open(InboxOptions::default());
         inbox.close().await;
-        file.sql().execute_batch("PRAGMA user_version = 2").unwrap();
-        assert!(refused(&file.path()).contains("is of version 2; this program knows versions up to 1"));
+        file.sql().execute_batch("PRAGMA user_version = 3").unwrap();
+        assert!(refused(&file.path()).contains("is of version 3; this program knows versions up to 2"));
     });
 }
 
@@ -122,7 +127,7 @@ fn when_one_write_of_a_batch_fails_the_whole_batch_does_and_can_be_given_again()
 }
 
 #[test]
-fn check_tries_the_disk_again_once_it_failed() {
+fn check_tries_the_disk_each_time() {
     run(async {
         let file = File::new();
         let inbox = file.open(InboxOptions::default());
@@ -132,8 +137,6 @@ fn check_tries_the_disk_again_once_it_failed() {
                 "CREATE TRIGGER broken AFTER UPDATE ON inbox BEGIN SELECT RAISE(FAIL, 'the disk is broken'); END",
             )
             .unwrap();
-        inbox.check().await.unwrap();
-        inbox.keep(small(0)).await.unwrap_err();
         for _ in 0..2 {
             assert!(text(&inbox.check().await.unwrap_err()).contains("the disk is broken"));
         }
@@ -166,6 +169,89 @@ fn nothing_is_kept_where_nobody_would_find_it() {
         inbox.check().await.unwrap();
         keep(&inbox, small(1)).await;
         assert_eq!(kept(&file.reader()).await, [1, 2]);
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_kept_without_the_log() {
+    run(async {
+        let file = File::new();
+        let inbox = file.open(InboxOptions::default());
+        keep(&inbox, small(0)).await;
+        let log = PathBuf::from(format!("{}-wal", file.path().display()));
+        fs::rename(&log, log.with_extension("away")).unwrap();
+        assert!(text(&inbox.keep(small(1)).await.unwrap_err()).contains("inbox.db-wal"));
+        assert!(text(&inbox.check().await.unwrap_err()).contains("is gone"));
+        fs::rename(log.with_extension("away"), &log).unwrap();
+        inbox.check().await.unwrap();
+        keep(&inbox, small(1)).await;
+    });
+}
+
+/// Another receiver could start; so the check says it once, and the lock is taken again.
+#[cfg(unix)]
+#[test]
+fn a_lost_lock_is_said_and_taken_again() {
+    run(async {
+        let file = File::new();
+        let inbox = file.open(impatient());
+        let lock = PathBuf::from(format!("{}.lock", file.path().display()));
+        fs::remove_file(&lock).unwrap();
+        assert!(text(&inbox.check().await.unwrap_err()).contains("its lock file was removed or replaced"));
+        inbox.check().await.unwrap();
+        SqliteInbox::open(file.path(), impatient()).unwrap_err();
+        fs::remove_file(&lock).unwrap();
+        keep(&inbox, small(0)).await;
+        SqliteInbox::open(file.path(), impatient()).unwrap_err();
+
+        // Another one was faster: this one keeps nothing until that one ends, and then knows what it kept.
+        fs::remove_file(&lock).unwrap();
+        let other = file.open(impatient());
+        for _ in 0..2 {
+            assert!(
+                text(&inbox.keep(small(1)).await.unwrap_err()).contains("another receiver holds the new one")
+            );
+            assert!(text(&inbox.check().await.unwrap_err()).contains("another receiver holds the new one"));
+        }
+        keep(&other, small(1)).await;
+        other.close().await;
+        inbox.check().await.unwrap_err();
+        inbox.check().await.unwrap();
+        assert_eq!(inbox.keep(small(1)).await.unwrap(), Kept::Duplicate);
+        keep(&inbox, small(2)).await;
+        assert_eq!(kept(&file.reader()).await, [1, 2, 3]);
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_files_that_others_write_are_refused() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    run(async {
+        let refused = |path: &Path| text(&SqliteInbox::open(path, impatient()).unwrap_err());
+        let file = File::new();
+        let link = file.path().with_extension("link");
+        symlink(file.path(), &link).unwrap();
+        assert!(refused(&link).contains("it is a symbolic link"), "dangling");
+        assert!(!file.path().exists());
+        for beside in ["-wal", "-shm", ".lock"] {
+            let beside = PathBuf::from(format!("{}{beside}", file.path().display()));
+            symlink(file.path().with_extension("victim"), &beside).unwrap();
+            assert!(refused(&file.path()).contains("it is a symbolic link"));
+            fs::remove_file(&beside).unwrap();
+        }
+        let inbox = file.open(impatient());
+        inbox.close().await;
+        assert!(refused(&link).contains("it is a symbolic link"));
+        let mode = |mode| fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
+        for others_write in [0o620, 0o602, 0o666] {
+            mode(others_write);
+            assert!(refused(&file.path()).contains("others may write to it"));
+        }
+        mode(0o644);
+        drop(file.open(impatient()));
     });
 }
 
@@ -271,9 +357,10 @@ fn one_receiver_at_a_time_keeps_events() {
         refused(&file.path());
         #[cfg(unix)]
         {
-            let link = file.path().with_extension("link");
-            std::os::unix::fs::symlink(file.path(), &link).unwrap();
-            refused(&link);
+            // The same file by another way.
+            let link = file.path().parent().unwrap().join("link");
+            std::os::unix::fs::symlink(file.path().parent().unwrap(), &link).unwrap();
+            refused(&link.join("inbox.db"));
         }
         // Who was refused takes nothing away from the other.
         keep(&inbox, small(0)).await;

@@ -11,7 +11,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use record_callback_receiver::{
-    EventRecord, InboxError, InboxEvent, InboxOptions, Kept, SinkErrorKind, SqliteInbox,
+    EventRecord, InboxError, InboxEvent, InboxOptions, Kept, MAX_CONFLICTS, SinkErrorKind, SqliteInbox,
 };
 
 use super::{EventSink, File, InboxReader, keep, settled, small};
@@ -21,7 +21,7 @@ const MAX_AGE: u64 = 20;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Keep { later: usize, key: Option<u8>, times: usize },
+    Keep { later: usize, key: Option<u8>, says: u8, times: usize },
     Poll { consumer: u8, max: usize },
     Ack { consumer: u8, ahead: u64 },
     Forget { consumer: u8 },
@@ -31,8 +31,9 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let consumer = 0..3_u8;
     prop_oneof![
-        8 => (0..8_usize, option::weighted(0.6, 0..12_u8), 1..6_usize)
-            .prop_map(|(later, key, times)| Step::Keep { later, key, times }),
+        8 => (0..8_usize, option::weighted(0.6, 0..12_u8), 0..12_u8, 1..6_usize)
+            // Every other event says what nearly all of its key say.
+            .prop_map(|(later, key, says, times)| Step::Keep { later, key, says: says.saturating_sub(2), times }),
         4 => (consumer.clone(), 0..8_usize).prop_map(|(consumer, max)| Step::Poll { consumer, max }),
         4 => (consumer.clone(), 0..6_u64).prop_map(|(consumer, ahead)| Step::Ack { consumer, ahead }),
         1 => consumer.prop_map(|consumer| Step::Forget { consumer }),
@@ -59,9 +60,25 @@ impl Model {
         self.cursors.values().min().copied()
     }
 
-    fn has(&self, record: &EventRecord) -> bool {
-        let kept = &self.events[self.removed..];
-        record.dedupe_key().is_some() && kept.iter().any(|one| one.dedupe_key() == record.dedupe_key())
+    /// What has to become of `record`, and the first event that it contradicts.
+    fn expect(&self, record: &EventRecord) -> (Kept, Option<String>) {
+        let same_key = |one: &&EventRecord| one.dedupe_key() == record.dedupe_key();
+        let kept: Vec<_> = self.events[self.removed..].iter().filter(same_key).collect();
+        if record.dedupe_key().is_none() || kept.is_empty() {
+            return (Kept::New, None);
+        }
+        if kept.iter().any(|one| one.event.raw == record.event.raw) {
+            return (Kept::Duplicate, None);
+        }
+        let conflicts = kept.iter().filter(|one| one.conflicts_with.is_some()).count();
+        if conflicts >= MAX_CONFLICTS {
+            return (Kept::TooManyConflicts, None);
+        }
+        // The newest run of the key: an older one is removed as a whole before its key is new again.
+        let number = |one: &EventRecord| {
+            self.events.iter().rposition(|other| other == one).map(|n| (n + 1).to_string())
+        };
+        (Kept::Conflicting, kept[0].conflicts_with.clone().or_else(|| number(kept[0])))
     }
 
     fn after(&self, sequence: u64, max: usize) -> Vec<(u64, EventRecord)> {
@@ -101,23 +118,28 @@ fn plain(events: Vec<InboxEvent>) -> Vec<(u64, EventRecord)> {
 
 async fn do_step(step: &Step, model: &mut Model, inbox: &SqliteInbox, reader: &InboxReader) {
     match step {
-        Step::Keep { later, key, times } => {
+        Step::Keep { later, key, says, times } => {
             for _ in 0..*times {
                 model.seconds += later;
-                let body = Bytes::from(vec![b'x'; 3000]);
+                let body = Bytes::from(vec![b'a' + says; 3000]);
                 let key = key.map(|key| key.to_string());
                 let event = with_body("live", model.seconds, key.as_deref(), body);
-                let record = EventRecord::from(event.clone());
+                let mut record = EventRecord::from(event.clone());
+                let (expected, conflicts_with) = model.expect(&record);
                 match inbox.keep(event).await {
-                    Ok(Kept::Duplicate) => assert!(model.has(&record)),
-                    Ok(Kept::New) => {
-                        assert!(!model.has(&record));
-                        model.events.push(record);
+                    Ok(kept) => {
+                        assert_eq!(kept, expected);
+                        if matches!(kept, Kept::New | Kept::Conflicting) {
+                            record.conflicts_with = conflicts_with;
+                            model.events.push(record);
+                        }
                     }
-                    Ok(kept) => panic!("{kept:?}: all events of a key say the same"),
                     Err(error) => {
                         assert_eq!(error.kind(), SinkErrorKind::Full);
-                        assert!(!model.has(&record), "a duplicate needs no room");
+                        assert!(
+                            matches!(expected, Kept::New | Kept::Conflicting),
+                            "{expected:?} needs no room"
+                        );
                         let removable = model.acked().is_some_and(|acked| acked > model.removed as u64);
                         assert!(!removable, "there was something to remove");
                     }

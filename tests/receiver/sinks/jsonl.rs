@@ -70,9 +70,9 @@ fn a_file_of_somebody_else_is_left_alone() {
     );
     assert_eq!(fs::read_to_string(lines.path()).unwrap(), "dear diary");
     for (path, problem) in [
-        (lines.0.path().to_owned(), "cannot be opened"),
+        (lines.0.path().to_owned(), "is not used for events: it is not a regular file"),
         (lines.0.path().join("missing/events.jsonl"), "cannot be opened"),
-        ("/dev/null".into(), "is not a regular file"),
+        ("/dev/null".into(), "is not used for events: it is not a regular file"),
     ] {
         let error = JsonlSink::file(&path).unwrap_err();
         assert_eq!(error.kind(), SinkErrorKind::Unavailable);
@@ -105,6 +105,25 @@ fn the_file_is_for_its_owner_only() {
         lines.open().await.keep(received("live", 1, None)).await.unwrap();
         assert_eq!(fs::metadata(lines.path()).unwrap().permissions().mode() & 0o777, 0o600);
     });
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_files_that_others_write_are_refused() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let lines = Lines::new();
+    let link = lines.0.path().join("link");
+    symlink(lines.path(), &link).unwrap();
+    let refused = |path: &PathBuf| JsonlSink::file(path).unwrap_err().to_string();
+    assert!(refused(&link).contains("it is a symbolic link"), "dangling");
+    assert!(!lines.path().exists());
+    fs::write(lines.path(), "").unwrap();
+    assert!(refused(&link).contains("it is a symbolic link"));
+    for (mode, is_refused) in [(0o666, true), (0o620, true), (0o644, false)] {
+        fs::set_permissions(lines.path(), fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(JsonlSink::file(lines.path()).is_err(), is_refused, "{mode:o}");
+    }
 }
 
 #[cfg(unix)]

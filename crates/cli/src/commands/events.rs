@@ -8,6 +8,7 @@ use record_callback::receiver::{EventRecord, InboxEvent, InboxReader};
 use record_callback::{Error, ErrorKind};
 use serde::Serialize;
 
+use super::refused;
 use crate::args::{EventsArguments, Format};
 use crate::failure::Failure;
 use crate::stop::Stop;
@@ -29,6 +30,9 @@ struct Line<'a> {
 }
 
 pub(crate) async fn run(arguments: EventsArguments) -> Result<(), Failure> {
+    if let Some(log) = &arguments.refused {
+        return refused::list(&arguments.inbox, log.as_deref(), arguments.limit, arguments.output);
+    }
     let inbox = InboxReader::open(&arguments.inbox)?;
     if let Some(consumer) = &arguments.forget {
         return if inbox.forget(consumer).await? {

@@ -14,6 +14,7 @@ use crate::output;
 use crate::receiver_file::TlsConfig;
 use crate::reload::{Hangup, Reload};
 use crate::stop::Stop;
+use crate::terminal_lines::TerminalLines;
 
 /// The first line on stdout, which says that clouds can send.
 #[derive(Serialize)]
@@ -31,7 +32,7 @@ pub(crate) async fn run(arguments: ReceiveArguments) -> Result<(), Failure> {
     let file = reload.file();
     // What is wrong with it is said before a sink creates files.
     let tls = file.tls.as_ref().map(TlsConfig::tls).transpose()?;
-    let receiver = file.receiver().await?;
+    let receiver = file.receiver(&TerminalLines::start()?).await?;
     let listener = listen(file.addr, "addr").await?;
     let admin_listener = listen(file.admin.addr, "[admin] addr").await?;
     let scheme = if tls.is_some() { "https" } else { "http" };

@@ -6,7 +6,7 @@ use record_callback::{Error, ErrorKind, EventKind, SigningKey};
 use record_callback_mock::{
     AliyunEvent, AliyunSender, DeliveryReport, HuaweicloudEvent, HuaweicloudSender, SignType,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -30,22 +30,59 @@ struct Report {
     /// Of the first of them, if there was an answer.
     #[serde(skip)]
     status: Option<u16>,
+    /// The error's word in it.
+    #[serde(skip)]
+    word: Option<String>,
 }
 
-/// Advice on an answer that acknowledges nothing.
-fn advice(status: Option<u16>) -> &'static str {
-    match status {
-        None => {
+/// Advice on an answer that acknowledges nothing, by its status and the word our receiver has in its body.
+fn advice(status: Option<u16>, word: Option<&str>) -> &'static str {
+    match (status, word) {
+        (_, Some("not_signed")) => {
+            "the receiver wants a signature: send with the key of its source (`--key-env`)"
+        }
+        (_, Some("stale")) => {
+            "the signed time is too far from the receiver's: check the clocks here and there, and `tolerance_seconds`"
+        }
+        (_, Some("malformed" | "broken")) => {
+            "the receiver cannot read the callback: check that the vendor is that of its source"
+        }
+        (_, Some("not_understood")) => {
+            "the receiver kept the event and does not know it: send another, or set `not_understood` of its source"
+        }
+        (_, Some("too_large")) => "the callback is longer than the receiver's limit `body_bytes`",
+        (_, Some("too_slow")) => "the callback took longer than the receiver's `body_timeout_seconds`",
+        (_, Some("overloaded")) => "the receiver has too much to do: send fewer together, or try again later",
+        (_, Some("full")) => "the receiver's sink is full: its consumers have to take events",
+        (_, Some("unavailable")) => "the receiver's sink fails: look at the receiver's log and at `/readyz`",
+        (_, Some("closed")) => "the receiver is about to stop: try again once it is back",
+        (None, _) => {
             "check that `--to` is a whole URL (`http://host:port/path`), and that the receiver is running there"
         }
-        Some(401 | 403) => {
+        (Some(401 | 403), _) => {
             "the receiver does not take the signature: send with the key and the scheme of its source (`--key-env`, \
-             `--sign`); what Aliyun sends is signed with the host of `--to`, too"
+             `--sign`); what Aliyun sends is signed with the host of `--to`, too; `record-callback explain` on the \
+             receiver's side says what is wrong"
         }
-        Some(404 | 405) => "no callbacks are taken at that path: compare it with the sources of the receiver",
-        Some(500..) => "the receiver cannot keep events now: look at its log",
-        Some(_) => "the receiver took offence at the callback: look at its log",
+        (Some(404 | 405), _) => {
+            "no callbacks are taken at that path: compare it with the sources of the receiver"
+        }
+        (Some(408), _) => "the receiver waited too long for the callback: look at the network between",
+        (Some(413), _) => "the callback is too long for the receiver",
+        (Some(500..), _) => "the receiver cannot keep events now: look at its log",
+        (Some(_), _) => "the receiver took offence at the callback: look at its log",
     }
+}
+
+/// The word of `{"error":"…"}`, if that is what an answer says.
+fn error_word(body: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: String,
+    }
+    let word = serde_json::from_str::<Refusal>(body).ok()?.error;
+    let is_word = word.len() <= 32 && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    is_word.then_some(word)
 }
 
 pub(crate) async fn run(arguments: TriggerArguments) -> Result<(), Failure> {
@@ -78,7 +115,7 @@ pub(crate) async fn run(arguments: TriggerArguments) -> Result<(), Failure> {
         let first = report.problems.first().map(|problem| format!(": {problem}")).unwrap_or_default();
         return Err(Failure::Refused {
             problem: format!("{failed} of {} callbacks were not acknowledged{first}", report.sent),
-            hint: advice(report.status).to_owned(),
+            hint: advice(report.status, report.word.as_deref()).to_owned(),
         });
     }
     Ok(())
@@ -95,12 +132,14 @@ impl Report {
         let problem = delivered.last().map(|last| match (&last.problem, last.status) {
             (Some(problem), _) => problem.clone(),
             (None, Some(status)) => {
-                format!("status {status}: {}", last.body.trim().chars().take(MAX_BODY).collect::<String>())
+                let body = || last.body.trim().chars().take(MAX_BODY).collect();
+                format!("status {status}: {}", error_word(&last.body).unwrap_or_else(body))
             }
             (None, None) => "no answer".to_owned(),
         });
         if self.problems.is_empty() {
             self.status = delivered.last().and_then(|last| last.status);
+            self.word = delivered.last().and_then(|last| error_word(&last.body));
         }
         self.problems.extend(problem.filter(|problem| !self.problems.contains(problem)));
     }

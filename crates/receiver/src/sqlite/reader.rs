@@ -2,14 +2,13 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use record_callback_core::{Assurance, DedupeKey, RawBody, RecordEvent, Timestamp};
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
-use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
 
 use super::BUSY_TIMEOUT;
 use super::consumers::{self, Change, Changed};
-use super::schema::{self, Role};
+use super::query::{self, EventFilter, StoredEvent};
+use super::schema::{self, Reading, Role};
 use super::writer::{self, Command};
 use crate::sink::{EventRecord, SinkError};
 
@@ -19,7 +18,10 @@ use crate::sink::{EventRecord, SinkError};
 /// name with a cursor; programs that use the same name share the cursor and get the same events.
 #[derive(Clone)]
 pub struct InboxReader {
-    conn: Arc<Mutex<Connection>>,
+    path: Arc<Path>,
+    reading: Arc<Mutex<Reading>>,
+    /// For cursors, once one is written.
+    writing: Arc<Mutex<Option<Connection>>>,
     /// The inbox's own writer, where there is one: writing past it would mean waiting for each other.
     writer: Option<mpsc::WeakSender<Command>>,
 }
@@ -77,14 +79,19 @@ pub enum InboxError {
 impl InboxReader {
     /// Opens the inbox at `path`, which has to exist.
     ///
+    /// Reading needs no write access, neither to the file nor to its directory: only a consumer's first
+    /// [`poll`](Self::poll), [`ack`](Self::ack) and [`forget`](Self::forget) write. Where nothing can be written beside the
+    /// file, what a crashed receiver left in its log cannot be read; that is an error.
+    ///
     /// Blocks for as long as the file system does. Waits at most 5 s for other processes that write.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SinkError> {
         Self::connect(path.as_ref(), None)
     }
 
     pub(super) fn connect(path: &Path, writer: Option<mpsc::WeakSender<Command>>) -> Result<Self, SinkError> {
-        let conn = schema::open(path, Role::Reader, BUSY_TIMEOUT)?;
-        Ok(Self { conn: Arc::new(Mutex::new(conn)), writer })
+        let reading = schema::open_to_read(path)?;
+        let (reading, writing) = (Arc::new(Mutex::new(reading)), Arc::default());
+        Ok(Self { path: path.into(), reading, writing, writer })
     }
 
     /// Gives up to `max` events that `consumer` did not [acknowledge](Self::ack), oldest first.
@@ -96,16 +103,16 @@ impl InboxReader {
     pub async fn poll(&self, consumer: &str, max: usize) -> Result<Vec<InboxEvent>, InboxError> {
         let name = consumer.to_owned();
         let poll = move |conn: &Connection| match consumers::cursor(conn, &name)? {
-            Some(cursor) => rows_after(conn, cursor, max).map(Some),
+            Some(cursor) => query::after(conn, &EventFilter::default(), cursor, max).map(Some),
             None => Ok(None),
         };
         if let Some(rows) = self.read(poll.clone()).await? {
-            return readable(rows.into_iter().map(StoredEvent::decode));
+            return query::readable(rows.into_iter().map(StoredEvent::decode));
         }
         self.change(Change::Register { consumer: consumer.to_owned() }).await?;
         // Forgotten again by somebody else: there is nothing for it then.
         let rows = self.read(poll).await?.unwrap_or_default();
-        readable(rows.into_iter().map(StoredEvent::decode))
+        query::readable(rows.into_iter().map(StoredEvent::decode))
     }
 
     /// Moves the cursor of `consumer` to `sequence`: it is done with that event and all before it.
@@ -147,8 +154,46 @@ impl InboxReader {
     /// Ends before an event that cannot be read, as [`poll`](Self::poll) does.
     pub async fn read_after(&self, sequence: u64, max: usize) -> Result<Vec<InboxEvent>, InboxError> {
         let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
-        let rows = self.read(move |conn| rows_after(conn, sequence, max)).await?;
-        readable(rows.into_iter().map(StoredEvent::decode))
+        let rows = self.read(move |conn| query::after(conn, &EventFilter::default(), sequence, max)).await?;
+        query::readable(rows.into_iter().map(StoredEvent::decode))
+    }
+
+    /// Gives the newest `max` events that match `filter`, oldest first. An error when one of them cannot be read.
+    pub async fn newest(&self, filter: &EventFilter, max: usize) -> Result<Vec<InboxEvent>, InboxError> {
+        let filter = filter.clone();
+        let mut rows = self.read(move |conn| query::newest(conn, &filter, max)).await?;
+        rows.reverse();
+        rows.into_iter().map(StoredEvent::decode).collect()
+    }
+
+    /// Gives up to `max` events after `sequence` that match `filter`, as [`read_after`](Self::read_after) does.
+    pub async fn matching_after(
+        &self,
+        filter: &EventFilter,
+        sequence: u64,
+        max: usize,
+    ) -> Result<Vec<InboxEvent>, InboxError> {
+        let (filter, sequence) = (filter.clone(), i64::try_from(sequence).unwrap_or(i64::MAX));
+        let rows = self.read(move |conn| query::after(conn, &filter, sequence, max)).await?;
+        query::readable(rows.into_iter().map(StoredEvent::decode))
+    }
+
+    /// The event of this number, if it is kept.
+    pub async fn event(&self, sequence: u64) -> Result<Option<InboxEvent>, InboxError> {
+        let Some(before) = sequence.checked_sub(1) else { return Ok(None) };
+        let events = self.read_after(before, 1).await?;
+        Ok(events.into_iter().next().filter(|event| event.sequence == sequence))
+    }
+
+    /// How many events are kept, and the number of the last that came; 0 before the first.
+    pub async fn extent(&self) -> Result<(u64, u64), InboxError> {
+        self.read(|conn| {
+            // What is kept is one unbroken run.
+            let sql = "SELECT coalesce((SELECT max(sequence) - min(sequence) + 1 FROM event), 0), last_sequence FROM inbox";
+            let number = |row: &Row<'_>, index| row.get(index).map(i64::cast_unsigned);
+            conn.query_row(sql, [], |row| Ok((number(row, 0)?, number(row, 1)?)))
+        })
+        .await
     }
 
     /// Writes through the inbox's writer while there is one, otherwise directly.
@@ -162,10 +207,17 @@ impl InboxReader {
                 return Ok(answered.await.map_err(lost)??);
             }
         }
-        self.read(move |conn| {
-            let transaction = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-            let changed = consumers::apply(conn, &change)?;
-            transaction.commit()?;
+        let (path, writing) = (Arc::clone(&self.path), Arc::clone(&self.writing));
+        blocking(move || {
+            let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
+            let conn = match &mut *writing {
+                Some(conn) => conn,
+                none => none.insert(schema::open(&path, Role::Consumer, BUSY_TIMEOUT)?),
+            };
+            let transaction =
+                Transaction::new_unchecked(conn, TransactionBehavior::Immediate).map_err(failed)?;
+            let changed = consumers::apply(conn, &change).map_err(failed)?;
+            transaction.commit().map_err(failed)?;
             Ok(changed)
         })
         .await
@@ -175,93 +227,35 @@ impl InboxReader {
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, InboxError> {
-        let conn = Arc::clone(&self.conn);
-        let read = tokio::task::spawn_blocking(move || {
+        let (path, reading) = (Arc::clone(&self.path), Arc::clone(&self.reading));
+        blocking(move || {
             // A panic while reading leaves nothing behind in the connection.
-            read(&conn.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        let read = read
-            .await
-            .map_err(|error| SinkError::unavailable("reading the inbox was cut off").with_source(error))?;
-        Ok(read.map_err(|error| SinkError::unavailable("the inbox failed").with_source(error))?)
+            let mut reading = reading.lock().unwrap_or_else(PoisonError::into_inner);
+            if reading.is_frozen {
+                // A receiver may have come and gone: what is remembered of the file need not be so any more.
+                *reading = schema::open_to_read(&path)?;
+            }
+            read(&reading.conn).map_err(failed)
+        })
+        .await
     }
+}
+
+fn failed(error: rusqlite::Error) -> SinkError {
+    SinkError::unavailable("the inbox failed").with_source(error)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SinkError> + Send + 'static,
+) -> Result<T, InboxError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    let done =
+        done.map_err(|error| SinkError::unavailable("reading the inbox was cut off").with_source(error))?;
+    Ok(done?)
 }
 
 impl fmt::Debug for InboxReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InboxReader").finish_non_exhaustive()
-    }
-}
-
-/// A row of `event`.
-struct StoredEvent {
-    sequence: i64,
-    source: String,
-    received_at: i64,
-    key: Option<[u8; 16]>,
-    body: String,
-    raw: Vec<u8>,
-}
-
-/// The JSON of `event.body`. Its event lacks the dedupe key and the raw body, which have columns.
-#[derive(Deserialize)]
-struct Body {
-    assurance: Assurance,
-    event: RecordEvent,
-}
-
-fn rows_after(conn: &Connection, sequence: i64, max: usize) -> rusqlite::Result<Vec<StoredEvent>> {
-    let mut select = conn.prepare(
-        "SELECT sequence, source.name, received_at, dedupe_key, body, raw
-         FROM event JOIN source ON source.id = source_id
-         WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
-    )?;
-    let stored = |row: &Row<'_>| {
-        Ok(StoredEvent {
-            sequence: row.get(0)?,
-            source: row.get(1)?,
-            received_at: row.get(2)?,
-            key: row.get(3)?,
-            body: row.get(4)?,
-            raw: row.get(5)?,
-        })
-    };
-    readable(select.query_map([sequence, i64::try_from(max).unwrap_or(i64::MAX)], stored)?)
-}
-
-/// What comes before the first that cannot be read; the error only when there is nothing before it.
-fn readable<T, E>(events: impl Iterator<Item = Result<T, E>>) -> Result<Vec<T>, E> {
-    let mut readable = Vec::new();
-    for event in events {
-        match event {
-            Ok(event) => readable.push(event),
-            Err(error) if readable.is_empty() => return Err(error),
-            Err(_) => break,
-        }
-    }
-    Ok(readable)
-}
-
-impl StoredEvent {
-    fn decode(self) -> Result<InboxEvent, InboxError> {
-        let sequence = self.sequence.cast_unsigned();
-        let unreadable = |source| InboxError::Unreadable { sequence, source };
-        let Body { assurance, mut event } = serde_json::from_str(&self.body).map_err(unreadable)?;
-        event.raw = RawBody::from(bytes::Bytes::from(self.raw));
-        event.dedupe_key = self.key.map(DedupeKey::from);
-        // Every `i64` of nanoseconds is a time: 1677 to 2262.
-        let received_at = Timestamp::from_nanosecond(self.received_at.into()).unwrap_or_default();
-        Ok(InboxEvent {
-            sequence,
-            record: EventRecord {
-                source: self.source,
-                received_at,
-                key: None,
-                signature_reused: false,
-                conflicts_with: None,
-                assurance,
-                event,
-            },
-        })
     }
 }

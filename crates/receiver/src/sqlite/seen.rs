@@ -3,11 +3,15 @@
 //! Keys are random: an index of all of them would have every event write a page of its own. So the keys of the newest
 //! events are held in memory, and go into the `seen` table many at a time and in order. What is only in memory is also
 //! in the `event` table, where the next process finds it.
+//!
+//! A key leads to the number of the first event that had it. Those that contradict the first point to it
+//! (`event.conflicts_with`); the key is remembered until the last of them is removed, and keeps the number of the first
+//! even when only that one is gone.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use record_callback_core::DedupeKey;
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, OptionalExtension, Statement};
 
 /// How many keys are in memory before they begin to move: some megabytes, and some keys for each page of a large table.
 pub(super) const ENOUGH: usize = 32_768;
@@ -19,9 +23,12 @@ pub(super) fn key(source: i64, key: DedupeKey) -> Key {
     (source, *key.as_bytes())
 }
 
+/// Keys, and the first event of each.
+pub(super) type Firsts = HashMap<Key, i64>;
+
 pub(super) struct Seen<'c> {
     enough: usize,
-    fresh: HashSet<Key>,
+    fresh: Firsts,
     moving: Option<Moving>,
     /// The keys of all events up to this sequence are in memory or in the table.
     known: i64,
@@ -33,7 +40,7 @@ pub(super) struct Seen<'c> {
 
 /// Keys on their way into the table.
 struct Moving {
-    keys: HashSet<Key>,
+    keys: Firsts,
     /// In the table's order.
     sorted: Vec<Key>,
     next: usize,
@@ -46,13 +53,16 @@ impl<'c> Seen<'c> {
     pub(super) fn new(conn: &'c Connection, enough: usize) -> rusqlite::Result<Self> {
         Ok(Self {
             enough,
-            fresh: HashSet::new(),
+            fresh: Firsts::new(),
             moving: None,
             known: conn.query_row("SELECT moved_sequence FROM inbox", [], |row| row.get(0))?,
-            find: conn.prepare("SELECT 1 FROM seen WHERE source_id = ?1 AND dedupe_key = ?2")?,
-            insert: conn.prepare("INSERT OR IGNORE INTO seen (source_id, dedupe_key) VALUES (?1, ?2)")?,
+            find: conn.prepare("SELECT sequence FROM seen WHERE source_id = ?1 AND dedupe_key = ?2")?,
+            insert: conn.prepare(
+                "INSERT OR REPLACE INTO seen (source_id, dedupe_key, sequence) VALUES (?1, ?2, ?3)",
+            )?,
             newer: conn.prepare(
-                "SELECT source_id, dedupe_key FROM event WHERE sequence > ?1 AND dedupe_key IS NOT NULL",
+                "SELECT source_id, dedupe_key, coalesce(conflicts_with, sequence) FROM event
+                 WHERE sequence > ?1 AND dedupe_key IS NOT NULL",
             )?,
             set_moved: conn.prepare("UPDATE inbox SET moved_sequence = max(moved_sequence, ?1)")?,
         })
@@ -64,26 +74,29 @@ impl<'c> Seen<'c> {
         if self.known < last {
             let mut rows = self.newer.query([self.known])?;
             while let Some(row) = rows.next()? {
-                self.fresh.insert((row.get(0)?, row.get(1)?));
+                self.fresh.insert((row.get(0)?, row.get(1)?), row.get(2)?);
             }
             self.known = last;
         }
         Ok(())
     }
 
-    pub(super) fn contains(&mut self, key: &Key) -> rusqlite::Result<bool> {
-        let in_memory =
-            self.fresh.contains(key) || self.moving.as_ref().is_some_and(|moving| moving.keys.contains(key));
-        Ok(in_memory || self.find.exists(*key)?)
+    /// The first event of `key`, if one of that key is kept.
+    pub(super) fn first(&mut self, key: &Key) -> rusqlite::Result<Option<i64>> {
+        let moving = || self.moving.as_ref().and_then(|moving| moving.keys.get(key));
+        match self.fresh.get(key).or_else(moving) {
+            Some(first) => Ok(Some(*first)),
+            None => self.find.query_row(*key, |row| row.get(0)).optional(),
+        }
     }
 
     /// Events with these keys are kept, up to `last`.
-    pub(super) fn add(&mut self, keys: HashSet<Key>, last: i64) {
+    pub(super) fn add(&mut self, keys: Firsts, last: i64) {
         self.fresh.extend(keys);
         self.known = last;
         if self.moving.is_none() && self.fresh.len() >= self.enough {
             let keys = std::mem::take(&mut self.fresh);
-            let mut sorted: Vec<_> = keys.iter().copied().collect();
+            let mut sorted: Vec<_> = keys.keys().copied().collect();
             sorted.sort_unstable();
             self.moving = Some(Moving { keys, sorted, next: 0, through: last });
         }
@@ -106,8 +119,8 @@ impl<'c> Seen<'c> {
         let end = moving.sorted.len().min(moving.next + count);
         for key in &moving.sorted[moving.next..end] {
             // Not those of events that were removed meanwhile.
-            if moving.keys.contains(key) {
-                self.insert.execute(*key)?;
+            if let Some(first) = moving.keys.get(key) {
+                self.insert.execute((key.0, key.1, first))?;
             }
         }
         if end == moving.sorted.len() {
@@ -172,7 +185,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_key_is_contained_exactly_while_its_event_is_kept(steps in steps()) {
+        fn a_key_leads_to_its_event_exactly_while_that_is_kept(steps in steps()) {
             let conn = Connection::open_in_memory().unwrap();
             conn.execute_batch(SCHEMA).unwrap();
             conn.execute_batch("INSERT INTO source VALUES (0, 'a'), (1, 'b')").unwrap();
@@ -185,12 +198,13 @@ mod tests {
                     Step::Keep(names, committed) => {
                         let transaction = begin(&conn);
                         seen.catch_up(last).unwrap();
-                        let (mut new, mut new_keys, mut sequence) = (Vec::new(), HashSet::new(), last);
+                        let (mut new, mut new_keys, mut sequence) = (Vec::new(), Firsts::new(), last);
                         for key in names.into_iter().map(key) {
-                            let is_kept = kept.iter().any(|(_, other)| *other == key);
-                            prop_assert_eq!(seen.contains(&key).unwrap(), is_kept);
-                            if !is_kept && new_keys.insert(key) {
+                            let first = kept.iter().find(|(_, other)| *other == key).map(|(first, _)| *first);
+                            prop_assert_eq!(seen.first(&key).unwrap(), first);
+                            if first.is_none() && !new_keys.contains_key(&key) {
                                 sequence += 1;
+                                new_keys.insert(key, sequence);
                                 new.push((sequence, key));
                                 insert(&conn, sequence, key);
                             }

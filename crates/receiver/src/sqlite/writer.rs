@@ -1,22 +1,24 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::error::Error as StdError;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
-use record_callback_core::{DedupeKey, RawBody};
+use record_callback_core::{ContentDigest, DedupeKey, RawBody};
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::InboxOptions;
 use super::consumers::{self, Change, Changed};
-use super::retention::Retention;
-use super::schema::{self, Place, Role, WriterLock};
-use super::seen::{self, Seen};
-use crate::sink::{Kept, SinkError, SinkErrorKind};
+use super::place::{self, Place};
+use super::retention::{self, Retention};
+use super::schema::{self, Role};
+use super::seen::{self, Firsts, Seen};
+use crate::room;
+use crate::sink::{Kept, MAX_CONFLICTS, SinkError, SinkErrorKind};
 
 /// How many commands one transaction takes at most.
 const MAX_BATCH: usize = 256;
@@ -34,6 +36,10 @@ pub(super) struct NewEvent {
     pub(super) source: Arc<str>,
     pub(super) received_at: i64,
     pub(super) key: Option<DedupeKey>,
+    pub(super) key_name: Option<Arc<str>>,
+    pub(super) signature_reused: bool,
+    /// The members of `raw` that say nothing.
+    pub(super) signature_members: &'static [&'static str],
     pub(super) body: String,
     pub(super) raw: RawBody,
 }
@@ -68,48 +74,54 @@ pub(super) fn run(
     opened: &SyncSender<Result<(), SinkError>>,
     done: watch::Sender<()>,
 ) {
-    let (conn, place, lock) = match open(path, options) {
+    let (conn, place) = match open(path, options) {
         Ok(open) => open,
         Err(error) => {
             let _ = opened.send(Err(error));
             return;
         }
     };
-    match Writer::new(&conn, place, options) {
+    let place = match Writer::new(&conn, place, options) {
         Ok(mut writer) => {
             let _ = opened.send(Ok(()));
             writer.serve(&mut commands);
+            writer.removals.tell();
+            Some(writer.place)
         }
         Err(error) => {
             let _ = opened.send(Err(error));
+            None
         }
-    }
+    };
     // So that one file has everything. Not needed for durability, and a reader may be in the way.
     if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
         tracing::debug!(%error, "the inbox was closed without a checkpoint");
     }
     drop(conn);
     // Before `done`: who waited for this may open the inbox again.
-    drop(lock);
+    drop(place);
     drop(done);
 }
 
-fn open(path: &Path, options: &InboxOptions) -> Result<(Connection, Place, WriterLock), SinkError> {
+fn open(path: &Path, options: &InboxOptions) -> Result<(Connection, Place), SinkError> {
+    place::check_files(path)?;
     let conn = schema::open(path, Role::Writer, options.busy_timeout)?;
-    let place =
-        Place::of(path).map_err(|error| SinkError::unavailable("the inbox is gone").with_source(error))?;
-    let lock = WriterLock::take(&place, options.busy_timeout)?;
-    Ok((conn, place, lock))
+    let mut place = Place::take(path, options.busy_timeout)?;
+    schema::migrate(&conn, &place)?;
+    place.note_log();
+    Ok((conn, place))
 }
 
 struct Writer<'c> {
     conn: &'c Connection,
     place: Place,
     retention: Retention<'c>,
+    removals: retention::Log,
     seen: Seen<'c>,
     last_sequence: Statement<'c>,
     set_last_sequence: Statement<'c>,
     insert: Statement<'c>,
+    same_key: Statement<'c>,
     source: Statement<'c>,
     insert_source: Statement<'c>,
     /// Ids of committed sources, which never change.
@@ -191,12 +203,18 @@ impl<'c> Writer<'c> {
             conn,
             place,
             retention: Retention::new(conn, options.max_age, options.max_bytes)?,
+            removals: retention::Log::default(),
             seen,
             last_sequence,
-            set_last_sequence: conn.prepare("UPDATE inbox SET last_sequence = ?1")?,
+            set_last_sequence: conn.prepare("UPDATE inbox SET last_sequence = ?1, probes = probes + ?2")?,
             insert: conn.prepare(
-                "INSERT INTO event (sequence, source_id, received_at, dedupe_key, body, raw)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO event (sequence, source_id, received_at, dedupe_key, key_name, signature_reused,
+                                    conflicts_with, body, raw)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?,
+            same_key: conn.prepare(
+                "SELECT raw, conflicts_with FROM event WHERE sequence = ?1
+                 UNION ALL SELECT raw, conflicts_with FROM event WHERE conflicts_with = ?1",
             )?,
             source: conn.prepare("SELECT id FROM source WHERE name = ?1")?,
             insert_source: conn.prepare("INSERT INTO source (name) VALUES (?1)")?,
@@ -248,18 +266,24 @@ impl<'c> Writer<'c> {
     /// Does and answers everything in `batch`.
     fn process(&mut self, batch: Batch) {
         let Batch { mut keeps, changes, checks, depths } = batch;
-        // A store that failed is tried again by who asks for it, not only by the next event.
-        let probe = self.failed && !checks.is_empty();
-        let written = if keeps.is_empty() && changes.is_empty() && !probe {
-            Ok(Written { kept: Vec::new(), outcomes: Vec::new() })
-        } else {
-            let written = match self.place.check() {
-                Ok(()) => self.write(&mut keeps, &changes, probe).map_err(|error| self.failure(error)),
-                Err(error) => Err(self.gone(error)),
-            };
-            self.failed = written.is_err();
-            written
-        };
+        // Whoever asks gets an answer from the disk: what failed a moment ago, or works again, is not known otherwise.
+        let probe = !checks.is_empty();
+        let (mut written, mut able) = (Ok(Written { kept: Vec::new(), outcomes: Vec::new() }), Ok(()));
+        if probe || !keeps.is_empty() || !changes.is_empty() {
+            let was_locked = self.place.is_locked();
+            written = self
+                .hold_place(was_locked)
+                .and_then(|()| self.write(&mut keeps, &changes, probe).map_err(|error| self.failure(error)));
+            if probe && written.is_ok() {
+                able = self.try_room().map_err(|error| self.failure(error));
+                if !was_locked {
+                    able = Err(self.gone(io::Error::other(
+                        "its lock file was removed or replaced; it was locked again",
+                    )));
+                }
+            }
+            self.failed = written.is_err() || able.is_err();
+        }
         // Answers come last: nothing above may be undone by now.
         match &written {
             Ok(written) => {
@@ -280,9 +304,9 @@ impl<'c> Writer<'c> {
             }
         }
         for answer in checks {
-            let _ = answer.send(match &written {
-                Err(failure) => Err(failure.error()),
-                Ok(_) => self.check(),
+            let _ = answer.send(match (&written, &able) {
+                (Err(failure), _) | (_, Err(failure)) => Err(failure.error()),
+                _ => self.check(),
             });
         }
         for answer in depths {
@@ -290,8 +314,35 @@ impl<'c> Writer<'c> {
         }
     }
 
+    /// Fails unless what is written would be found, and no other receiver writes.
+    fn hold_place(&mut self, is_locked: bool) -> Result<(), Failure> {
+        self.place.check().map_err(|error| self.gone(error))?;
+        if !is_locked {
+            self.place.lock_again().map_err(|error| self.gone(error))?;
+            tracing::warn!(inbox = %self.place, "the lock file was removed or replaced; the inbox is locked again");
+        }
+        Ok(())
+    }
+
+    /// Writes as much as a long event needs, unless there is plenty of room and nothing failed lately.
+    fn try_room(&self) -> rusqlite::Result<()> {
+        const PLENTY: u64 = 16 * room::ONE_EVENT;
+        let length = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        let path = self.place.path();
+        let longest = length(path).max(length(&place::beside(path, "-wal")));
+        if !self.failed && room::left(path, longest).is_some_and(|left| left >= PLENTY) {
+            return Ok(());
+        }
+        for sql in ["DELETE FROM probe; INSERT INTO probe VALUES (randomblob(98304));", "DELETE FROM probe;"]
+        {
+            let transaction = Transaction::new_unchecked(self.conn, TransactionBehavior::Immediate)?;
+            transaction.execute_batch(sql)?;
+            transaction.commit()?;
+        }
+        Ok(())
+    }
+
     fn check(&mut self) -> Result<(), SinkError> {
-        self.place.check().map_err(|error| self.gone(error).error())?;
         match self.retention.is_full() {
             Ok(true) => Err(full()),
             Ok(false) => Ok(()),
@@ -325,7 +376,7 @@ impl<'c> Writer<'c> {
         let mut sequence = last;
         self.seen.catch_up(last)?;
         // Not into `self` before they are committed.
-        let (mut new_sources, mut new_keys) = (HashMap::new(), HashSet::new());
+        let (mut new_sources, mut new_keys) = (HashMap::new(), Firsts::new());
         let mut kept = Vec::with_capacity(keeps.len());
         for (event, _) in &*keeps {
             let known = self.sources.get(&event.source).or_else(|| new_sources.get(&event.source)).copied();
@@ -337,31 +388,46 @@ impl<'c> Writer<'c> {
                 id
             };
             let key = event.key.map(|key| seen::key(id, key));
-            let is_duplicate = match &key {
-                Some(key) => new_keys.contains(key) || self.seen.contains(key)?,
-                None => false,
+            let first = match &key {
+                Some(key) => new_keys
+                    .get(key)
+                    .copied()
+                    .map_or_else(|| self.seen.first(key), |first| Ok(Some(first)))?,
+                None => None,
             };
-            kept.push(if is_duplicate {
-                Some(Kept::Duplicate)
-            } else if full {
-                None
-            } else {
-                sequence += 1;
-                self.insert(id, sequence, event)?;
-                new_keys.extend(key);
-                Some(Kept::New)
+            let said = match first {
+                Some(first) => self.compare(first, event)?,
+                None => Said::New,
+            };
+            let conflicts_with = first.filter(|_| said == Said::Otherwise);
+            kept.push(match said {
+                Said::Before => Some(Kept::Duplicate),
+                Said::TooMuch => Some(Kept::TooManyConflicts),
+                Said::New | Said::Otherwise if full => None,
+                Said::New | Said::Otherwise => {
+                    sequence += 1;
+                    self.insert(id, sequence, conflicts_with, event)?;
+                    if conflicts_with.is_some() {
+                        Some(Kept::Conflicting)
+                    } else {
+                        new_keys.extend(key.map(|key| (key, sequence)));
+                        Some(Kept::New)
+                    }
+                }
             });
         }
         let moved = self.seen.move_some(MOVES * keeps.len())?;
         if sequence != last || probe {
-            self.set_last_sequence.execute([sequence])?;
+            // A value that changes: SQLite leaves out what is written as it was.
+            self.set_last_sequence.execute((sequence, probe))?;
         }
         transaction.commit()?;
         self.sources.extend(new_sources);
         self.seen.moved(moved);
         self.seen.add(new_keys, sequence);
-        if let Some(newest) = keeps.iter().map(|(event, _)| event.received_at).max() {
-            self.retention.note(newest);
+        let now = Instant::now();
+        for (event, _) in &*keeps {
+            self.retention.note(event.received_at, now);
         }
         Ok(Written { kept, outcomes })
     }
@@ -373,10 +439,50 @@ impl<'c> Writer<'c> {
         }
     }
 
-    fn insert(&mut self, source: i64, sequence: i64, event: &NewEvent) -> rusqlite::Result<()> {
+    /// Compares `event` with what is kept of its key: `first`, and those that contradict it.
+    fn compare(&mut self, first: i64, event: &NewEvent) -> rusqlite::Result<Said> {
+        // Rare enough not to store digests: as a rule the first row is the same, byte for byte.
+        let content = |raw: &[u8]| ContentDigest::of(raw, event.signature_members);
+        let mut own = None;
+        let (mut found, mut conflicts) = (false, 0);
+        let mut rows = self.same_key.query([first])?;
+        while let Some(row) = rows.next()? {
+            let raw = row.get_ref(0)?.as_blob()?;
+            let is_same = raw == event.raw.as_bytes()
+                || content(raw) == *own.get_or_insert_with(|| content(event.raw.as_bytes()));
+            if is_same {
+                return Ok(Said::Before);
+            }
+            found = true;
+            conflicts += usize::from(row.get::<_, Option<i64>>(1)?.is_some());
+        }
+        Ok(match (found, conflicts < MAX_CONFLICTS) {
+            // Removed without this process knowing.
+            (false, _) => Said::New,
+            (true, true) => Said::Otherwise,
+            (true, false) => Said::TooMuch,
+        })
+    }
+
+    fn insert(
+        &mut self,
+        source: i64,
+        sequence: i64,
+        conflicts_with: Option<i64>,
+        event: &NewEvent,
+    ) -> rusqlite::Result<()> {
         let key = event.key.as_ref().map(DedupeKey::as_bytes);
-        let raw = event.raw.as_bytes();
-        self.insert.execute((sequence, source, event.received_at, key, event.body.as_str(), raw))?;
+        self.insert.execute((
+            sequence,
+            source,
+            event.received_at,
+            key,
+            event.key_name.as_deref(),
+            event.signature_reused,
+            conflicts_with,
+            event.body.as_str(),
+            event.raw.as_bytes(),
+        ))?;
         Ok(())
     }
 
@@ -385,7 +491,10 @@ impl<'c> Writer<'c> {
             let transaction = Transaction::new_unchecked(writer.conn, TransactionBehavior::Immediate)?;
             let removed = writer.retention.step()?;
             transaction.commit()?;
-            writer.seen.remove(&removed);
+            if let Some(removed) = removed {
+                writer.seen.remove(&removed.keys);
+                writer.removals.note(&removed);
+            }
             Ok::<_, rusqlite::Error>(())
         };
         if let Err(error) = step(self) {
@@ -397,6 +506,19 @@ impl<'c> Writer<'c> {
 
 fn full() -> SinkError {
     SinkError::new(SinkErrorKind::Full, "the inbox is full until its consumers take events")
+}
+
+/// An event beside what is kept of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// Nothing is kept.
+    New,
+    /// One of them says the same.
+    Before,
+    /// None of them does.
+    Otherwise,
+    /// None of them does, and there are as many as may be.
+    TooMuch,
 }
 
 /// One error for everybody in the batch.

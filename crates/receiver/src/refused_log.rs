@@ -1,0 +1,137 @@
+//! The file with refused deliveries.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::refused_delivery::RefusedDelivery;
+
+/// No log is meant to be longer.
+const LONGEST: u64 = 1024 * 1024 * 1024;
+
+/// A file with the last refused deliveries, one JSON object a line, for `record-callback events --refused` and
+/// `record-callback explain`.
+///
+/// It has deliveries as they came, signatures too, so only its owner can read it. It survives restarts, but the last
+/// lines may be lost with the power. When it is full the older quarter goes.
+#[derive(Debug)]
+pub struct RefusedLog {
+    path: PathBuf,
+    file: File,
+    max_count: usize,
+    max_bytes: u64,
+    count: usize,
+    bytes: u64,
+}
+
+impl RefusedLog {
+    /// The most deliveries a log has unless told otherwise.
+    pub const MAX_COUNT: usize = 1024;
+    /// The most bytes a log has unless told otherwise: 8 MiB.
+    pub const MAX_BYTES: u64 = 8 * 1024 * 1024;
+
+    /// Goes on with the log at `path`, or begins one, of at most `max_count` deliveries and `max_bytes` bytes.
+    ///
+    /// # Errors
+    /// When the file is a symbolic link, is none, may be written by others, or cannot be opened.
+    pub fn open(path: impl Into<PathBuf>, max_count: usize, max_bytes: u64) -> io::Result<Self> {
+        let path = path.into();
+        record_callback_durable::check_private_file(&path)?;
+        let mut file = options().append(true).create(true).open(&path)?;
+        restrict(&file)?;
+        let held = record_callback_durable::read(&path, LONGEST)?;
+        // The last line of a process that was ended in the middle.
+        if held.last().is_some_and(|last| *last != b'\n') {
+            file.write_all(b"\n")?;
+        }
+        let lines = held.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+        let bytes = file.metadata()?.len();
+        let max_count = max_count.max(1);
+        let mut log = Self { path, file, max_count, max_bytes, count: lines, bytes };
+        if log.count > max_count || log.bytes > max_bytes {
+            log.forget_oldest(0)?;
+        }
+        Ok(log)
+    }
+
+    /// Adds a delivery. One that alone is longer than the log may be is left out.
+    pub(crate) fn add(&mut self, delivery: &RefusedDelivery) -> io::Result<()> {
+        let mut line = serde_json::to_vec(delivery)?;
+        line.push(b'\n');
+        let length = line.len() as u64;
+        if length > self.max_bytes {
+            return Err(io::Error::other("it is longer than the log may be"));
+        }
+        if self.count >= self.max_count || self.bytes + length > self.max_bytes {
+            self.forget_oldest(length)?;
+        }
+        self.file.write_all(&line)?;
+        self.count += 1;
+        self.bytes += length;
+        Ok(())
+    }
+
+    /// Writes the newest three quarters, or less where `needed` bytes need the room, into a new file.
+    fn forget_oldest(&mut self, needed: u64) -> io::Result<()> {
+        let held = record_callback_durable::read(&self.path, LONGEST)?;
+        let lines: Vec<_> = held.split_inclusive(|byte| *byte == b'\n').collect();
+        let most_bytes = (self.max_bytes / 4 * 3).min(self.max_bytes - needed);
+        let most_lines = (self.max_count / 4 * 3).min(self.max_count - 1);
+        let (mut bytes, mut first) = (0, lines.len());
+        while first > 0 && lines.len() - first < most_lines {
+            let length = lines[first - 1].len() as u64;
+            if bytes + length > most_bytes {
+                break;
+            }
+            bytes += length;
+            first -= 1;
+        }
+        let new = with_suffix(&self.path, ".new");
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = options().append(true).create_new(true).open(&new)?;
+        file.write_all(&lines[first..].concat())?;
+        fs::rename(&new, &self.path)?;
+        (self.file, self.count, self.bytes) = (file, lines.len() - first, bytes);
+        Ok(())
+    }
+
+    /// The deliveries of the log at `path`, the oldest first. Lines that are no delivery are left out: the last one may
+    /// just be written.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read(path: &Path) -> io::Result<Vec<RefusedDelivery>> {
+        let held = record_callback_durable::read(path, LONGEST)?;
+        let lines = held.split(|byte| *byte == b'\n');
+        Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+    }
+}
+
+/// The path with something behind its file name.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn options() -> OpenOptions {
+    #[allow(unused_mut, reason = "files have a mode on Unix only")]
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Others do not read it, even if the file was there before.
+#[cfg(unix)]
+fn restrict(file: &File) -> io::Result<()> {
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+fn restrict(_file: &File) -> io::Result<()> {
+    Ok(())
+}
