@@ -336,10 +336,12 @@ pub(crate) struct EventsArguments {
     /// Remove this consumer, so that events need not be kept for it
     #[arg(long, value_name = "NAME", conflicts_with_all = ["consumer", "follow", "limit", "after"])]
     pub(crate) forget: Option<String>,
-    /// The deliveries that were refused instead, from the log beside the inbox or from FILE
-    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true,
-        conflicts_with_all = ["consumer", "forget", "follow", "after"])]
-    pub(crate) refused: Option<Option<PathBuf>>,
+    /// The deliveries that were refused instead, from the log beside the inbox
+    #[arg(long, conflicts_with_all = ["consumer", "forget", "follow", "after"])]
+    pub(crate) refused: bool,
+    /// The log of refused deliveries, where it is not beside the inbox
+    #[arg(long, value_name = "FILE", requires = "refused")]
+    pub(crate) refused_log: Option<PathBuf>,
     /// How to print: a table, or one JSON object a line
     #[arg(long, value_enum, default_value_t)]
     pub(crate) output: Format,

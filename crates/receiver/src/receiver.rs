@@ -395,7 +395,7 @@ impl Shared {
     }
 
     /// Tells those who want to know of an answer. Nothing is made for nobody.
-    #[allow(clippy::too_many_arguments, reason = "all there is to know of a delivery")]
+    #[expect(clippy::too_many_arguments, reason = "all there is to know of a delivery")]
     fn tell(
         &self,
         routes: &Arc<Routes>,

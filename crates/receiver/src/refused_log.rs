@@ -117,12 +117,16 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+#[cfg(unix)]
 fn options() -> OpenOptions {
-    #[allow(unused_mut, reason = "files have a mode on Unix only")]
     let mut options = OpenOptions::new();
-    #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
+}
+
+#[cfg(not(unix))]
+fn options() -> OpenOptions {
+    OpenOptions::new()
 }
 
 /// Others do not read it, even if the file was there before.
@@ -134,4 +138,83 @@ fn restrict(file: &File) -> io::Result<()> {
 #[cfg(not(unix))]
 fn restrict(_file: &File) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::{HeaderMap, Method};
+    use record_callback_core::Timestamp;
+
+    use super::*;
+    use crate::delivery_log::{AnsweredDelivery, DeliveryOutcome};
+
+    fn refused(id: &str, body: &str) -> RefusedDelivery {
+        RefusedDelivery::of(&AnsweredDelivery {
+            request_id: id,
+            source: Some("live"),
+            received_at: Timestamp::UNIX_EPOCH,
+            sender: None,
+            method: &Method::POST,
+            path: "/live",
+            status: 401,
+            outcome: DeliveryOutcome::Refused,
+            reason: Some("bad_signature"),
+            problem: "",
+            took: Duration::ZERO,
+            headers: &HeaderMap::new(),
+            body: &Bytes::copy_from_slice(body.as_bytes()),
+            event: None,
+        })
+    }
+
+    #[test]
+    fn a_log_keeps_the_newest_within_its_bounds() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        for (max_count, max_bytes) in [(8, u64::MAX), (1, u64::MAX), (usize::MAX, 3000)] {
+            let _ = fs::remove_file(&path);
+            let mut log = RefusedLog::open(&path, max_count, max_bytes).unwrap();
+            for number in 0..50 {
+                log.add(&refused(&number.to_string(), "{}")).unwrap();
+                let kept = RefusedLog::read(&path).unwrap();
+                assert!(kept.len() <= max_count && fs::metadata(&path).unwrap().len() <= max_bytes);
+                // The newest, without a gap.
+                let newest = (0..=number).rev().map(|number: i32| number.to_string());
+                assert!(kept.iter().rev().map(|kept| kept.id.clone()).eq(newest.take(kept.len())));
+                assert!(!kept.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_longer_log_than_allowed_is_shortened() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let mut log = RefusedLog::open(&path, 100, u64::MAX).unwrap();
+        for number in 0..100 {
+            log.add(&refused(&number.to_string(), "{}")).unwrap();
+        }
+        assert!(RefusedLog::open(&path, 10, u64::MAX).is_ok());
+        let kept = RefusedLog::read(&path).unwrap();
+        assert!((1..=10).contains(&kept.len()));
+        assert_eq!(kept.last().unwrap().id, "99");
+    }
+
+    #[test]
+    fn a_delivery_longer_than_the_log_is_left_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let mut log = RefusedLog::open(&path, 10, 2000).unwrap();
+        log.add(&refused("1", "{}")).unwrap();
+        assert!(log.add(&refused("2", &"x".repeat(4000))).is_err());
+        assert_eq!(RefusedLog::read(&path).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn debug_shows_no_body() {
+        assert!(!format!("{:?}", refused("1", "c4n4ry")).contains("c4n4ry"));
+    }
 }

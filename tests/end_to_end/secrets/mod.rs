@@ -4,6 +4,7 @@
 //! pieces of the canaries, and of what was derived from them (signatures, issued tokens), in every usual encoding.
 
 mod clients;
+mod explanations;
 mod fleet;
 mod receiver_config;
 mod receiving;

@@ -30,8 +30,9 @@ struct Line<'a> {
 }
 
 pub(crate) async fn run(arguments: EventsArguments) -> Result<(), Failure> {
-    if let Some(log) = &arguments.refused {
-        return refused::list(&arguments.inbox, log.as_deref(), arguments.limit, arguments.output);
+    if arguments.refused {
+        let log = arguments.refused_log.as_deref();
+        return refused::list(&arguments.inbox, log, arguments.limit, arguments.output);
     }
     let inbox = InboxReader::open(&arguments.inbox)?;
     if let Some(consumer) = &arguments.forget {
