@@ -164,7 +164,12 @@ fn one_event_is_shown_whole_with_its_proof_in_words() {
     );
     assert_has(
         run.done(),
-        &["body           {", "Unsigned: the source asks for no signature", "Unproven: kind, domain"],
+        &[
+            "body           ",
+            "bytes; `--output json` has them",
+            "Unsigned: the source asks for no signature",
+            "Unproven: kind, domain",
+        ],
     );
     let json = inbox.events(&["show", "2", "--output", "json"]);
     assert_eq!(read(json.done()).0, 2);

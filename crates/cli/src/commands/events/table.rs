@@ -60,10 +60,10 @@ impl Layout {
             .collect();
         loop {
             let total: usize = widths.iter().flatten().map(|width| width + GAP).sum::<usize>() - GAP;
-            // The widest gives first.
+            // The widest gives first, and the kind last: cut, kinds look the same.
             let widest = (0..COLUMNS.len())
                 .filter(|place| widths[*place].is_some_and(|width| width > COLUMNS[*place].least))
-                .max_by_key(|place| widths[*place]);
+                .max_by_key(|place| (COLUMNS[*place].header != "KIND", widths[*place]));
             match widest {
                 Some(place) if total > width => widths[place] = widths[place].map(|width| width - 1),
                 _ => return Self(widths),
