@@ -44,7 +44,13 @@ fn events_of_anybody_are_a_row_each() {
     let text = Program::default().run(&events);
     assert_run_is_clean(&text);
     assert_eq!(text.done().lines().count(), 2, "{text:#?}");
-    assert_has(&text.stdout, &[SHOWN]);
+    assert_has(&text.stdout, &["x\\u{1"]);
+    let whole = Program::default().run(&[&events[..], &["show", "1"]].concat());
+    assert_run_is_clean(&whole);
+    assert_has(whole.done(), &[SHOWN]);
+    let csv = Program::default().run(&[&events[..], &["--output", "csv"]].concat());
+    assert_clean(&csv.done().replace('\r', ""));
+    assert_has(&csv.stdout, &[SHOWN]);
     let json = Program::default().run(&[&events[..], &["--output", "json"]].concat());
     assert_run_is_clean(&json);
     assert_eq!(json.json()["stream"], BAD);

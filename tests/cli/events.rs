@@ -89,25 +89,182 @@ fn json_is_a_record_a_line_with_its_number() {
 }
 
 #[test]
-fn text_is_one_table_however_many_pages_are_read() {
+fn all_is_one_table_however_many_pages_are_read() {
     let inbox = Inbox::with(MANY);
-    let run = inbox.events(&[]);
+    let run = inbox.events(&["--all"]);
     let lines: Vec<&str> = run.done().lines().collect();
     let header: Vec<&str> = lines[0].split_whitespace().collect();
-    assert_eq!(header, ["EVENT", "RECEIVED", "SOURCE", "KIND", "DOMAIN", "APP", "STREAM", "PROVEN"]);
+    let columns =
+        ["EVENT", "RECEIVED", "SOURCE", "KIND", "DOMAIN", "STREAM", "FILE", "DURATION", "SIZE", "MARKS"];
+    assert_eq!(header.len(), columns.len());
+    for (shown, column) in header.iter().zip(columns) {
+        assert!(column.starts_with(shown.trim_end_matches('…')), "{header:?}");
+    }
     assert_eq!(lines.len(), MANY + 1);
     for (line, number) in lines[1..].iter().zip(1..) {
+        assert!(line.chars().count() <= 80, "{line}");
         let row: Vec<&str> = line.split_whitespace().collect();
-        assert_eq!(row[0], number.to_string(), "{line}");
-        assert_eq!(
-            [row[2], row[3], row[4], row[5]],
-            ["open", "recording_started", "live.example.com", "live"]
-        );
-        assert!(row[6].starts_with("stream-") && line.ends_with("nothing (unsigned)"), "{line}");
+        assert_eq!((row[0], row[3]), (&*number.to_string(), "open"), "{line}");
+        assert!(row[6].starts_with("str"), "{line}");
     }
-    let none = inbox.events(&["--after", &MANY.to_string()]);
-    assert_eq!(none.done().split_whitespace().next(), Some("EVENT"), "a header all the same");
-    assert_eq!(none.done().lines().count(), 1);
+}
+
+#[test]
+fn the_newest_come_last_and_say_what_a_filter_hides() {
+    let inbox = Inbox::with(30);
+    assert_eq!(inbox.sequences(&[]), (11..=30).collect::<Vec<_>>());
+    let run = inbox.events(&[]);
+    assert_eq!(run.done().lines().count(), 21);
+    assert!(run.done().lines().next().unwrap().contains("DOMAIN"));
+    assert!(run.done().contains("live.example.com") && run.done().contains("recording_started"), "{run:?}");
+    assert!(!run.done().contains("SIZE"), "no event has a file");
+
+    inbox.receive(2, "other");
+    for (filter, expected) in [
+        (&["--stream", "other-1"][..], 1),
+        (&["--source", "open", "--limit", "100"], 32),
+        (&["--kind", "recording_started", "--since", "1h", "--domain", "live.example.com"], 20),
+        (&["--app", "live", "--until", "2020-01-01T00:00:00Z"], 0),
+        (&["--stream", "stream-7", "--all"], 1),
+        (&["--stream", "other-2", "--after", "3"], 1),
+        (&["--source", "elsewhere"], 0),
+        (&["--kind", "file_completed"], 0),
+    ] {
+        assert_eq!(inbox.sequences(filter).len(), expected, "{filter:?}");
+    }
+    let run = inbox.events(&["--kind", "file_completed"]);
+    assert_eq!((run.done(), run.stderr.trim()), ("", "no event matches; 32 without the filter"));
+    let run = inbox.events(&["--after", "32"]);
+    assert_eq!((run.done(), run.stderr.trim()), ("", "no event after 32; the inbox has 32"));
+    let refused = inbox.events(&["--since", "yesterday"]);
+    assert_has(refused.failed_with_hint(2), &["neither a time as 2026-12-01T08:00:00Z nor how long ago"]);
+}
+
+#[test]
+fn csv_is_a_line_for_each_event() {
+    let inbox = Inbox::with(2);
+    let run = inbox.events(&["-o", "csv"]);
+    let lines: Vec<&str> = run.done().split("\r\n").collect();
+    assert!(lines[0].starts_with("event,received_at,source,kind,domain,app,stream,file_url"), "{lines:?}");
+    assert!(
+        lines[1].starts_with("1,20")
+            && lines[1].contains(",open,recording_started,live.example.com,live,stream-")
+    );
+    let commas = lines[0].matches(',').count();
+    assert_eq!([lines[1], lines[2]].map(|line| line.matches(',').count()), [commas, commas]);
+}
+
+#[test]
+fn one_event_is_shown_whole_with_its_proof_in_words() {
+    let inbox = Inbox::with(2);
+    let run = inbox.events(&["show", "2"]);
+    assert_has(
+        run.done(),
+        &["event          2\n", "source         open\n", "kind           recording_started\n"],
+    );
+    assert_has(
+        run.done(),
+        &[
+            "body           ",
+            "bytes; `--output json` has them",
+            "Unsigned: the source asks for no signature",
+            "Unproven: kind, domain",
+        ],
+    );
+    let json = inbox.events(&["show", "2", "--output", "json"]);
+    assert_eq!(read(json.done()).0, 2);
+    let path = inbox.path();
+    let first = Program::default().run(&["events", "show", "1", "--inbox", &path]);
+    assert!(first.done().starts_with("event          1\n"));
+    assert_has(
+        inbox.events(&["show", "3"]).failed_with_hint(3),
+        &["there is no event 3 in this inbox", "hint: the inbox has events 1 to 2"],
+    );
+    inbox.events(&["show"]).failed_with_hint(2);
+}
+
+/// An event that contradicts the first, as it is with a cloud that signs no body.
+#[test]
+fn conflicts_are_marked_and_explained() {
+    let inbox = Inbox::with(1);
+    let Inbox { setup, receiver } = inbox;
+    setup.stop(receiver);
+    let path = setup.text("inbox.db");
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute_batch(
+        "INSERT INTO event SELECT 2, source_id, received_at, dedupe_key, 'old key', 1, 1, body, raw FROM event;
+         UPDATE inbox SET last_sequence = 2;",
+    )
+    .unwrap();
+    drop(conn);
+    let run = Program::default().run(&["events", "--inbox", &path]);
+    assert_has(run.done(), &["MARKS", "conflict"]);
+    let shown = Program::default().run(&["events", "--inbox", &path, "show", "2"]);
+    assert_has(shown.done(), &["Conflicts with 1: event 1 has the same dedupe key", "Reused signature: "]);
+    let json = Program::default().run(&["events", "--inbox", &path, "-o", "json"]);
+    assert_has(json.done(), &[r#""conflicts_with":"1""#, r#""signature_reused":true"#]);
+}
+
+/// Root may write everywhere, so that the program runs as nobody then.
+#[cfg(unix)]
+#[test]
+fn reading_needs_no_write_access() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let inbox = Inbox::with(3);
+    let directory = tempfile::tempdir().unwrap();
+    let mode =
+        |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let program = directory.path().join("record-callback");
+    let own = Program::default().command(&[]).get_program().to_owned();
+    fs::copy(own, &program).unwrap();
+    mode(&program, 0o755);
+    let is_root =
+        String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap().trim() == "0";
+    let read = |path: &std::path::Path, options: &[&str]| {
+        let mut command = if is_root {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+            command
+        } else {
+            Command::new(&program)
+        };
+        command.args(["events", "--output", "json", "--inbox"]).arg(path).args(options).output().unwrap()
+    };
+    let closed = |from: &[(&str, &str)]| {
+        let closed = tempfile::tempdir_in(directory.path()).unwrap();
+        for (from, to) in from {
+            fs::copy(from, closed.path().join(to)).unwrap();
+            mode(&closed.path().join(to), 0o444);
+        }
+        mode(closed.path(), 0o555);
+        closed
+    };
+    mode(directory.path(), 0o755);
+    let (path, log) = (inbox.path(), format!("{}-wal", inbox.path()));
+    // What a crash leaves.
+    let crashed = closed(&[(&path, "inbox.db"), (&log, "inbox.db-wal")]);
+    let run = read(&crashed.path().join("inbox.db"), &[]);
+    assert!(!run.status.success());
+    assert_has(&String::from_utf8(run.stderr).unwrap(), &["inbox.db-wal", "copy both"]);
+    let index = format!("{path}-shm");
+    let running = closed(&[(&path, "inbox.db"), (&log, "inbox.db-wal"), (&index, "inbox.db-shm")]);
+    let run = read(&running.path().join("inbox.db"), &[]);
+    assert_eq!(String::from_utf8(run.stdout).unwrap().lines().count(), 3, "beside a running receiver");
+
+    inbox.setup.stop(inbox.receiver);
+    let ended = closed(&[(&path, "an inbox?#%.db")]);
+    let file = ended.path().join("an inbox?#%.db");
+    let run = read(&file, &[]);
+    assert!(run.status.success(), "{run:?}");
+    assert_eq!(String::from_utf8(run.stdout).unwrap().lines().count(), 3);
+    let run = read(&file, &["--consumer", "billing"]);
+    assert!(!run.status.success(), "a consumer writes its cursor");
+    let files = fs::read_dir(ended.path()).unwrap().count();
+    assert_eq!(files, 1, "nothing is left beside it");
+    for directory in [&crashed, &running, &ended] {
+        mode(directory.path(), 0o755);
+    }
 }
 
 #[test]
@@ -115,15 +272,16 @@ fn after_and_limit_choose_events_across_pages() {
     let inbox = Inbox::with(MANY);
     let last = MANY as u64;
     for (options, expected) in [
-        (&[][..], 1..=last),
+        (&["--all"][..], 1..=last),
         (&["--after", "0"], 1..=last),
         (&["--after", "499"], 500..=last),
         (&["--after", "1102"], last..=last),
-        (&["--limit", "1"], 1..=1),
-        (&["--limit", "500"], 1..=500),
-        (&["--limit", "501"], 1..=501),
-        (&["--limit", "1000"], 1..=1000),
+        (&[], last - 19..=last),
+        (&["--limit", "1"], last..=last),
+        (&["--limit", "1000"], last - 999..=last),
         (&["--limit", "5000"], 1..=last),
+        (&["--after", "0", "--limit", "500"], 1..=500),
+        (&["--after", "0", "--limit", "501"], 1..=501),
         (&["--after", "600", "--limit", "502"], 601..=1102),
     ] {
         assert_eq!(inbox.sequences(options), expected.collect::<Vec<_>>(), "{options:?}");
@@ -146,7 +304,7 @@ fn a_consumer_takes_each_event_once_across_runs() {
     assert_eq!(inbox.sequences(&["--consumer", "billing"]), [1104, 1105]);
     // Others have not taken anything, and the inbox still shows everything.
     assert_eq!(inbox.sequences(&["--consumer", "archive"]).len(), MANY + 2);
-    assert_eq!(inbox.sequences(&[]).len(), MANY + 2);
+    assert_eq!(inbox.sequences(&["--all"]).len(), MANY + 2);
     inbox.setup.stop(inbox.receiver);
 }
 
@@ -262,7 +420,7 @@ impl Drop for Piped {
 #[test]
 fn a_signal_ends_it_before_everything_is_shown() {
     let inbox = Inbox::with(MANY);
-    for (options, code) in [(&["--follow"][..], Some(0)), (&[], None)] {
+    for (options, code) in [(&["--follow", "--after", "0"][..], Some(0)), (&["--all"], None)] {
         let json = ["--output", "json"];
         // A page is more than a pipe holds: while nobody reads, it waits.
         let mut process = Piped::spawn(inbox.command(&[&json, options].concat()));
@@ -341,5 +499,8 @@ fn options_that_exclude_each_other_are_refused() {
 fn it_explains_itself() {
     let run = Program::default().run(&["events", "--help"]);
     assert_has(run.done(), &["Usage: record-callback events", "--inbox <FILE>", "--after", "--limit"]);
-    assert_has(run.done(), &["--follow", "--consumer", "--forget", "--output"]);
+    assert_has(
+        run.done(),
+        &["--follow", "--consumer", "--forget", "--output", "--since", "--all", "[show] [NUMBER]"],
+    );
 }

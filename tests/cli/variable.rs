@@ -22,6 +22,12 @@ impl<'w> Variable<'w> {
             Some(Self { before, part, after, name: "PORT" })
         } else if word.starts_with("20") && word.contains('T') && word.ends_with('Z') && all("-:.") {
             whole("TIME")
+        } else if has_digit && word.len() == 5 && word.as_bytes()[2] == b'-' && all("-") {
+            whole("DATE")
+        } else if has_digit && word.len() == 8 && word.as_bytes()[2] == b':' && all(":") {
+            whole("TIME")
+        } else if has_digit && word.ends_with('…') {
+            whole("CUT")
         } else if word.len() >= 16 && has_digit && all("-") {
             whole("ID")
         } else {

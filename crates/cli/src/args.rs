@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod events;
 pub(crate) mod fleet;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use record_callback::{AppSelector, DomainName, EventKind, Fidelity};
 
+pub(crate) use self::events::{EventsArguments, EventsFormat};
 use self::fleet::{
     ApplyArguments, DestroyArguments, DriftArguments, ImportArguments, PlanArguments, StatusArguments,
     SwitchArguments,
@@ -66,6 +68,8 @@ const LIST_HELP: &str = "\
   record-callback list --vendor aliyun --domain live.example.com --output json";
 
 const EVENTS_HELP: &str = "\
+  record-callback events --inbox inbox.db --stream stage --since 2h
+  record-callback events --inbox inbox.db show 17
   record-callback events --inbox inbox.db --follow
   record-callback events --inbox inbox.db --consumer billing --output json";
 
@@ -314,37 +318,6 @@ pub(crate) struct ReceiveArguments {
     /// Where to listen; wins over the file
     #[arg(long)]
     pub(crate) addr: Option<SocketAddr>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct EventsArguments {
-    /// The SQLite inbox; a receiver may be using it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) inbox: PathBuf,
-    /// Only events after this number
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, conflicts_with = "consumer")]
-    pub(crate) after: u64,
-    /// At most this many events
-    #[arg(long, value_name = "COUNT")]
-    pub(crate) limit: Option<u64>,
-    /// Wait for more events until interrupted
-    #[arg(long)]
-    pub(crate) follow: bool,
-    /// Take events for this consumer: those it has not taken yet, acknowledged once they are printed
-    #[arg(long, value_name = "NAME")]
-    pub(crate) consumer: Option<String>,
-    /// Remove this consumer, so that events need not be kept for it
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["consumer", "follow", "limit", "after"])]
-    pub(crate) forget: Option<String>,
-    /// The deliveries that were refused instead, from the log beside the inbox
-    #[arg(long, conflicts_with_all = ["consumer", "forget", "follow", "after"])]
-    pub(crate) refused: bool,
-    /// The log of refused deliveries, where it is not beside the inbox
-    #[arg(long, value_name = "FILE", requires = "refused")]
-    pub(crate) refused_log: Option<PathBuf>,
-    /// How to print: a table, or one JSON object a line
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) output: Format,
 }
 
 #[derive(Debug, Args)]

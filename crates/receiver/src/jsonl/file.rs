@@ -136,18 +136,12 @@ impl<D: Disk> Output for FileOutput<D> {
 pub(super) fn open(path: &Path, name: &str) -> Result<File, SinkError> {
     let failed =
         |what: &str, error| SinkError::unavailable(format!("{name} cannot be {what}")).with_source(error);
-    match check_private_file(path) {
-        Ok(FileAccess::OthersRead) => {
-            tracing::warn!(
-                file = name,
-                "others may read what is kept here; take that away with `chmod go-r`"
-            );
-        }
-        Ok(_) => {}
+    let others_read = match check_private_file(path) {
+        Ok(access) => access == FileAccess::OthersRead,
         // Opening it says the same of what the system refuses.
-        Err(error) if error.raw_os_error().is_some() => {}
+        Err(error) if error.raw_os_error().is_some() => false,
         Err(error) => return Err(SinkError::unavailable(format!("{name} is not used for events: {error}"))),
-    }
+    };
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
     // Bodies have signatures that may still be valid.
@@ -176,6 +170,9 @@ pub(super) fn open(path: &Path, name: &str) -> Result<File, SinkError> {
             )));
         }
         Err(error) => return Err(failed("read", error)),
+    }
+    if others_read {
+        tracing::warn!(file = name, "others may read what is kept here; take that away with `chmod go-r`");
     }
     Ok(file)
 }

@@ -30,23 +30,31 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
+fn files(path: &Path) -> impl Iterator<Item = PathBuf> {
+    std::iter::once(path.to_owned()).chain(BESIDE.map(|suffix| beside(path, suffix)))
+}
+
 /// Refuses files that somebody else chose or can write: events would go where they want them, or come from them.
 pub(super) fn check_files(path: &Path) -> Result<(), SinkError> {
-    let files = std::iter::once(path.to_owned()).chain(BESIDE.map(|suffix| beside(path, suffix)));
-    for file in files {
-        let shown = file.display();
+    for file in files(path) {
         match check_private_file(&file) {
-            Ok(FileAccess::OthersRead) => {
-                tracing::warn!(file = %shown, "others may read what is kept here; take that away with `chmod go-r`");
-            }
             Ok(_) => {}
             // That the directory is missing or closed, SQLite says itself.
             Err(error) if error.raw_os_error().is_some() => {}
             Err(error) => {
-                let problem = format!("{shown} is not used for an inbox: {error}");
+                let problem = format!("{} is not used for an inbox: {error}", file.display());
                 return Err(SinkError::unavailable(problem));
             }
         }
+    }
+    Ok(())
+}
+
+/// Tells whoever runs the receiver what others can do to the inbox that is in use now.
+pub(super) fn warn_of_others(path: &Path) {
+    for file in files(path).filter(|file| matches!(check_private_file(file), Ok(FileAccess::OthersRead))) {
+        let file = file.display();
+        tracing::warn!(%file, "others may read what is kept here; take that away with `chmod go-r`");
     }
     #[cfg(unix)]
     {
@@ -56,7 +64,6 @@ pub(super) fn check_files(path: &Path) -> Result<(), SinkError> {
             tracing::warn!(directory = %parent.display(), "everybody may replace the inbox in this directory");
         }
     }
-    Ok(())
 }
 
 /// Which files a path led to, and the lock that says that they are this process's to write.

@@ -109,6 +109,7 @@ fn open(path: &Path, options: &InboxOptions) -> Result<(Connection, Place), Sink
     let mut place = Place::take(path, options.busy_timeout)?;
     schema::migrate(&conn, &place)?;
     place.note_log();
+    place::warn_of_others(path);
     Ok((conn, place))
 }
 
