@@ -120,7 +120,7 @@ impl RedisSink {
                 let live = sink.connections.get().await?;
                 match sink.durability(&live, Duration::ZERO).await {
                     Err(error) if remedy(&error) == Remedy::Reconnect => {
-                        sink.connections.leave(&live, &error)
+                        sink.connections.leave(&live, &error);
                     }
                     durability => return durability,
                 }
@@ -316,7 +316,7 @@ impl Drop for Unanswered<'_> {
 impl EventSink for RedisSink {
     async fn keep(&self, received: Received) -> Result<Kept, SinkError> {
         let _inside = self.gate.enter().await?;
-        let said = hex(received.event.content().as_bytes());
+        let said = format!("{:032x}", u128::from_be_bytes(*received.event.content().as_bytes()));
         let mut record = EventRecord::from(received);
         let seen = record.dedupe_key().map(|key| format!("{}:{}:{key}", self.dedupe_prefix, record.source));
         record.conflicts_with = Some(String::new());
@@ -384,10 +384,6 @@ impl fmt::Debug for RedisSink {
             .field("options", &self.options)
             .finish_non_exhaustive()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What keys that tell duplicates begin with: on a cluster they have to be in the stream's slot, which is that of the

@@ -1,5 +1,6 @@
 //! One connection at a time, made again without end.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -131,9 +132,9 @@ fn pause(failures: u32) -> Duration {
         return Duration::ZERO;
     }
     let whole = SHORTEST_PAUSE.saturating_mul(1 << (failures - 1).min(8)).min(LONGEST_PAUSE);
-    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let random = nanos.map_or(0, |now| now.subsec_nanos() / 1_000 % 1_000);
-    whole / 2 + whole.saturating_mul(random) / 2_000
+    // Each of these has other keys.
+    let [random, ..] = RandomState::new().hash_one(failures).to_be_bytes();
+    whole / 2 + whole / 2 * u32::from(random) / 255
 }
 
 #[cfg(test)]

@@ -50,10 +50,9 @@ pub(super) fn remedy(error: &RedisError) -> Remedy {
         ) => Remedy::Reconnect,
         Some("ASK" | "BUSY" | "TRYAGAIN") => Remedy::Wait,
         Some("OOM" | "WRONGTYPE") => Remedy::Final,
-        Some(_) => Remedy::Refused,
         None if error.is_connection_refusal() => Remedy::Reconnect,
         None if error.is_io_error() => Remedy::Doubt,
-        None => Remedy::Refused,
+        _ => Remedy::Refused,
     }
 }
 
