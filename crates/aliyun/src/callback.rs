@@ -170,10 +170,6 @@ impl CallbackVerifier for AliyunCallbacks {
         self.policy.keys()
     }
 
-    fn signature_fields(&self) -> &'static [&'static str] {
-        &[wire::SIGNATURE]
-    }
-
     fn accepts(&self) -> Vec<[u8; 32]> {
         self.policy.accepted(VENDOR, SigningScheme::Md5, &self.hosts)
     }

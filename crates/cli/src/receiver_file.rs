@@ -104,6 +104,13 @@ enum SinkConfig {
         dedupe_days: Option<u32>,
         max_length: Option<u64>,
         require_persistence: Option<bool>,
+        /// How many replicas must have an event before it is answered.
+        replicas: Option<u32>,
+        /// The certificates that may have signed the servers', in PEM.
+        ca_file: Option<PathBuf>,
+        /// The user and the variable with the password of the Sentinels, which have their own.
+        sentinel_user: Option<String>,
+        sentinel_password_env: Option<String>,
     },
 }
 
@@ -122,7 +129,10 @@ impl ReceiverFile {
             }
         })?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut file.directory);
-        if let SinkConfig::Sqlite { path, .. } | SinkConfig::Jsonl { path } = &mut file.sink {
+        if let SinkConfig::Sqlite { path, .. }
+        | SinkConfig::Jsonl { path }
+        | SinkConfig::Redis { ca_file: Some(path), .. } = &mut file.sink
+        {
             *path = file.directory.join(&*path);
         }
         if let Some(path) = &mut file.refused.path {
@@ -280,16 +290,46 @@ impl SinkConfig {
                 let builder = ForwardSink::builder(url.as_str(), first).allow_http(*allow_http);
                 Arc::new(secrets.fold(builder, ForwardSinkBuilder::and_secret).build()?)
             }
-            Self::Redis { url_env, stream, dedupe_days, max_length, require_persistence } => {
+            Self::Redis {
+                url_env,
+                stream,
+                dedupe_days,
+                max_length,
+                require_persistence,
+                replicas,
+                ca_file,
+                sentinel_user,
+                sentinel_password_env,
+            } => {
                 let options = RedisOptions::default();
                 let options = set(options, stream.clone(), RedisOptions::stream);
                 let options = set(options, dedupe_days.map(|days| DAY * days), RedisOptions::dedupe_ttl);
                 let options = set(options, *max_length, RedisOptions::max_length);
                 let options = set(options, *require_persistence, RedisOptions::require_persistence);
+                let options = set(options, *replicas, RedisOptions::replicas);
+                let ca = ca_file.as_deref().map(certificates).transpose()?;
+                let mut options = set(options, ca, RedisOptions::ca);
+                if let Some(name) = sentinel_password_env {
+                    let password = named_variable(&OsEnv, "sentinel_password_env", name)?;
+                    options = options.sentinel_login(sentinel_user.as_deref(), password);
+                } else if sentinel_user.is_some() {
+                    return Err(InvalidConfig::new(
+                        "sentinel_user",
+                        "has no password",
+                        "sentinel_password_env, the variable with the password",
+                    )
+                    .into());
+                }
                 Arc::new(RedisSink::connect(&named_variable(&OsEnv, "url_env", url_env)?, options).await?)
             }
         })
     }
+}
+
+fn certificates(path: &Path) -> Result<String, InvalidConfig> {
+    record_callback_durable::read_text(path, LONGEST).map_err(|error| {
+        InvalidConfig::new("ca_file", format!("{}: {error}", path.display()), "certificates in PEM")
+    })
 }
 
 /// What is wrong, and where. Not the line itself, which `Display` shows: a key may have been put there.

@@ -69,12 +69,6 @@ pub trait CallbackVerifier: fmt::Debug + Send + Sync + 'static {
         &[]
     }
 
-    /// The members of bodies and the headers, in lower case, that hold signatures and what belongs to them: not to be
-    /// shown. Empty by default.
-    fn signature_fields(&self) -> &'static [&'static str] {
-        &[]
-    }
-
     /// Digests of what a signature is accepted by, each over the vendor, the scheme, whatever else is part of every
     /// signature, and one key: [`SignaturePolicy::accepted`] gives them. Verifiers that have one in common accept each
     /// other's deliveries. Not to be shown: a guessed key could be checked against them.

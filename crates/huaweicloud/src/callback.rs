@@ -119,10 +119,6 @@ impl CallbackVerifier for HuaweicloudCallbacks {
         self.policy.keys()
     }
 
-    fn signature_fields(&self) -> &'static [&'static str] {
-        wire::SIGNATURE_MEMBERS
-    }
-
     /// Neither host nor path is part of a signature: the scheme and the key decide.
     fn accepts(&self) -> Vec<[u8; 32]> {
         self.policy.accepted(VENDOR, self.scheme, [""])

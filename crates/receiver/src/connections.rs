@@ -186,8 +186,8 @@ mod tests {
 
     use super::*;
 
-    fn peer(n: u8) -> Option<IpAddr> {
-        Some(Ipv4Addr::new(192, 0, 2, n).into())
+    fn admit(all: &Arc<Connections>, n: u8) -> Result<Connection, NotAdmitted> {
+        all.admit(Some(Ipv4Addr::new(192, 0, 2, n).into()))
     }
 
     fn is_shed(connection: &Connection) -> bool {
@@ -197,30 +197,30 @@ mod tests {
     #[test]
     fn a_peer_sheds_its_own_oldest() {
         let all = Connections::new(10, 2);
-        let other = all.admit(peer(2)).unwrap();
-        let (first, second) = (all.admit(peer(1)).unwrap(), all.admit(peer(1)).unwrap());
-        let third = all.admit(peer(1)).unwrap();
+        let other = admit(&all, 2).unwrap();
+        let (first, second) = (admit(&all, 1).unwrap(), admit(&all, 1).unwrap());
+        let third = admit(&all, 1).unwrap();
         assert!(is_shed(&first) && !is_shed(&second) && !is_shed(&third) && !is_shed(&other));
         assert!(!first.begin_request(), "too late");
         assert!(second.begin_request() && third.begin_request());
-        assert_eq!(all.admit(peer(1)).unwrap_err(), NotAdmitted::PeerIsFull);
+        assert_eq!(admit(&all, 1).unwrap_err(), NotAdmitted::PeerIsFull);
         second.end_request();
         drop(first);
-        assert!(all.admit(peer(1)).is_ok() && is_shed(&second));
+        assert!(admit(&all, 1).is_ok() && is_shed(&second));
     }
 
     #[test]
     fn the_oldest_of_all_goes_when_all_are_taken() {
         let all = Connections::new(3, 3);
-        let kept: Vec<_> = (1..=3).map(|n| all.admit(peer(n)).unwrap()).collect();
+        let kept: Vec<_> = (1..=3).map(|n| admit(&all, n).unwrap()).collect();
         assert!(kept[0].begin_request());
-        let late = all.admit(peer(4)).unwrap();
+        let late = admit(&all, 4).unwrap();
         assert_eq!(kept.iter().map(is_shed).collect::<Vec<_>>(), [false, true, false]);
         assert!(kept[2].begin_request() && late.begin_request());
-        assert_eq!(all.admit(peer(5)).unwrap_err(), NotAdmitted::Full);
+        assert_eq!(admit(&all, 5).unwrap_err(), NotAdmitted::Full);
         // Who has had its answer waits behind those that came meanwhile.
         kept[0].end_request();
-        assert!(all.admit(peer(5)).is_ok() && is_shed(&kept[0]));
+        assert!(admit(&all, 5).is_ok() && is_shed(&kept[0]));
     }
 
     #[test]
@@ -228,14 +228,14 @@ mod tests {
         let all = Connections::new(4, 1);
         let proxied: Vec<_> = (0..4).map(|_| all.admit(None).unwrap()).collect();
         assert!(!proxied.iter().any(is_shed));
-        assert!(all.admit(peer(1)).is_ok() && is_shed(&proxied[0]));
+        assert!(admit(&all, 1).is_ok() && is_shed(&proxied[0]));
     }
 
     #[test]
     fn nothing_is_counted_once_all_have_ended() {
         let all = Connections::new(5, 2);
         for round in 0..20 {
-            let connections: Vec<_> = (0..20).filter_map(|n| all.admit(peer(n % 4)).ok()).collect();
+            let connections: Vec<_> = (0..20).filter_map(|n| admit(&all, n % 4).ok()).collect();
             for connection in connections.iter().step_by(1 + round % 3) {
                 if connection.begin_request() && round % 2 == 0 {
                     connection.end_request();

@@ -1,59 +1,36 @@
-use std::collections::HashMap;
+//! Events in a Redis stream.
+
+mod address;
+mod connections;
+mod durability;
+mod failure;
+mod finder;
+mod options;
+mod script;
+
 use std::fmt;
 use std::time::Duration;
 
-use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use ::redis::io::tcp::TcpSettings;
 use ::redis::streams::StreamInfoGroupsReply;
-use ::redis::{
-    Client, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisError, RedisResult, RetryMethod,
-    Script, cmd,
-};
+use ::redis::{FromRedisValue, RedisError, RedisResult, Script, ScriptInvocation, cmd};
 use async_trait::async_trait;
-use secrecy::{ExposeSecret, SecretString};
-use tokio::time::{sleep, timeout};
+use secrecy::SecretString;
+use tokio::time::{Instant, sleep, timeout};
 
+use self::address::Address;
+use self::connections::{Connections, Live};
+use self::durability::Durability;
+use self::failure::{Remedy, failed, remedy, timed_out};
+use self::finder::Finder;
+pub use self::options::RedisOptions;
 use crate::gate::Gate;
-use crate::sink::{EventRecord, EventSink, Kept, Received, SinkError, SinkErrorKind, to_json};
+use crate::sink::{EventRecord, EventSink, Kept, MAX_CONFLICTS, Received, SinkError, SinkErrorKind, to_json};
 
-const STREAM: &str = "record-callback:events";
-const DEDUPE_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// 100 years. Redis refuses what leads beyond 2^63 ms since 1970, and the script would have added the event by then.
 const MAX_DEDUPE_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-const TIMEOUT: Duration = Duration::from_secs(2);
-
-/// One script, so that nothing can come between its steps. The event goes first: a key without its event would have the
-/// cloud's next delivery taken for a duplicate, and the event lost.
-const KEEP: &str = r"
-local stream, seen = KEYS[1], KEYS[2]
-local event, ttl, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
-if seen and redis.call('EXISTS', seen) == 1 then return 'duplicate' end
-if most and redis.call('XLEN', stream) >= most then return 'full' end
-local id = redis.call('XADD', stream, '*', 'event', event)
-if seen then redis.call('SET', seen, id, 'PX', ttl) end
-return 'new'
-";
-
-/// What Redis answers, in a word. Any other word is not shown: who answers may have it from what it was sent.
-const CODES: [&str; 17] = [
-    "ASK",
-    "BUSY",
-    "CLUSTERDOWN",
-    "CROSSSLOT",
-    "ERR",
-    "LOADING",
-    "MASTERDOWN",
-    "MISCONF",
-    "MOVED",
-    "NOAUTH",
-    "NOPERM",
-    "NOREPLICAS",
-    "OOM",
-    "READONLY",
-    "TRYAGAIN",
-    "WRONGPASS",
-    "WRONGTYPE",
-];
+/// How long Redis is taken to be as durable as it said.
+const DURABLE_FOR: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Adds each event to a Redis stream: for several receivers behind a load balancer, and any number of consumers.
 ///
@@ -61,93 +38,63 @@ const CODES: [&str; 17] = [
 /// client, acknowledge with `XACK`, and remove with `XDEL` or `XTRIM` what all of them are done with: nothing is ever
 /// trimmed here.
 ///
-/// Recognises duplicates, of all receivers on the same stream, for [a time](RedisOptions::dedupe_ttl).
+/// Recognises duplicates, of all receivers on the same stream, for [a time](RedisOptions::dedupe_ttl). An event that
+/// contradicts a kept one names the id of the first entry in [`conflicts_with`](EventRecord::conflicts_with).
 ///
-/// `Ok` means that Redis has the event. With `appendonly yes` and `appendfsync always` it survives a crash of Redis's
-/// machine; with `everysec` the last second may be lost then. With replicas, a failover may lose what was not yet
-/// replicated.
+/// # What is lost, and when
+/// `Ok` means that Redis has the event. What else may be lost:
+/// - With `appendonly yes` and `appendfsync always`, nothing when Redis or its machine crashes and comes back.
+/// - With `appendfsync everysec`, the last second when its machine crashes; nothing when only Redis does.
+/// - When a replica takes over, all that was not replicated yet: replication is asynchronous. With
+///   [`replicas`](RedisOptions::replicas) an event is answered only when so many have it, in their memory. This is no
+///   consensus: a failover that promotes a replica without it (Sentinel and Cluster prefer the one with most) still
+///   loses it. Only as many as there are replicas rules that out, and then none may be missing.
+/// - What a master takes that was replaced without knowing: `min-replicas-to-write 1` on the servers makes it refuse,
+///   and `replicas` has the same effect on the answer.
 ///
-/// A lost connection is made again, without end. Meanwhile an event is tried again for [a time](RedisOptions::timeout);
-/// one without a dedupe key only while Redis cannot have it. If the connection broke after Redis had an event, the next
-/// try finds it, and it counts as a duplicate.
+/// Redis's settings are looked at before events are kept, at most once a second:
+/// [`require_persistence`](RedisOptions::require_persistence). So after they are changed at run time up to a second of
+/// events may be kept under the new ones.
 ///
-/// For one Redis of version 6 or later, or what looks like one. The keys of a stream are in one slot, for proxies that
-/// split them. No TLS.
+/// # Connections
+/// A lost connection is made again, without end, and so is one to a server that answers that it is no master, is
+/// loading, wants a password, or anything else but what it was asked. Meanwhile an event is tried again for
+/// [a time](RedisOptions::timeout); one without a dedupe key only while Redis cannot have it. If the connection broke
+/// after Redis had an event, the next try finds it, and it counts as a duplicate.
+///
+/// Behind Sentinels, the master they name is used. In a cluster, the owner of the stream's slot: all keys are in that
+/// one. While the slot is moved to another node by hand, events may be refused.
+///
+/// # Readiness
+/// [`check`](EventSink::check) does what keeping does: it offers an entry with the id `0-1`, which only a stream that
+/// never had an entry takes, and removes it there. Consumers never see it, and `lag` stays right. Such a stream is made
+/// if there is none; Redis counts one more refused command each time (`errorstat_ERR`).
+///
+/// The user needs `+@read +@write +@scripting +@connection` on the keys `<stream>` and `{<stream>}:seen:*`, and for the
+/// settings `+config|get`; with `replicas` also `+wait`, behind Sentinels `+role`, in a cluster `+cluster|slots
+/// +cluster|keyslot`.
+///
+/// For Redis of version 6 or later, or what looks like it.
 pub struct RedisSink {
-    connection: ConnectionManager,
+    connections: Connections,
     /// Address, for messages. The URL may hold a password.
     address: String,
-    script: Script,
+    keep: Script,
+    probe: Script,
     dedupe_prefix: String,
     options: RedisOptions,
     gate: Gate,
 }
 
-/// How a [`RedisSink`] uses Redis.
-#[derive(Debug, Clone)]
-pub struct RedisOptions {
-    stream: String,
-    dedupe_ttl: Duration,
-    max_length: Option<u64>,
-    require_persistence: bool,
-    timeout: Duration,
-}
-
-impl Default for RedisOptions {
-    fn default() -> Self {
-        Self {
-            stream: STREAM.to_owned(),
-            dedupe_ttl: DEDUPE_TTL,
-            max_length: None,
-            require_persistence: true,
-            timeout: TIMEOUT,
-        }
-    }
-}
-
-impl RedisOptions {
-    /// The key of the stream. `record-callback:events` if not set. What tells duplicates is in keys
-    /// `{<stream>}:seen:…`.
-    #[must_use]
-    pub fn stream(mut self, key: impl Into<String>) -> Self {
-        self.stream = key.into();
-        self
-    }
-
-    /// How long an event is remembered to tell duplicates: at most 100 years. 7 days if not set.
-    #[must_use]
-    pub fn dedupe_ttl(mut self, ttl: Duration) -> Self {
-        self.dedupe_ttl = ttl;
-        self
-    }
-
-    /// How many entries the stream may have before events are refused with [`SinkErrorKind::Full`]. No limit if not
-    /// set: then Redis's own `maxmemory` is the limit.
-    #[must_use]
-    pub fn max_length(mut self, entries: u64) -> Self {
-        self.max_length = Some(entries);
-        self
-    }
-
-    /// Whether [`connect`](RedisSink::connect) fails when Redis says that it would lose events: without `appendonly`,
-    /// with `appendfsync no`, or when it evicts keys of any kind. Where Redis does not tell its configuration, that is
-    /// only logged. True if not set.
-    #[must_use]
-    pub fn require_persistence(mut self, require: bool) -> Self {
-        self.require_persistence = require;
-        self
-    }
-
-    /// How long a call may take, and a connection. 2 seconds if not set.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-}
-
 impl RedisSink {
-    /// Connects to the Redis at `url`: `redis://[[user]:password@]host[:port][/db]` or `redis+unix:///path`.
+    /// Connects to the Redis at `url`:
+    /// - `redis://[[user]:password@]host[:port][/db]` or `redis+unix:///path`,
+    /// - `redis+sentinel://[[user]:password@]host[:port],…/master[/db]`, with user and password of the master (those of
+    ///   the Sentinels are [options](RedisOptions::sentinel_login)), and the port 26379 if it has none,
+    /// - `redis+cluster://[[user]:password@]host[:port],…`, with any nodes of a cluster.
+    ///
+    /// With `rediss` in place of `redis`, all of them over TLS. The first such connection makes `aws-lc-rs` the
+    /// process's default provider of rustls, if there is none.
     ///
     /// RESP3, in which a lost connection is noticed at once, unless the URL says `?protocol=resp2`.
     pub async fn connect(url: &SecretString, mut options: RedisOptions) -> Result<Self, SinkError> {
@@ -157,99 +104,210 @@ impl RedisSink {
             return Err(SinkError::unavailable("the time duplicates are told is less than a millisecond"));
         }
         options.dedupe_ttl = options.dedupe_ttl.min(MAX_DEDUPE_TTL);
-        let client = client(url)?;
-        let address = client.get_connection_info().addr().to_string();
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(options.timeout))
-            .set_response_timeout(Some(options.timeout))
-            .set_min_delay(Duration::from_millis(50))
-            .set_max_delay(Duration::from_millis(500))
-            .set_number_of_retries(4)
-            .set_pipeline_buffer_size(256);
-        let connecting = timeout(options.timeout, ConnectionManager::new_with_config(client, config));
-        let connection = connecting.await.unwrap_or_else(|_| Err(timed_out()));
-        let connection = connection.map_err(|error| failed(&address, &error))?;
-        let (script, gate) = (Script::new(KEEP), Gate::new());
-        let sink = Self { connection, address, script, dedupe_prefix, options, gate };
-        if sink.options.require_persistence {
-            sink.check_persistence().await?;
+        let address = Address::parse(url, &options)?;
+        let (shown, limit) = (address.shown(), options.timeout.saturating_mul(address.hops()));
+        let sink = Self {
+            connections: Connections::new(Finder::new(address, &options.stream, options.timeout)),
+            address: shown,
+            keep: Script::new(script::KEEP),
+            probe: Script::new(script::PROBE),
+            dedupe_prefix,
+            options,
+            gate: Gate::new(),
+        };
+        let begun = async {
+            loop {
+                let live = sink.connections.get().await?;
+                match sink.durability(&live, Duration::ZERO).await {
+                    Err(error) if remedy(&error) == Remedy::Reconnect => {
+                        sink.connections.leave(&live, &error);
+                    }
+                    durability => return durability,
+                }
+            }
+        };
+        let durability = sink.within(limit, begun).await?;
+        sink.refuse_lossy(durability)?;
+        match durability {
+            Durability::Untold => {
+                tracing::warn!(redis = sink.address, "does not tell whether it keeps events on disk");
+            }
+            Durability::Delayed => {
+                tracing::info!(redis = sink.address, "loses up to a second of events if its machine crashes");
+            }
+            Durability::Synced | Durability::Lost(_) => {}
         }
         Ok(sink)
     }
 
-    async fn check_persistence(&self) -> Result<(), SinkError> {
-        let mut config = HashMap::new();
-        for name in ["appendonly", "appendfsync", "maxmemory", "maxmemory-policy"] {
-            let answer = self.ask::<HashMap<String, String>>(cmd("CONFIG").arg("GET").arg(name)).await;
-            match answer {
-                Ok(answer) => config.extend(answer),
-                Err(error) if error.code().is_some() => {
-                    tracing::warn!(redis = self.address, "does not tell whether it keeps events on disk");
-                    return Ok(());
-                }
-                Err(error) => return Err(failed(&self.address, &error)),
-            }
+    /// How durable Redis says it is, or said no longer than `age` ago.
+    async fn durability(&self, live: &Live, age: Duration) -> RedisResult<Durability> {
+        if !self.options.require_persistence {
+            return Ok(Durability::Untold);
         }
-        match durability(&config) {
-            Durability::Synced => {}
-            Durability::Delayed => {
-                tracing::info!(redis = self.address, "loses up to a second of events if its machine crashes");
-            }
-            Durability::Lost(why) => {
-                return Err(SinkError::unavailable(format!(
-                    "Redis at `{}` would lose events: {why}",
-                    self.address
-                )));
-            }
+        let mut known = live.durability.lock().await;
+        match *known {
+            Some((at, Durability::Lost(_))) if at.elapsed() < age / 4 => {}
+            Some((at, durability)) if at.elapsed() < age && !matches!(durability, Durability::Lost(_)) => {}
+            _ => *known = Some((Instant::now(), Durability::ask(&live.connection).await?)),
         }
-        if evicts(&config, "volatile") {
-            tracing::warn!(redis = self.address, "may forget under memory pressure which events it had");
-        }
-        Ok(())
+        Ok(known.map_or(Durability::Untold, |(_, durability)| durability))
     }
 
-    async fn ask<T: FromRedisValue>(&self, command: &::redis::Cmd) -> RedisResult<T> {
-        let mut connection = self.connection.clone();
-        let asking = async {
-            match command.query_async(&mut connection).await {
-                // May be of the last attempt to connect, however long ago that was. The next call makes a new one.
-                Err(error) if error.is_connection_refusal() => command.query_async(&mut connection).await,
-                answer => answer,
+    fn refuse_lossy(&self, durability: Durability) -> Result<(), SinkError> {
+        match durability {
+            Durability::Lost(why) if self.options.require_persistence => {
+                Err(SinkError::unavailable(format!("Redis at `{}` would lose events: {why}", self.address)))
             }
-        };
-        timeout(self.options.timeout, asking).await.unwrap_or_else(|_| Err(timed_out()))
+            _ => Ok(()),
+        }
     }
 
-    /// Tries until it is cancelled; `failure` is then why it was still at it.
-    async fn add(
+    /// Gives `work` so much time.
+    async fn within<T>(
         &self,
-        event: &[u8],
-        seen: Option<&str>,
-        failure: &mut Option<RedisError>,
-    ) -> RedisResult<String> {
-        let mut call = self.script.key(&self.options.stream);
-        if let Some(seen) = seen {
-            call.key(seen);
+        limit: Duration,
+        work: impl Future<Output = RedisResult<T>>,
+    ) -> Result<T, SinkError> {
+        let done = timeout(limit, work).await.unwrap_or_else(|_| Err(self.reason(None)));
+        done.map_err(|error| failed(&self.address, &error))
+    }
+
+    /// Does `work` on a connection, and leaves the connection if it fails for a reason in it, or is not done in time.
+    async fn on<T>(&self, live: &Live, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+        let mut unanswered = Unanswered { connections: &self.connections, live: Some(live) };
+        let done = work.await;
+        unanswered.live = None;
+        match &done {
+            Ok(_) => live.works(),
+            Err(error) if matches!(remedy(error), Remedy::Final | Remedy::Wait) => live.works(),
+            Err(error) => self.connections.leave(live, error),
         }
-        call.arg(event)
-            .arg(u64::try_from(self.options.dedupe_ttl.as_millis()).unwrap_or(u64::MAX))
-            .arg(self.options.max_length.map(|most| most.to_string()).unwrap_or_default());
-        let mut connection = self.connection.clone();
+        done
+    }
+
+    async fn ask<T: FromRedisValue>(&self, command: &::redis::Cmd) -> Result<T, SinkError> {
+        let asking = async {
+            for _ in 0..2 {
+                let live = self.connections.get().await?;
+                let asked = self.on(&live, command.query_async(&mut live.connection.clone())).await;
+                match asked {
+                    Err(error) if matches!(remedy(&error), Remedy::Reconnect | Remedy::Doubt) => {}
+                    answer => return answer,
+                }
+            }
+            let live = self.connections.get().await?;
+            self.on(&live, command.query_async(&mut live.connection.clone())).await
+        };
+        self.within(self.options.timeout, asking).await
+    }
+
+    /// Runs a script, and has replicas take what it wrote. Tries until it is cancelled; `failure` is then why it was
+    /// still at it. What is `repeatable` is also tried again when Redis may have done it.
+    async fn run(
+        &self,
+        call: &ScriptInvocation<'_>,
+        repeatable: bool,
+        age: Duration,
+        failure: &mut Option<RedisError>,
+    ) -> RedisResult<Answer> {
         loop {
-            let error = match call.invoke_async(&mut connection).await {
+            let live = self.connections.get().await?;
+            let running = async {
+                let durability = self.durability(&live, age).await?;
+                if let Durability::Lost(_) = durability {
+                    return Ok(Answer::Lossy(durability));
+                }
+                let word: String = call.invoke_async(&mut live.connection.clone()).await?;
+                if self.options.replicas == 0 || word == "full" || word == "too-many" {
+                    return Ok(Answer::Word(word));
+                }
+                // On the same connection: it is counted up to its last write.
+                let patience = self.options.timeout.as_millis() / 2;
+                let mut wait = cmd("WAIT");
+                wait.arg(self.options.replicas).arg(u64::try_from(patience).unwrap_or(u64::MAX).max(1));
+                let replicas: u32 = wait.query_async(&mut live.connection.clone()).await?;
+                Ok(if replicas < self.options.replicas {
+                    Answer::TooFew(replicas)
+                } else {
+                    Answer::Word(word)
+                })
+            };
+            let error = match self.on(&live, running).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            // Redis did not do it: it was not reached, or says so, as while it starts.
-            let not_done =
-                error.is_connection_refusal() || matches!(error.retry_method(), RetryMethod::WaitAndRetry);
-            // Redis may have done it: only what has a key can be given again without being kept twice.
-            let harmless = error.is_connection_dropped() && seen.is_some();
-            if !(not_done || harmless) {
-                return Err(error);
+            match remedy(&error) {
+                Remedy::Reconnect => {}
+                Remedy::Doubt if repeatable => {}
+                Remedy::Wait => sleep(PAUSE).await,
+                Remedy::Doubt | Remedy::Refused | Remedy::Final => return Err(error),
             }
             *failure = Some(error);
-            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// What the word of a script means.
+    fn understand(&self, answer: Answer) -> Result<Kept, SinkError> {
+        let word = match answer {
+            Answer::Word(word) => word,
+            Answer::Lossy(durability) => {
+                self.refuse_lossy(durability)?;
+                return Err(self.unknown());
+            }
+            Answer::TooFew(replicas) => {
+                let (address, wanted) = (&self.address, self.options.replicas);
+                return Err(SinkError::unavailable(format!(
+                    "{replicas} of {wanted} replicas of Redis at `{address}` have the event"
+                )));
+            }
+        };
+        match word.as_str() {
+            "new" => Ok(Kept::New),
+            "duplicate" => Ok(Kept::Duplicate),
+            "conflicting" => Ok(Kept::Conflicting),
+            "too-many" => Ok(Kept::TooManyConflicts),
+            "full" => {
+                let stream = &self.options.stream;
+                Err(SinkError::new(SinkErrorKind::Full, format!("the stream `{stream}` is at its limit")))
+            }
+            _ => Err(self.unknown()),
+        }
+    }
+
+    /// Why something was not done in time.
+    fn reason(&self, failure: Option<RedisError>) -> RedisError {
+        self.connections.failure().or(failure).unwrap_or_else(timed_out)
+    }
+
+    fn unknown(&self) -> SinkError {
+        SinkError::unavailable(format!("Redis at `{}` answered in no known way", self.address))
+    }
+
+    fn most(&self) -> String {
+        self.options.max_length.map(|most| most.to_string()).unwrap_or_default()
+    }
+}
+
+/// What became of a script.
+enum Answer {
+    Word(String),
+    /// Nothing was done: Redis would lose it.
+    Lossy(Durability),
+    /// It was done, and so many replicas have it.
+    TooFew(u32),
+}
+
+/// Leaves a connection that has not answered when nobody waits any longer: it may lead to a server that is gone.
+struct Unanswered<'a> {
+    connections: &'a Connections,
+    live: Option<&'a Live>,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if let Some(live) = self.live {
+            self.connections.leave(live, &timed_out());
         }
     }
 }
@@ -258,41 +316,54 @@ impl RedisSink {
 impl EventSink for RedisSink {
     async fn keep(&self, received: Received) -> Result<Kept, SinkError> {
         let _inside = self.gate.enter().await?;
-        let record = EventRecord::from(received);
+        let said = format!("{:032x}", u128::from_be_bytes(*received.event.content().as_bytes()));
+        let mut record = EventRecord::from(received);
         let seen = record.dedupe_key().map(|key| format!("{}:{}:{key}", self.dedupe_prefix, record.source));
-        let event = to_json(&record)?;
-        let mut failure = None;
-        let answer =
-            timeout(self.options.timeout, self.add(event.as_bytes(), seen.as_deref(), &mut failure)).await;
-        let answer = answer.unwrap_or_else(|_| Err(failure.unwrap_or_else(timed_out)));
-        match answer.map_err(|error| failed(&self.address, &error))?.as_str() {
-            "new" => Ok(Kept::New),
-            "duplicate" => Ok(Kept::Duplicate),
-            "full" => {
-                let stream = &self.options.stream;
-                Err(SinkError::new(SinkErrorKind::Full, format!("the stream `{stream}` is at its limit")))
-            }
-            _ => Err(SinkError::unavailable(format!("Redis at `{}` answered in no known way", self.address))),
+        record.conflicts_with = Some(String::new());
+        let json = to_json(&record)?;
+        let (head, tail) = script::around_conflict(&json)
+            .ok_or_else(|| SinkError::unavailable("the event cannot be written as JSON"))?;
+        let mut call = self.keep.key(&self.options.stream);
+        if let Some(seen) = &seen {
+            call.key(seen);
         }
+        call.arg(head)
+            .arg(tail)
+            .arg(u64::try_from(self.options.dedupe_ttl.as_millis()).unwrap_or(u64::MAX))
+            .arg(self.most())
+            .arg(said)
+            .arg(MAX_CONFLICTS)
+            .arg(u8::from(self.options.replicas > 0));
+        let mut failure = None;
+        let running = self.run(&call, seen.is_some(), DURABLE_FOR, &mut failure);
+        let answer = timeout(self.options.timeout, running).await;
+        let answer = answer.unwrap_or_else(|_| Err(self.reason(failure)));
+        self.understand(answer.map_err(|error| failed(&self.address, &error))?)
     }
 
     async fn check(&self) -> Result<(), SinkError> {
         let _inside = self.gate.enter().await?;
-        self.ask::<()>(&cmd("PING")).await.map_err(|error| failed(&self.address, &error))
+        let mut call = self.probe.key(&self.options.stream);
+        call.key(format!("{}:probe", self.dedupe_prefix)).arg(self.most());
+        let mut failure = None;
+        // Who asks wants to know now.
+        let answer =
+            timeout(self.options.timeout / 2, self.run(&call, true, Duration::ZERO, &mut failure)).await;
+        let answer = answer.unwrap_or_else(|_| Err(self.reason(failure)));
+        self.understand(answer.map_err(|error| failed(&self.address, &error))?).map(|_| ())
     }
 
     /// What the slowest consumer group has not acknowledged; without groups, or where Redis cannot tell, the length of
     /// the stream.
     async fn depth(&self) -> Result<Option<u64>, SinkError> {
         let _inside = self.gate.enter().await?;
-        let failed = |error| failed(&self.address, &error);
-        let length: u64 = self.ask(cmd("XLEN").arg(&self.options.stream)).await.map_err(failed)?;
+        let length: u64 = self.ask(cmd("XLEN").arg(&self.options.stream)).await?;
         if length == 0 {
             // There need not be a stream to ask about.
             return Ok(Some(0));
         }
         let groups = cmd("XINFO").arg("GROUPS").arg(&self.options.stream).clone();
-        let groups: StreamInfoGroupsReply = self.ask(&groups).await.map_err(failed)?;
+        let groups: StreamInfoGroupsReply = self.ask(&groups).await?;
         let behind = groups.groups.iter().map(|group| group.lag.map(|lag| (lag + group.pending) as u64));
         Ok(Some(behind.map(|events| events.unwrap_or(length)).max().unwrap_or(length)))
     }
@@ -315,42 +386,6 @@ impl fmt::Debug for RedisSink {
     }
 }
 
-fn timed_out() -> RedisError {
-    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
-}
-
-/// Says what failed by its code only. Redis repeats arguments in some of its messages, and one may be the password.
-fn failed(address: &str, error: &RedisError) -> SinkError {
-    let code = error.code();
-    // All memory is taken, and Redis is told not to evict.
-    let kind = if code == Some("OOM") { SinkErrorKind::Full } else { SinkErrorKind::Unavailable };
-    let message = match code {
-        Some(code) if CODES.contains(&code) => format!("Redis at `{address}` answered {code}"),
-        Some(_) => format!("Redis at `{address}` answered with an error"),
-        None if error.is_timeout() => format!("no answer from Redis at `{address}` in time"),
-        None if error.is_io_error() => format!("no connection to Redis at `{address}`"),
-        None => format!("Redis at `{address}`: {}", error.category()),
-    };
-    SinkError::new(kind, message)
-}
-
-fn client(url: &SecretString) -> Result<Client, SinkError> {
-    let url = url.expose_secret();
-    // The library's own error may have parts of the URL.
-    let invalid =
-        |_| SinkError::unavailable("the Redis URL is not redis://[[user]:password@]host[:port][/db]");
-    let info = url.into_connection_info().map_err(invalid)?;
-    let tcp = TcpSettings::default().set_nodelay(true);
-    // Without this, a peer that vanished without a word is noticed only after minutes.
-    #[cfg(target_os = "linux")]
-    let tcp = tcp.set_user_timeout(Duration::from_secs(5));
-    let mut redis = info.redis_settings().clone();
-    if !url.contains("protocol=") {
-        redis = redis.set_protocol(ProtocolVersion::RESP3);
-    }
-    Client::open(info.set_tcp_settings(tcp).set_redis_settings(redis)).map_err(invalid)
-}
-
 /// What keys that tell duplicates begin with: on a cluster they have to be in the stream's slot, which is that of the
 /// text in braces or, without braces, of the whole key. `None` for braces that are not one tag.
 fn dedupe_prefix(stream: &str) -> Option<String> {
@@ -361,34 +396,6 @@ fn dedupe_prefix(stream: &str) -> Option<String> {
     let (tag, rest) = rest.split_once('}')?;
     let one_tag = !tag.is_empty() && !tag.contains('{') && !rest.contains(['{', '}']);
     one_tag.then(|| format!("{stream}:seen"))
-}
-
-#[derive(Debug, PartialEq)]
-enum Durability {
-    Synced,
-    Delayed,
-    Lost(&'static str),
-}
-
-fn durability(config: &HashMap<String, String>) -> Durability {
-    let setting = |name: &str| config.get(name).map(String::as_str);
-    if setting("appendonly") != Some("yes") {
-        return Durability::Lost("`appendonly` is not `yes`");
-    }
-    if evicts(config, "allkeys") {
-        return Durability::Lost("its `maxmemory-policy` may evict the stream");
-    }
-    match setting("appendfsync") {
-        Some("always") => Durability::Synced,
-        Some("everysec") => Durability::Delayed,
-        _ => Durability::Lost("`appendfsync` is neither `always` nor `everysec`"),
-    }
-}
-
-/// Whether keys of this kind are evicted when memory is short.
-fn evicts(config: &HashMap<String, String>, kind: &str) -> bool {
-    config.get("maxmemory").is_some_and(|limit| limit != "0")
-        && config.get("maxmemory-policy").is_some_and(|policy| policy.starts_with(kind))
 }
 
 #[cfg(test)]
@@ -402,41 +409,5 @@ mod tests {
         for stream in ["", "{}a", "a}", "{a", "}a{", "{{a}}", "{a}{b}", "{a}}"] {
             assert_eq!(dedupe_prefix(stream), None, "{stream}");
         }
-    }
-
-    #[test]
-    fn what_would_be_lost_is_told_from_what_would_not() {
-        use Durability::{Delayed, Lost, Synced};
-        let of = |append: &str, fsync: &str, limit: &str, policy: &str| {
-            let names = ["appendonly", "appendfsync", "maxmemory", "maxmemory-policy"];
-            let values = [append, fsync, limit, policy].map(str::to_owned);
-            durability(&names.map(str::to_owned).into_iter().zip(values).collect())
-        };
-        assert_eq!(of("yes", "always", "0", "noeviction"), Synced);
-        assert_eq!(of("yes", "everysec", "1", "volatile-lru"), Delayed);
-        assert_eq!(of("yes", "always", "0", "allkeys-lru"), Synced);
-        assert!(matches!(of("yes", "always", "1", "allkeys-lru"), Lost(_)));
-        assert!(matches!(of("yes", "no", "0", "noeviction"), Lost(_)));
-        assert!(matches!(of("no", "always", "0", "noeviction"), Lost(_)));
-        assert!(matches!(durability(&HashMap::new()), Lost(_)));
-    }
-
-    #[test]
-    fn a_url_is_never_shown() {
-        for url in ["hush", "redis://:hush@h/hush", "rediss://:hush@h", "redis://:hush@h?protocol=hush", ""] {
-            let error = client(&url.into()).unwrap_err();
-            assert!(!format!("{error} {error:?}").contains("hush"), "{error:?}");
-        }
-        let said = "unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `default`, `hush`";
-        let error = ::redis::make_extension_error("ERR".to_owned(), Some(said.to_owned()));
-        let error = failed("h:1", &error);
-        assert_eq!(error.to_string(), "Redis at `h:1` answered ERR");
-        assert!(!format!("{error:?}").contains("hush"));
-    }
-
-    #[test]
-    fn no_memory_is_no_room() {
-        let error = ::redis::make_extension_error("OOM".to_owned(), None);
-        assert_eq!(failed("h:1", &error).kind(), SinkErrorKind::Full);
     }
 }

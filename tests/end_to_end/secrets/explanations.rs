@@ -43,9 +43,9 @@ fn nothing_is_shown_by_explanations() {
             for name in ["a", "b", "c", "huaweicloud"] {
                 let explanation = explain(&sources, name, &delivery, &["x.example.com".to_owned()]).unwrap();
                 shown.debug("an explanation", &explanation);
-                shown.text("an explanation", &serde_json::to_string(&explanation).unwrap());
+                shown.text("an explanation", serde_json::to_string(&explanation).unwrap());
                 for change in &explanation.one_change {
-                    shown.text("a change", &format!("{change}: {}", change.advice()));
+                    shown.text("a change", format!("{change}: {}", change.advice()));
                 }
             }
         }

@@ -75,7 +75,7 @@ async fn run(attackers: usize) {
     let sender = AliyunSender::new(format!("http://cb.example.com{ALIYUN}")).key(KEY);
     let mut took = Vec::new();
     for number in 0..DELIVERIES {
-        let event = AliyunEvent::file(AT.0, AT.1, &format!("stream-{number}"));
+        let event = AliyunEvent::file(AT.0, AT.1, format!("stream-{number}"));
         took.push(deliver(address, &post(&sender.prepare(&event))).await);
     }
     took.sort_unstable();

@@ -236,7 +236,10 @@ fn the_signed_text_is_told_without_the_key() {
 }
 
 #[derive(Default)]
-struct Told(Mutex<Vec<(u16, DeliveryOutcome, Option<&'static str>, Option<String>)>>);
+struct Told(Mutex<Vec<Answered>>);
+
+/// Status, outcome, reason and stream.
+type Answered = (u16, DeliveryOutcome, Option<&'static str>, Option<String>);
 
 impl DeliveryLog for Told {
     fn answered(&self, delivery: &AnsweredDelivery<'_>) {
@@ -320,7 +323,7 @@ async fn a_flood_of_refusals_stays_within_bounds() {
         connection.answer().await.unwrap().is_refused(401, "bad_signature");
         if round % 1000 == 0 {
             let sender = AliyunSender::new(server.url(ALIYUN)).key(KEY).clock(Clock::fixed(now()));
-            let event = AliyunEvent::file(AT.0, AT.1, &format!("s{round}"));
+            let event = AliyunEvent::file(AT.0, AT.1, format!("s{round}"));
             assert!(sender.send(&event).await.is_acknowledged());
         }
     }

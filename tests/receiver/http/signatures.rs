@@ -42,7 +42,7 @@ async fn the_key_that_signed_is_kept_and_counted() {
             .key(key)
             .sign_type(SignType::HmacSha256)
             .clock(Clock::fixed(now()));
-        let event = HuaweicloudEvent::record_file_complete(AT.0, AT.1, &format!("s{number}"));
+        let event = HuaweicloudEvent::record_file_complete(AT.0, AT.1, format!("s{number}"));
         assert!(sender.send(&event).await.is_acknowledged());
     }
     let records = sink.records();

@@ -12,6 +12,12 @@ use tempfile::TempDir;
 
 use super::suite::{Store, received, records, run};
 
+mod failover;
+mod faults;
+mod node;
+
+use self::node::Node;
+
 const DURABLE: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];
 const STREAM: &str = "record-callback:events";
 const PASSWORD: &str = "hush";

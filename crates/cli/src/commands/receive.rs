@@ -28,6 +28,7 @@ struct ReadyLine<'a> {
 
 pub(crate) async fn run(arguments: ReceiveArguments) -> Result<(), Failure> {
     let (stop, hangup) = (Stop::listen()?, Hangup::listen()?);
+    outlive_file_limit()?;
     let reload = Reload::read(&arguments.config, arguments.addr)?;
     let file = reload.file();
     // What is wrong with it is said before a sink creates files.
@@ -57,4 +58,17 @@ pub(crate) async fn run(arguments: ReceiveArguments) -> Result<(), Failure> {
 async fn listen(addr: SocketAddr, setting: &str) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(addr).await;
     listener.map_err(|error| io::Error::new(error.kind(), format!("{setting} {addr}: {error}")))
+}
+
+/// Has a file that may not grow further (`ulimit -f`) be an error, as a full disk is. The system would end the process.
+#[cfg(unix)]
+fn outlive_file_limit() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    // Heard once is heard for good.
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
+}
+
+#[cfg(not(unix))]
+fn outlive_file_limit() -> io::Result<()> {
+    Ok(())
 }
