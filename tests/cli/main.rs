@@ -24,6 +24,7 @@ mod mock_docs;
 mod program;
 mod readme;
 mod receive;
+mod receiver_docs;
 mod refusals;
 mod reload;
 mod round_trip;

@@ -89,8 +89,12 @@ fn the_ready_line_is_the_documented_json() {
     let receiver = setup.start();
     let addr = format!("http://{}", receiver.address);
     let sources = format!(r#"{{"live":"{addr}/live","open":"{addr}/open"}}"#);
-    assert_eq!(receiver.ready_line, format!(r#"{{"ready":true,"addr":"{addr}","sources":{sources}}}"#));
-    assert!(receiver.address.ip().is_loopback() && receiver.address.port() != 0);
+    let admin = format!("http://{}", receiver.admin);
+    let expected = format!(r#"{{"ready":true,"addr":"{addr}","admin":"{admin}","sources":{sources}}}"#);
+    assert_eq!(receiver.ready_line, expected);
+    for address in [receiver.address, receiver.admin] {
+        assert!(address.ip().is_loopback() && address.port() != 0);
+    }
     let ended = setup.stop(receiver);
     assert!(ended.stdout.is_empty() && ended.stderr.is_empty(), "{ended:#?}");
 }

@@ -111,7 +111,7 @@ async fn sighup_under_load_fails_no_delivery() {
     }
     setup.stop(receiver);
     let inbox = setup.text("inbox.db");
-    let kept = setup.program.run(&["events", "--inbox", &inbox, "--output", "json"]);
+    let kept = setup.program.run(&["events", "--inbox", &inbox, "--all", "--output", "json"]);
     assert_eq!(kept.done().lines().count(), sent.load(Ordering::Relaxed));
 }
 

@@ -203,8 +203,10 @@ pub struct ReceiverProcess {
     pub process: Process,
     /// That line as it was printed.
     pub ready_line: String,
-    /// Where it listens.
+    /// Where callbacks come in.
     pub address: SocketAddr,
+    /// Where it is asked how it is.
+    pub admin: SocketAddr,
 }
 
 impl ReceiverProcess {
@@ -232,8 +234,11 @@ impl ReceiverProcess {
 
     fn listening(process: Process, ready_line: String) -> Self {
         let ready: Value = serde_json::from_str(&ready_line).expect("JSON");
-        let address = ready["addr"].as_str().and_then(|addr| addr.split_once("://"));
-        let address = address.expect("an address").1.parse().expect("an address");
-        Self { process, ready_line, address }
+        let address = |name: &str| {
+            let address = ready[name].as_str().and_then(|addr| addr.split_once("://"));
+            address.expect("an address").1.parse().expect("an address")
+        };
+        let (address, admin) = (address("addr"), address("admin"));
+        Self { process, ready_line, address, admin }
     }
 }

@@ -325,7 +325,7 @@ pub(crate) struct ExplainArguments {
     /// The receiver's file with sink and sources
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
-    /// The id of a refused delivery, or the number of a kept event
+    /// The id of a refused delivery, or at least its first 8 letters; or the number of a kept event
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) output: OutputArguments,

@@ -237,7 +237,7 @@ fn a_signal_while_it_waits_leaves_both_configs_and_a_switch_to_go_on_with() {
 fn an_event_that_a_receiver_kept_confirms() {
     let receiver = Setup::with(SQLITE, SIGNED);
     let receiving = receiver.start();
-    let metrics = format!("http://{}/metrics", receiving.address);
+    let metrics = format!("http://{}/metrics", receiving.admin);
     let send = |target: &str| {
         let program = Program::default().secret("KEY", KEY);
         let sent = ["trigger", "huaweicloud", "file_completed", "--to", target, "--key-env", "KEY"];

@@ -14,6 +14,9 @@ use crate::failure::Failure;
 use crate::output::{self, escaped};
 use crate::receiver_file::ReceiverFile;
 
+/// The letters it takes to name a refused delivery. Less is the number of an event.
+const SHORTEST_ID: usize = 8;
+
 #[derive(Serialize)]
 struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,7 +42,8 @@ pub(crate) async fn run(arguments: ExplainArguments) -> Result<(), Failure> {
     let sources = file.sources()?;
     let format = arguments.output.output;
     let log = file.refused_path().map(|path| refused::read(&path)).transpose()?.unwrap_or_default();
-    let mut matching = log.iter().filter(|refused| refused.id.starts_with(&arguments.id));
+    let is_id = arguments.id.len() >= SHORTEST_ID;
+    let mut matching = log.iter().filter(|refused| is_id && refused.id.starts_with(&arguments.id));
     if let Some(refused) = matching.next_back() {
         if matching.next().is_some() {
             return Err(Failure::Misused {
