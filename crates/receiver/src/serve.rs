@@ -298,3 +298,26 @@ impl AsyncWrite for WriteTimeout {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_to_accept_are_told_of_once_a_second() {
+        let mut failures = AcceptFailures::default();
+        let mut told = Vec::new();
+        for round in 0..25 {
+            failures.note(&ErrorKind::Other.into());
+            if failures.count == 0 {
+                told.push(round);
+            }
+            advance(ACCEPT_PAUSE).await;
+        }
+        assert_eq!(told, [0, 10, 20]);
+    }
+}

@@ -11,6 +11,7 @@ mod limits;
 mod metrics;
 mod on_demand;
 mod own_verifier;
+mod peers;
 mod properties;
 mod refusals;
 mod reload;

@@ -299,8 +299,7 @@ impl Server {
     }
 
     pub(super) async fn try_connect(&self) -> io::Result<Connection> {
-        let stream = within(TcpStream::connect(self.addr)).await?;
-        Ok(Connection(BufReader::new(stream)))
+        Ok(Connection::over(within(TcpStream::connect(self.addr)).await?))
     }
 
     /// The answer to a request on a connection of its own.
@@ -356,6 +355,10 @@ fn path(url: &str) -> &str {
 pub(super) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
+    pub(super) fn over(stream: TcpStream) -> Self {
+        Self(BufReader::new(stream))
+    }
+
     /// Writes, or does not when the other end is closed: what comes of it is in the answer.
     pub(super) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = within(self.0.write_all(bytes.as_ref())).await;
