@@ -6,4 +6,6 @@ mod inbox;
 mod kill;
 #[cfg(target_os = "linux")]
 mod power;
+#[cfg(target_os = "linux")]
+mod ready;
 mod sinks;

@@ -22,8 +22,8 @@ use crate::source::{HEALTH, METRICS, READY};
 /// The time for which the word of a sink on its readiness and depth holds. With [`READY_LIMIT`], `/readyz` tells a
 /// failure within two seconds.
 const REMEMBERED: Duration = Duration::from_millis(500);
-/// The time a sink has to say that it is ready.
-const READY_LIMIT: Duration = Duration::from_millis(1500);
+/// The time a sink has to say that it is ready. The rest of the two seconds is for getting the answer to whoever asks.
+const READY_LIMIT: Duration = Duration::from_millis(1200);
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 

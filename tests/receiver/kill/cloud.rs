@@ -68,13 +68,26 @@ impl Cloud {
                     return number;
                 }
             }
-            let number = events.len();
-            let event = HuaweicloudEvent::record_file_complete("push.example.com", "live", "stream")
-                .job_id(number.to_string());
-            let body = self.sender.prepare(&event).body.into();
-            events.push(Sent { body, attempts: 0, acknowledged: 0 });
-            number
+            self.add(events)
         })
+    }
+
+    /// A new event's number.
+    fn add(&self, events: &mut Vec<Sent>) -> usize {
+        let number = events.len();
+        let event = HuaweicloudEvent::record_file_complete("push.example.com", "live", "stream")
+            .job_id(number.to_string());
+        let body = self.sender.prepare(&event).body.into();
+        events.push(Sent { body, attempts: 0, acknowledged: 0 });
+        number
+    }
+
+    /// Sends a new event once, and tells the answer's status.
+    pub(crate) async fn send(&self, to: SocketAddr) -> u16 {
+        let number = self.lock(|events| self.add(events));
+        let mut connection = Connection::open(to).await.expect("a receiver");
+        let answer = timeout_at(Instant::now() + PATIENCE, self.deliver(number, &mut connection)).await;
+        answer.expect("an answer in time").expect("an answer")
     }
 
     async fn deliver(&self, number: usize, connection: &mut Connection) -> io::Result<u16> {
