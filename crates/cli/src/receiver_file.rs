@@ -192,6 +192,10 @@ impl ReceiverFile {
 
     fn refused_log(&self) -> Result<Option<RefusedLog>, InvalidConfig> {
         let Some(path) = self.refused_path() else { return Ok(None) };
+        if self.sink.writes(&path) {
+            let problem = format!("{} is the sink's", path.display());
+            return Err(InvalidConfig::new("refused.path", problem, "a file of its own"));
+        }
         let max_count = self.refused.max_count.unwrap_or(RefusedLog::MAX_COUNT);
         let max_bytes = self.refused.max_bytes.unwrap_or(RefusedLog::MAX_BYTES);
         RefusedLog::open(&path, max_count, max_bytes).map(Some).or_else(|error| {
@@ -271,6 +275,16 @@ impl TlsConfig {
 }
 
 impl SinkConfig {
+    /// Tells whether the sink writes to the file at `path`, or to one beside its own.
+    fn writes(&self, path: &Path) -> bool {
+        let (Self::Sqlite { path: own, .. } | Self::Jsonl { path: own }) = self else { return false };
+        ["", "-wal", "-shm", "-journal", ".lock"].iter().any(|end| {
+            let mut name = own.as_os_str().to_owned();
+            name.push(end);
+            name == path.as_os_str()
+        })
+    }
+
     async fn open(&self) -> Result<Arc<dyn EventSink>, Failure> {
         Ok(match self {
             Self::Sqlite { path, max_age_days, max_bytes } => {

@@ -33,10 +33,14 @@ impl RefusedLog {
     /// Goes on with the log at `path`, or begins one, of at most `max_count` deliveries and `max_bytes` bytes.
     ///
     /// # Errors
-    /// When the file is a symbolic link, is none, may be written by others, or cannot be opened.
+    /// Fails for a symbolic link, for what is no regular file or may be written by others, for a file that begins with
+    /// something else than a refused delivery, which stays as it is, and for one that cannot be opened.
     pub fn open(path: impl Into<PathBuf>, max_count: usize, max_bytes: u64) -> io::Result<Self> {
         let path = path.into();
         record_callback_durable::check_private_file(&path)?;
+        if path.try_exists()? && !is_log(&record_callback_durable::read(&path, LONGEST)?) {
+            return Err(io::Error::other("it holds something else than refused deliveries"));
+        }
         let mut file = options().append(true).create(true).open(&path)?;
         restrict(&file)?;
         let held = record_callback_durable::read(&path, LONGEST)?;
@@ -108,6 +112,12 @@ impl RefusedLog {
         let lines = held.split(|byte| *byte == b'\n');
         Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
     }
+}
+
+/// Tells whether a file that holds `text` is empty or begins with a refused delivery.
+fn is_log(text: &[u8]) -> bool {
+    let first = text.split(|byte| *byte == b'\n').find(|line| !line.is_empty());
+    first.is_none_or(|line| serde_json::from_slice::<RefusedDelivery>(line).is_ok())
 }
 
 /// The path with something behind its file name.
@@ -186,6 +196,18 @@ mod tests {
                 assert!(kept.iter().rev().map(|kept| kept.id.clone()).eq(newest.take(kept.len())));
                 assert!(!kept.is_empty());
             }
+        }
+    }
+
+    #[test]
+    fn a_file_of_something_else_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("inbox.db");
+        for text in ["SQLite format 3\0", "{}\n", "addr = '127.0.0.1:0'\n"] {
+            fs::write(&path, text).unwrap();
+            let error = RefusedLog::open(&path, 1, 1).unwrap_err();
+            assert_eq!(error.to_string(), "it holds something else than refused deliveries");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
     }
 

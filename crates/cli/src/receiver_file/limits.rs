@@ -82,7 +82,7 @@ impl LimitsConfig {
     }
 
     /// The same, with no more connections than the system lets this process have: each is an open file. Raises that as
-    /// far as it goes, and warns where it is not enough.
+    /// far as it goes, and warns where it is not enough. A peer has a quarter at most, unless set.
     pub(crate) fn limits_here(&self) -> Limits {
         let mut limits = self.limits();
         let wanted = (limits.connections as u64).saturating_add(OTHER_FILES);
@@ -94,6 +94,10 @@ impl LimitsConfig {
                 limits.connections,
                 wanted - OTHER_FILES,
             );
+        }
+        if self.connections_per_peer.is_none() {
+            // One peer must not have all of them.
+            limits.connections_per_peer = limits.connections_per_peer.min(limits.connections.div_ceil(4));
         }
         limits
     }
