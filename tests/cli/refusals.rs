@@ -15,7 +15,7 @@ const ALIYUN: &str =
     "[sources.aliyun]\nvendor = 'aliyun'\npath = '/aliyun'\nhost = 'cb.example.com'\nkey_env = 'KEY'\n";
 const OTHER: &str = "0therKey0therKey0therKey0therKey";
 
-/// What the log of refused deliveries has.
+/// The content of the log of refused deliveries.
 fn kept(setup: &Setup) -> Vec<Value> {
     let log = fs::read_to_string(setup.path("inbox.db.refused.jsonl")).unwrap_or_default();
     log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()

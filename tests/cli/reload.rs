@@ -44,7 +44,7 @@ impl Setup {
         self.write("receiver.toml", &format!("addr = '127.0.0.1:0'\n[sink]\n{SQLITE}\n{toml}"));
     }
 
-    /// Whether an event of `stream` is taken that is signed with the key in the variable.
+    /// Tells whether an event of `stream` is taken that is signed with the key in the variable.
     fn takes(&self, receiver: &ReceiverProcess, path: &str, variable: &str) -> bool {
         let to = format!("http://{}{path}", receiver.address);
         let run = self.program.run(&[
@@ -115,7 +115,7 @@ async fn sighup_under_load_fails_no_delivery() {
     assert_eq!(kept.done().lines().count(), sent.load(Ordering::Relaxed));
 }
 
-/// What warnings of refused deliveries begin with.
+/// The beginning of warnings of refused deliveries.
 const REFUSALS: &str = "receiver::refusals: ";
 
 /// The next warning that is not of a refused delivery.

@@ -6,7 +6,7 @@ use record_callback_tests::{FleetClouds, Loss, PlacedConfig, PowerDisk, Random, 
 
 use super::crash::{Scenario, apply, callback, is_not_open, switch_to_huaweicloud};
 
-/// How often the power goes in each scenario.
+/// The number of losses of power in each scenario.
 const ROUNDS: usize = 8;
 const ROUNDS_VARIABLE: &str = "RECORD_CALLBACK_POWER_ROUNDS";
 

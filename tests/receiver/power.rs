@@ -1,5 +1,5 @@
-//! What is acknowledged is kept when the power goes: the program itself, on a disk that has only what was synced, and
-//! something of the rest.
+//! Everything acknowledged is kept when the power goes: the program itself, on a disk that has only what was synced,
+//! and something of the rest.
 //!
 //! A store outlives a number of losses. Where a sync is left out, the same checks find something missing.
 
@@ -15,7 +15,7 @@ use crate::kill::cloud::{Cloud, Load};
 use crate::kill::stores::{Jsonl, Sqlite, Store};
 use crate::kill::{compare, find, receive_into, run, stop};
 
-/// How often the power goes on one store.
+/// The number of losses of power on one store.
 const ROUNDS: usize = 8;
 const ROUNDS_VARIABLE: &str = "RECORD_CALLBACK_POWER_ROUNDS";
 /// At the latest after so many acknowledgements the power goes.

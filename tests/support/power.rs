@@ -32,7 +32,7 @@ pub fn compile_preloaded(source: &str, name: &str) -> PathBuf {
     object
 }
 
-/// What becomes of that which was never synced.
+/// The fate of everything that was never synced.
 #[derive(Debug)]
 pub enum Unsynced<'a> {
     /// None of it is there.
@@ -41,7 +41,7 @@ pub enum Unsynced<'a> {
     Partly(&'a mut Random),
 }
 
-/// What a loss of power took.
+/// The things that a loss of power took.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Loss {
     /// Files that have another content than before.
@@ -66,7 +66,7 @@ pub struct PowerDisk {
     image: TempDir,
 }
 
-/// What a name in a directory leads to: a directory or not, and the key of its content.
+/// The target of a name in a directory: a directory or not, and the key of its content.
 type Entry = (bool, String);
 
 impl PowerDisk {
@@ -79,7 +79,7 @@ impl PowerDisk {
         disk
     }
 
-    /// What programs are run with.
+    /// The variables that programs are run with.
     #[must_use]
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         static OBJECT: OnceLock<PathBuf> = OnceLock::new();

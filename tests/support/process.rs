@@ -209,9 +209,9 @@ pub struct ReceiverProcess {
     pub process: Process,
     /// That line as it was printed.
     pub ready_line: String,
-    /// Where callbacks come in.
+    /// The address at which callbacks come in.
     pub address: SocketAddr,
-    /// Where it is asked how it is.
+    /// The address at which it is asked how it is.
     pub admin: SocketAddr,
 }
 
@@ -228,7 +228,7 @@ impl ReceiverProcess {
     /// Starts `command`, which may end before it is ready.
     ///
     /// # Errors
-    /// How it ended.
+    /// The way in which it ended.
     #[track_caller]
     pub fn start_or_end(command: Command) -> Result<Self, Ended> {
         let mut process = Process::spawn(command);

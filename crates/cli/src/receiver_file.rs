@@ -48,7 +48,7 @@ pub(crate) struct ReceiverFile {
     pub(crate) tls: Option<TlsConfig>,
     /// Who sends, by name.
     sources: BTreeMap<String, SourceConfig>,
-    /// What its paths are relative to.
+    /// The directory that its paths are relative to.
     #[serde(skip)]
     directory: PathBuf,
 }
@@ -104,7 +104,7 @@ enum SinkConfig {
         dedupe_days: Option<u32>,
         max_length: Option<u64>,
         require_persistence: Option<bool>,
-        /// How many replicas must have an event before it is answered.
+        /// The number of replicas that must have an event before it is answered.
         replicas: Option<u32>,
         /// The certificates that may have signed the servers', in PEM.
         ca_file: Option<PathBuf>,

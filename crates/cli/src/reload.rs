@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use crate::receiver_file::{ReceiverFile, TlsConfig};
 
-/// How often the files are looked at. A change is taken once it is the same twice, as they may be half written.
+/// The time between two looks at the files. A change is taken once it is the same twice, as they may be half written.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// None of the files is longer.
 const LONGEST: u64 = 16 * 1024 * 1024;
@@ -27,9 +27,9 @@ pub(crate) struct Reload {
     path: PathBuf,
     /// The command line's, which wins over the file's.
     addr: Option<SocketAddr>,
-    /// What the receiver began with.
+    /// The file that the receiver began with.
     started: ReceiverFile,
-    /// What it goes on with.
+    /// The file that it goes on with.
     applied: ReceiverFile,
     watch: Watch,
     sources: Refusals,
@@ -54,7 +54,7 @@ impl Reload {
         })
     }
 
-    /// What the receiver begins with.
+    /// The file that the receiver begins with.
     pub(crate) fn file(&self) -> &ReceiverFile {
         &self.started
     }
@@ -156,7 +156,7 @@ type Seen = BTreeMap<PathBuf, Option<u64>>;
 struct Watch {
     hasher: RandomState,
     seen: Seen,
-    /// What was seen last, if it was something else.
+    /// The state seen last, if it was another.
     next: Option<Seen>,
 }
 
@@ -189,7 +189,7 @@ impl Watch {
         }
     }
 
-    /// What was seen of files that stay holds.
+    /// Sets the files to watch. The state seen of files that stay is kept.
     fn set_files(&mut self, files: Vec<PathBuf>) {
         let before = mem::take(&mut self.seen);
         let known = |path: &PathBuf| before.get(path).copied();

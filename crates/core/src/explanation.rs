@@ -1,4 +1,4 @@
-//! Why a delivery was taken or refused, for people.
+//! The reasons for which a delivery was taken or refused, for people.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::verification::{
 /// The most digests that are computed to find out what was meant.
 const MAX_DIGESTS: usize = 64;
 
-/// What may have been meant, each tried by itself.
+/// Guesses at what may have been meant, each tried by itself.
 #[derive(Debug, Clone, Default)]
 pub struct Hints {
     /// Hosts of callback URLs, with their ports if they have one.
@@ -24,10 +24,11 @@ pub struct Hints {
     pub keys: Vec<(String, SigningKey)>,
 }
 
-/// Why a delivery is taken or refused. Shows no key and no signature; what is from the delivery is not escaped.
+/// The reasons for which a delivery is taken or refused. Shows no key and no signature; what is from the delivery is
+/// not escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Explanation {
-    /// What was looked at, in this order.
+    /// The steps of the check, in their order.
     pub steps: Vec<Step>,
     /// The text whose digest the signature is, if the verifier tells it.
     pub signed_text: Vec<SignedPart>,
@@ -74,7 +75,7 @@ pub struct SignedPart {
     pub text: Option<String>,
     /// The name of what it is.
     pub field: &'static str,
-    /// How much is proven by a right signature.
+    /// The extent to which a right signature proves it.
     pub standing: Standing,
 }
 
@@ -90,7 +91,7 @@ impl SignedPart {
     }
 }
 
-/// How much a right signature proves of a [`SignedPart`].
+/// The extent to which a right signature proves a [`SignedPart`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
@@ -122,7 +123,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// What somebody can do about it: `set host`.
+    /// The thing that somebody can do about it: `set host`.
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Host(_) => "set host",
@@ -161,7 +162,7 @@ pub struct Trial {
 }
 
 impl Explanation {
-    /// What [`CallbackVerifier::verify`] says, in one step.
+    /// The verdict of [`CallbackVerifier::verify`], as one step.
     pub fn of_verdict(verdict: &Result<VerifiedEvent, Refusal>) -> Self {
         let step = match verdict {
             Ok(_) => Step::new("the verifier takes it", true, ""),
@@ -170,7 +171,7 @@ impl Explanation {
         Self { steps: vec![step], ..Self::default() }
     }
 
-    /// Whether every step passed.
+    /// Tells whether every step passed.
     pub fn is_taken(&self) -> bool {
         self.steps.iter().all(|step| step.outcome == Outcome::Passed)
     }

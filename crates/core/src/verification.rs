@@ -56,8 +56,8 @@ pub trait CallbackVerifier: fmt::Debug + Send + Sync + 'static {
     /// How the vendor asks whether to record, if it does.
     fn on_demand(&self) -> Option<&dyn OnDemandProtocol>;
 
-    /// Why a delivery is taken or refused, and which single change would have made it right. For people, after the
-    /// answer: it may compute up to 64 digests, and must never be told to the sender.
+    /// Tells why a delivery is taken or refused, and which single change would have made it right. For people, after
+    /// the answer: it may compute up to 64 digests, and must never be told to the sender.
     ///
     /// By default what [`verify`](Self::verify) says.
     fn explain(&self, delivery: &Delivery<'_>, _hints: &Hints) -> Explanation {
@@ -188,8 +188,8 @@ impl SignaturePolicy {
         self
     }
 
-    /// What [`CallbackVerifier::accepts`] tells of this policy, with the vendor's `forms` of what it signs for every
-    /// delivery: the spellings of a host, say.
+    /// The answer of [`CallbackVerifier::accepts`] for this policy, with the vendor's `forms` of what it signs for
+    /// every delivery: the spellings of a host, say.
     pub fn accepted(
         &self,
         vendor: Vendor,

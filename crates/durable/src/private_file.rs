@@ -18,8 +18,8 @@ pub enum FileAccess {
 /// A missing file and one that others may read are for the caller to judge.
 ///
 /// # Errors
-/// When it is a symbolic link, dangling or not (who made it chooses the file that is written), is no regular file, or may
-/// be written by its group or by everybody; and when it cannot be looked at.
+/// Fails when it is a symbolic link, dangling or not (who made it chooses the file that is written), is no regular
+/// file, or may be written by its group or by everybody; and when it cannot be looked at.
 pub fn check_private_file(path: &Path) -> io::Result<FileAccess> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,

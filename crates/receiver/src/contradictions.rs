@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use record_callback_core::DedupeKey;
 
-/// How many keys are remembered: those of 4 096 events, some 200 KiB.
+/// The number of keys remembered: those of 4 096 events, some 200 KiB.
 const KEYS: usize = 4_096;
-/// How long after a line the next may come. A forger can make up any number of keys.
+/// The time after a line until the next may come. A forger can make up any number of keys.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Decides which contradictions are told.
@@ -23,7 +23,7 @@ struct State {
 }
 
 impl Contradictions {
-    /// Whether one of `source` and `key` at time `now` is to be told, and then how many were not told before it.
+    /// Tells whether one of `source` and `key` at time `now` is to be told, and then how many were not told before it.
     pub(crate) fn note(&self, source: &str, key: DedupeKey, now: Instant) -> Option<u64> {
         // Nothing that can panic happens under the lock.
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

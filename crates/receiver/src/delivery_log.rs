@@ -1,4 +1,4 @@
-//! What the receiver tells of each delivery.
+//! The report of the receiver on each delivery.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ pub struct AnsweredDelivery<'a> {
     pub request_id: &'a str,
     /// The name of the source it came to. `None`: no source has its path.
     pub source: Option<&'a str>,
-    /// When it arrived; for those with a body, when the body had.
+    /// The time at which it arrived; for those with a body, at which the body had.
     pub received_at: Timestamp,
     /// The address of the sender, if known: of the connection, or as a proxy that is trusted names it.
     pub sender: Option<IpAddr>,
@@ -33,7 +33,7 @@ pub struct AnsweredDelivery<'a> {
     pub path: &'a str,
     /// The status it was answered with.
     pub status: u16,
-    /// What became of it.
+    /// The outcome.
     pub outcome: DeliveryOutcome,
     /// The word in the answer's body, when it was refused.
     pub reason: Option<&'static str>,
@@ -49,7 +49,7 @@ pub struct AnsweredDelivery<'a> {
     pub event: Option<&'a RecordEvent>,
 }
 
-/// What became of a delivery.
+/// The outcome of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeliveryOutcome {
@@ -78,7 +78,7 @@ impl fmt::Debug for AnsweredDelivery<'_> {
     }
 }
 
-/// What is found out about a delivery on the way to its answer.
+/// The facts found out about a delivery on the way to its answer.
 pub(crate) struct Told {
     pub(crate) received_at: Timestamp,
     pub(crate) sender: Option<IpAddr>,

@@ -1,4 +1,4 @@
-//! Why a source takes or refuses a delivery, with what is known of all sources.
+//! The reasons for which a source takes or refuses a delivery, with what is known of all sources.
 
 use http::header::HOST;
 use record_callback_core::{Change, Delivery, Explanation, Hints};

@@ -92,9 +92,9 @@ impl EventSink for JsonlSink {
         Ok(Kept::New)
     }
 
-    /// Whether the writer answers, and the file takes a write to its disk and has room for one event of 64 KiB. Nobody who
-    /// reads the file sees anything of it: its last byte is written again, and room behind it is reserved (on Linux;
-    /// elsewhere the room is only asked for).
+    /// Checks that the writer answers, and the file takes a write to its disk and has room for one event of 64 KiB.
+    /// Nobody who reads the file sees anything of it: its last byte is written again, and room behind it is reserved
+    /// (on Linux; elsewhere the room is only asked for).
     async fn check(&self) -> Result<(), SinkError> {
         self.write(Vec::new()).await
     }

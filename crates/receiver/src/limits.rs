@@ -26,18 +26,18 @@ pub struct Limits {
     pub keep_timeout: Duration,
     /// How long a decision whether to record may take: 2 s. After that the source's default holds.
     pub decision: Duration,
-    /// How many connections are open at a time: 4096. For one more, the one goes that has waited longest for the head of
-    /// a request; while all have a request, others wait. For [`serve`](crate::Receiver::serve) only.
+    /// The number of connections open at a time: 4096. For one more, the one goes that has waited longest for the head
+    /// of a request; while all have a request, others wait. For [`serve`](crate::Receiver::serve) only.
     pub connections: usize,
-    /// How many of them one peer may have: 256. For one more, the peer's own goes that has waited longest for the head
-    /// of a request; while all have a request, the new one is closed. A peer is an IPv4 address or a /64 network of
-    /// IPv6; [trusted proxies](crate::Proxies) do not count. For [`serve`](crate::Receiver::serve) only.
+    /// The number of them that one peer may have: 256. For one more, the peer's own goes that has waited longest for
+    /// the head of a request; while all have a request, the new one is closed. A peer is an IPv4 address or a /64
+    /// network of IPv6; [trusted proxies](crate::Proxies) do not count. For [`serve`](crate::Receiver::serve) only.
     pub connections_per_peer: usize,
-    /// How long a request's headers may take to arrive, a TLS handshake, a connection may be idle, and an answer may
-    /// wait to be taken: 3 s each. For [`serve`](crate::Receiver::serve) only.
+    /// The time that a request's headers may take to arrive, a TLS handshake, a connection may be idle, and an answer
+    /// may wait to be taken: 3 s each. For [`serve`](crate::Receiver::serve) only.
     pub header_timeout: Duration,
-    /// How long requests in flight may take to finish once the server stops, and then how long the sink may take to
-    /// close: 10 s each. For [`serve`](crate::Receiver::serve) only.
+    /// The time that requests in flight may take to finish once the server stops, and then how long the sink may take
+    /// to close: 10 s each. For [`serve`](crate::Receiver::serve) only.
     pub drain: Duration,
 }
 

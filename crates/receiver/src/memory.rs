@@ -31,7 +31,7 @@ pub struct MemorySink {
 #[derive(Debug, Default)]
 struct State {
     records: Vec<EventRecord>,
-    /// Where the events of a source and key are: the first, and those that contradict it.
+    /// The places of the events of a source and key: the first, and those that contradict it.
     places: HashMap<(String, DedupeKey), Vec<usize>>,
     failing: Option<SinkErrorKind>,
     closed: bool,

@@ -184,7 +184,7 @@ impl SourceMetrics {
         self.all.last_event.get_or_create(&labels).set(now.as_second());
     }
 
-    /// Whether it is silent; `None` where no event is expected.
+    /// Records whether it is silent; `None` where no event is expected.
     pub(crate) fn silent(&self, is_silent: Option<bool>) {
         let labels = OfSource { source: self.source.clone() };
         match is_silent {

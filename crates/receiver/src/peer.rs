@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection.
+//! The peer at the other end of a connection.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
@@ -57,7 +57,7 @@ impl Proxies {
     /// The proxies in `networks`, each in CIDR notation or a single address. Without any, nobody is trusted.
     ///
     /// # Errors
-    /// When one of them is neither.
+    /// Fails when one of them is neither.
     pub fn new<T: AsRef<str>>(
         networks: impl IntoIterator<Item = T>,
         header: ForwardedHeader,

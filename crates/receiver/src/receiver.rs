@@ -239,8 +239,8 @@ impl ReceiverBuilder {
     /// The receiver.
     ///
     /// # Errors
-    /// When there is no source, two of them have one name or one path, or two of them accept the same deliveries and
-    /// neither [says so](Source::shares_keys_with).
+    /// Fails when there is no source, two of them have one name or one path, or two of them accept the same deliveries
+    /// and neither [says so](Source::shares_keys_with).
     pub fn build(self) -> Result<Receiver, InvalidConfig> {
         check_distinct(&self.sources)?;
         let metrics = Arc::new(Metrics::new());

@@ -28,7 +28,7 @@ use crate::sink::{EventRecord, EventSink, Kept, MAX_CONFLICTS, Received, SinkErr
 
 /// 100 years. Redis refuses what leads beyond 2^63 ms since 1970, and the script would have added the event by then.
 const MAX_DEDUPE_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-/// How long Redis is taken to be as durable as it said.
+/// The time for which Redis is taken to be as durable as it said.
 const DURABLE_FOR: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -140,7 +140,7 @@ impl RedisSink {
         Ok(sink)
     }
 
-    /// How durable Redis says it is, or said no longer than `age` ago.
+    /// The durability that Redis claims now, or claimed no longer than `age` ago.
     async fn durability(&self, live: &Live, age: Duration) -> RedisResult<Durability> {
         if !self.options.require_persistence {
             return Ok(Durability::Untold);
@@ -247,7 +247,7 @@ impl RedisSink {
         }
     }
 
-    /// What the word of a script means.
+    /// The meaning of a script's word.
     fn understand(&self, answer: Answer) -> Result<Kept, SinkError> {
         let word = match answer {
             Answer::Word(word) => word,
@@ -275,7 +275,7 @@ impl RedisSink {
         }
     }
 
-    /// Why something was not done in time.
+    /// The reason for which something was not done in time.
     fn reason(&self, failure: Option<RedisError>) -> RedisError {
         self.connections.failure().or(failure).unwrap_or_else(timed_out)
     }
@@ -289,7 +289,7 @@ impl RedisSink {
     }
 }
 
-/// What became of a script.
+/// The outcome of a script.
 enum Answer {
     Word(String),
     /// Nothing was done: Redis would lose it.

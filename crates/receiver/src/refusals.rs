@@ -62,9 +62,9 @@ struct Tallies {
 
 struct Tally {
     began: Instant,
-    /// How many of this window are kept.
+    /// The number of those kept in this window.
     kept: u32,
-    /// How many are not told of.
+    /// The number of those not told of.
     untold: u64,
     told: Option<(Instant, String)>,
 }

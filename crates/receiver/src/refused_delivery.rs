@@ -22,7 +22,7 @@ const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization"
 pub struct RefusedDelivery {
     /// The id in the answer.
     pub id: String,
-    /// When it arrived.
+    /// The time at which it arrived.
     pub received_at: Timestamp,
     /// The name of the source it came to. `None`: no source has its path.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -106,7 +106,7 @@ impl RefusedLog {
     /// just be written.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Fails when the file cannot be read.
     pub fn read(path: &Path) -> io::Result<Vec<RefusedDelivery>> {
         let held = record_callback_durable::read(path, LONGEST)?;
         let lines = held.split(|byte| *byte == b'\n');

@@ -28,7 +28,7 @@ use crate::tls::Tls;
 
 /// How long to wait when the system has no file descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How often failures to accept are told of.
+/// The time between two lines on failures to accept.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// The longest headers, and what is read of a body at a time. hyper's own is some 400 KiB for each connection.
 const BUFFER: usize = 16 * 1024;

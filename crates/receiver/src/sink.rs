@@ -17,7 +17,7 @@ pub struct Received {
     pub received_at: Timestamp,
     /// The name of the key that signed it, where keys have names.
     pub key: Option<Arc<str>>,
-    /// Whether its signature came before, with another body.
+    /// Tells whether its signature came before, with another body.
     pub signature_reused: bool,
     /// The event.
     pub event: VerifiedEvent,
@@ -40,8 +40,8 @@ pub struct EventRecord {
     /// The name of the key that signed it, where keys have names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Whether its signature came before, with another body. Clouds that sign no body use one signature for all events
-    /// of a second; a forger uses it for longer.
+    /// Tells whether its signature came before, with another body. Clouds that sign no body use one signature for all
+    /// events of a second; a forger uses it for longer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub signature_reused: bool,
     /// The first event of the same dedupe key, as the sink numbers its events, when this one says something else.
@@ -129,7 +129,7 @@ pub enum Kept {
     TooManyConflicts,
 }
 
-/// How many events of one dedupe key are kept beside the first.
+/// The number of events of one dedupe key that are kept beside the first.
 pub const MAX_CONFLICTS: usize = 8;
 
 /// Why an event was not kept.

@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{self, InconsistentKeys, ServerConfig};
 const CHAIN_RULE: &str = "PEM: the server's certificate, then those that issued it";
 const KEY_RULE: &str = "PEM: one private key, not encrypted, of the first certificate";
 
-/// How a receiver speaks TLS: version 1.2 or 1.3, with one certificate for every name, which can be
+/// The TLS of a receiver: version 1.2 or 1.3, with one certificate for every name, which can be
 /// [replaced](Self::replace) while it serves. Clients need no certificate.
 ///
 /// ```
@@ -39,7 +39,7 @@ impl Tls {
     /// Serves with the certificate chain in `cert` and the private key in `key`, both PEM.
     ///
     /// # Errors
-    /// When either is not what it should be, or the key is not the certificate's. Tells nothing of the key.
+    /// Fails when either is not what it should be, or the key is not the certificate's. Tells nothing of the key.
     pub fn from_pem(cert: &[u8], key: &[u8]) -> Result<Self, InvalidConfig> {
         // The process may have another default, or none.
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -108,7 +108,7 @@ fn read(provider: &CryptoProvider, cert: &[u8], key: &[u8]) -> Result<Arc<Certif
     Ok(Arc::new(certified))
 }
 
-/// What is wrong with a PEM text, without any of it.
+/// The fault of a PEM text, without any of it.
 fn problem(error: &pem::Error) -> &'static str {
     match error {
         pem::Error::NoItemsFound => "has nothing of its kind in it",

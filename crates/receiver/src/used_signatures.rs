@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use record_callback_core::{Timestamp, VerifiedEvent};
 
-/// How many are remembered, 10 MiB. Beyond it the oldest is forgotten.
+/// The number of those remembered, 10 MiB. Beyond it the oldest is forgotten.
 const MAX_SIGNATURES: usize = 65_536;
 
 /// By the source that took it.

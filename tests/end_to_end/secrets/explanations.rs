@@ -1,4 +1,4 @@
-//! What explains a refused delivery, which has everything there is to know of it.
+//! The explanation of a refused delivery, which has everything there is to know of it.
 
 use record_callback::aliyun::AliyunCallbacks;
 use record_callback::receiver::{Source, explain};

@@ -1,4 +1,4 @@
-//! What configures a receiver: keys from variables and files, certificates.
+//! The configuration of a receiver: keys from variables and files, certificates.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Who holds how many connections, who is taken for the sender, and who may ask how the receiver is.
+//! Peers: how many connections each may hold, which is taken for the sender, and which may ask how the receiver is.
 
 use std::collections::HashSet;
 use std::future::pending;

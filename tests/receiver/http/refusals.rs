@@ -45,7 +45,7 @@ fn explained(
     explain(sources, name, &Arrived { headers, body, received_at: *received_at }, &[]).unwrap()
 }
 
-/// What Aliyun sends to `host`, signed with `key` at `time`.
+/// The delivery that Aliyun sends to `host`, signed with `key` at `time`.
 fn from_aliyun(host: &str, key: &str, time: Timestamp) -> Delivery {
     let sender = AliyunSender::new(format!("http://{host}{ALIYUN}")).key(key).clock(Clock::fixed(time));
     sender.prepare(&AliyunEvent::file(AT.0, AT.1, AT.2))
@@ -159,7 +159,7 @@ fn one_wrong_thing_of_aliyun_is_guessed() {
 /// MD5 of `cb.example.com|1767323045000|KEY`, computed with Python's `hashlib`.
 const OF_MILLISECONDS: &str = "d10c6c2c11b2882e2ce77c9f9daaabbc";
 
-/// What Aliyun would send if it signed milliseconds.
+/// The delivery that Aliyun would send if it signed milliseconds.
 fn of_milliseconds() -> Delivery {
     let mut delivery = from_aliyun("cb.example.com", KEY, now());
     for (name, value) in &mut delivery.headers {

@@ -8,7 +8,7 @@ use record_callback_receiver::{InboxOptions, Kept, Received};
 use super::{EventSink, File, keep, kept, small};
 use crate::sinks::suite::{records, run, with_body};
 
-/// What a forger, or the cloud, says about file `n` in second `second`.
+/// The claim of a forger, or of the cloud, about file `n` in second `second`.
 fn saying(n: usize, second: usize, who: &str) -> Received {
     let body = Bytes::from(format!(r#"{{"file":{n},"url":"https://{who}.example.com/{n}"}}"#));
     with_body("live", second, Some(&n.to_string()), body)
@@ -72,7 +72,7 @@ fn a_forged_event_never_hides_the_real_one() {
     });
 }
 
-/// What contradicts an event outlives it, and goes on being recognised.
+/// Contradictions of an event outlive it, and go on being recognised.
 #[test]
 fn a_key_is_remembered_until_its_last_event_goes() {
     run(async {

@@ -60,7 +60,7 @@ impl Model {
         self.cursors.values().min().copied()
     }
 
-    /// What has to become of `record`, and the first event that it contradicts.
+    /// The outcome that `record` has to have, and the first event that it contradicts.
     fn expect(&self, record: &EventRecord) -> (Kept, Option<String>) {
         let same_key = |one: &&EventRecord| one.dedupe_key() == record.dedupe_key();
         let kept: Vec<_> = self.events[self.removed..].iter().filter(same_key).collect();

@@ -69,7 +69,7 @@ pub(crate) struct Found {
     pub(crate) unacknowledged: usize,
 }
 
-/// What is there of that which `cloud` sent: nothing that was acknowledged may be missing, or be doubled.
+/// The part that is there of all that `cloud` sent: nothing that was acknowledged may be missing, or be doubled.
 pub(crate) fn find<S: Store>(cloud: &Cloud, kept: &[EventRecord]) -> Found {
     let found = compare::<S>(cloud, kept);
     assert_eq!(found.lost, [0; 0], "of {} acknowledged", found.acknowledged);

@@ -195,7 +195,7 @@ fn signed_in_body(n: usize, body: &'static str) -> Received {
     received
 }
 
-/// What an event that contradicts a kept one has to be for `sink`.
+/// The outcome that an event has to have for `sink` when it contradicts a kept one.
 fn contradiction(sink: &Arc<dyn EventSink>) -> Kept {
     if sink.recognises_duplicates() { Kept::Conflicting } else { Kept::New }
 }

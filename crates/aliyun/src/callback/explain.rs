@@ -1,4 +1,4 @@
-//! Why a delivery was taken or refused.
+//! The reasons for which a delivery was taken or refused.
 
 use record_callback_core::{
     CallbackVerifier, Change, Delivery, Explanation, Hints, SignaturePolicy, SignedPart, Standing, Step,

@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::stop::Stop;
 use crate::{output, reader};
 
-/// How many events are shown when nothing says how many.
+/// The number of events shown when nothing says how many.
 const NEWEST: u64 = 20;
 /// How many events are read at a time.
 const PAGE: usize = 500;

@@ -27,7 +27,7 @@ struct Report<'a> {
     explanation: Option<&'a Explanation>,
 }
 
-/// What is on record of an event.
+/// The record of a kept event.
 #[derive(Serialize)]
 struct KeptEvent<'a> {
     sequence: u64,
@@ -84,7 +84,7 @@ fn explain_refused(sources: &[Source], refused: &RefusedDelivery) -> Option<Expl
     refused.replayed(|delivery| explain(sources, name, delivery, &[]))
 }
 
-/// What its body says; `None` when the signature was in the headers, which are not kept.
+/// Explains a kept event by its body; `None` when the signature was in the headers, which are not kept.
 fn explain_kept(sources: &[Source], record: &EventRecord) -> Option<Explanation> {
     let body = Bytes::copy_from_slice(record.event.raw.as_bytes());
     let delivery = Delivery { headers: &HeaderMap::new(), body: &body, received_at: record.received_at };

@@ -21,7 +21,7 @@ use crate::terminal_lines::TerminalLines;
 struct ReadyLine<'a> {
     ready: bool,
     addr: String,
-    /// Where `/healthz`, `/readyz` and `/metrics` are.
+    /// The address of `/healthz`, `/readyz` and `/metrics`.
     admin: String,
     sources: BTreeMap<&'a str, String>,
 }

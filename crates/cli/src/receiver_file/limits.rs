@@ -36,11 +36,11 @@ pub(crate) struct ProxiesConfig {
     header: ForwardedHeader,
 }
 
-/// Where `/healthz`, `/readyz` and `/metrics` are.
+/// The listener of `/healthz`, `/readyz` and `/metrics`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AdminConfig {
-    /// Where to listen. Default: a free port of this machine.
+    /// The address to listen on. Default: a free port of this machine.
     #[serde(default = "default_addr")]
     pub(crate) addr: SocketAddr,
     /// Serves them where callbacks come in, too.

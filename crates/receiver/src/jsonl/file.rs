@@ -10,12 +10,12 @@ use super::{BATCH, Output};
 use crate::room::ONE_EVENT;
 use crate::sink::SinkError;
 
-/// How every line begins.
+/// The beginning of every line.
 const LINE_START: &[u8] = br#"{"source":""#;
-/// How much of the file is read at once, in bytes.
+/// The number of bytes of the file that are read at once.
 const CHUNK: usize = 64 * 1024;
 
-/// What is done to the file, so that tests can have it fail.
+/// The operations on the file, which tests can have fail.
 pub(super) trait Disk: Send + 'static {
     fn length(&self) -> io::Result<u64>;
     fn append(&mut self, lines: &[u8]) -> io::Result<()>;
@@ -100,7 +100,7 @@ fn reserve(file: &File, length: u64) -> io::Result<()> {
 
 pub(super) struct FileOutput<D> {
     disk: D,
-    /// Where the good part ends, when something behind it could not be removed.
+    /// The end of the good part, when something behind it could not be removed.
     torn_after: Option<u64>,
 }
 
@@ -268,7 +268,7 @@ mod tests {
     /// A file that fails where it is told to.
     struct Faulty {
         file: File,
-        /// How many bytes of the next write get through.
+        /// The number of bytes of the next write that get through.
         short: Option<usize>,
         sync_fails: bool,
         truncate_fails: bool,

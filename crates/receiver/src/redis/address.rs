@@ -1,4 +1,4 @@
-//! What a Redis URL says.
+//! The meaning of a Redis URL.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::sink::SinkError;
 const EXPECTED: &str = "the Redis URL is not redis://[[user]:password@]host[:port][/db], rediss://…, redis+unix:///path, \
      redis+sentinel://[[user]:password@]host[:port],…/master[/db] or redis+cluster://[[user]:password@]host[:port],…";
 
-/// Where Redis is.
+/// The address of Redis.
 pub(super) enum Address {
     One(ConnectionInfo),
     /// Whatever these Sentinels name as `master`. `like` is how to connect there.
@@ -75,7 +75,7 @@ impl Address {
         }
     }
 
-    /// How many connections it takes to get there, one after another, when all goes well.
+    /// The number of connections that it takes to get there, one after another, when all goes well.
     pub(super) fn hops(&self) -> u32 {
         match self {
             Self::One(_) => 1,

@@ -21,10 +21,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub(super) struct Live {
     pub(super) connection: MultiplexedConnection,
-    /// When Redis was asked how durable it is, on this connection, and what it said.
+    /// The time at which Redis was asked on this connection how durable it is, and its answer.
     pub(super) durability: Arc<Mutex<Option<(Instant, Durability)>>>,
     generation: u64,
-    /// Whether anything was done on it.
+    /// Tells whether anything was done on it.
     worked: Arc<AtomicBool>,
 }
 
@@ -81,7 +81,7 @@ impl Connections {
         });
     }
 
-    /// Why there is no connection.
+    /// The reason for which there is no connection.
     pub(super) fn failure(&self) -> Option<RedisError> {
         self.state.borrow().failure.clone()
     }
@@ -125,7 +125,7 @@ async fn connect_again(mut finder: Finder, state: Arc<watch::Sender<State>>) {
     }
 }
 
-/// How long to wait after so many failures: none after none, then twice as long each time, give or take a half. All
+/// The time to wait after so many failures: none after none, then twice as long each time, give or take a half. All
 /// receivers lose their connections at once.
 fn pause(failures: u32) -> Duration {
     if failures == 0 {

@@ -1,10 +1,10 @@
-//! What an answer of Redis means, and how it is told.
+//! The meaning of an answer of Redis, and the words for it.
 
 use ::redis::RedisError;
 
 use crate::sink::{SinkError, SinkErrorKind};
 
-/// What Redis answers, in a word. Any other word is not shown: who answers may have it from what it was sent.
+/// The words with which Redis answers. Any other word is not shown: who answers may have it from what it was sent.
 const CODES: [&str; 18] = [
     "ASK",
     "BUSY",
@@ -26,7 +26,7 @@ const CODES: [&str; 18] = [
     "WRONGTYPE",
 ];
 
-/// What is to be done about a failed command.
+/// The thing to do about a failed command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Remedy {
     /// Another connection, which may lead to another server. Redis did nothing.

@@ -128,7 +128,7 @@ async fn by_node(
     Ok((connection, known))
 }
 
-/// What `CLUSTER SLOTS` says. A node without a host is where the one that was asked is.
+/// Reads the answer to `CLUSTER SLOTS`. A node without a host is where the one that was asked is.
 fn slots_of(answer: Value, asked: &str) -> Option<Slots> {
     let array = |value| match value {
         Value::Array(values) => Some(values),

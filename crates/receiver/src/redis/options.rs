@@ -7,7 +7,7 @@ const STREAM: &str = "record-callback:events";
 const DEDUPE_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How a [`RedisSink`](super::RedisSink) uses Redis.
+/// The options with which a [`RedisSink`](super::RedisSink) uses Redis.
 #[derive(Clone)]
 pub struct RedisOptions {
     pub(super) stream: String,
@@ -44,14 +44,14 @@ impl RedisOptions {
         self
     }
 
-    /// How long an event is remembered to tell duplicates: at most 100 years. 7 days if not set.
+    /// The time for which an event is remembered to tell duplicates: at most 100 years. 7 days if not set.
     #[must_use]
     pub fn dedupe_ttl(mut self, ttl: Duration) -> Self {
         self.dedupe_ttl = ttl;
         self
     }
 
-    /// How many entries the stream may have before events are refused with
+    /// The number of entries that the stream may have before events are refused with
     /// [`SinkErrorKind::Full`](crate::SinkErrorKind::Full). No limit if not set: then Redis's own `maxmemory` is the
     /// limit.
     #[must_use]
@@ -60,8 +60,8 @@ impl RedisOptions {
         self
     }
 
-    /// Whether nothing is kept while Redis says that it would lose it: without `appendonly`, with `appendfsync no`, or
-    /// when a full `maxmemory` evicts keys. `allkeys-…` policies evict the stream, `volatile-…` ones what tells
+    /// Sets whether nothing is kept while Redis says that it would lose it: without `appendonly`, with `appendfsync
+    /// no`, or when a full `maxmemory` evicts keys. `allkeys-…` policies evict the stream, `volatile-…` ones what tells
     /// duplicates. Looked at when connecting, after every reconnect, and once a second. Where Redis does not tell its
     /// configuration, that is only logged. True if not set.
     #[must_use]
@@ -70,7 +70,7 @@ impl RedisOptions {
         self
     }
 
-    /// How many replicas must have an event before it is answered, as `WAIT` counts them. None if not set.
+    /// The number of replicas that must have an event before it is answered, as `WAIT` counts them. None if not set.
     ///
     /// With fewer the event is refused, though Redis has it: the cloud's next delivery is then a duplicate.
     #[must_use]
@@ -79,7 +79,7 @@ impl RedisOptions {
         self
     }
 
-    /// How long a call may take, and a connection. 2 seconds if not set.
+    /// The time that a call may take, and a connection. 2 seconds if not set.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -93,7 +93,7 @@ impl RedisOptions {
         self
     }
 
-    /// How to log in at Sentinels, which have passwords of their own. Without a password if not set.
+    /// The login at Sentinels, which have passwords of their own. Without a password if not set.
     #[must_use]
     pub fn sentinel_login(mut self, user: Option<&str>, password: SecretString) -> Self {
         self.sentinel_login = Some((user.map(str::to_owned), password));

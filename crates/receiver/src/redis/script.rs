@@ -1,4 +1,4 @@
-//! What is done in one step inside Redis.
+//! The scripts that Redis runs, each in one step.
 
 /// Keeps an event, unless it is known.
 ///
@@ -8,7 +8,7 @@
 /// A key that tells duplicates holds the id of its first entry and, behind spaces, the digests of what the kept ones
 /// say. One of an older version has the id only.
 ///
-/// When replicas are waited for, a duplicate writes its key again: `WAIT` counts up to the last write of its
+/// A duplicate writes its key again when replicas are waited for: `WAIT` counts up to the last write of its
 /// connection, and the first delivery may have been another's.
 pub(super) const KEEP: &str = r#"
 local stream, seen = KEYS[1], KEYS[2]
@@ -59,7 +59,7 @@ return 'new'
 /// have backslashes.
 const MEMBER: &str = r#""conflicts_with":"","#;
 
-/// What is before and behind that member.
+/// The text before and behind that member.
 pub(super) fn around_conflict(json: &str) -> Option<(&str, &str)> {
     json.split_once(MEMBER)
 }

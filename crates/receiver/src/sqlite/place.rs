@@ -11,7 +11,7 @@ use record_callback_durable::{FileAccess, check_private_file};
 
 use crate::sink::SinkError;
 
-/// What is written beside the database.
+/// The endings of the files written beside the database.
 const BESIDE: [&str; 4] = ["-wal", "-shm", "-journal", ".lock"];
 
 /// Bodies have signatures that may still be valid: what is made is for its owner only.
@@ -118,7 +118,7 @@ impl Place {
         same(&log, id).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", log.display())))
     }
 
-    /// Whether the lock is still where another receiver would look for it.
+    /// Tells whether the lock is still where another receiver would look for it.
     pub(super) fn is_locked(&self) -> bool {
         match (file_id(&beside(&self.path, ".lock")), open_file_id(&self.lock)) {
             (Ok(found), Ok(held)) => found == held,
@@ -130,7 +130,7 @@ impl Place {
     /// writer finds when it looks.
     ///
     /// # Errors
-    /// When another receiver took it first.
+    /// Fails when another receiver took it first.
     pub(super) fn lock_again(&mut self) -> io::Result<()> {
         let path = beside(&self.path, ".lock");
         check_private_file(&path)?;

@@ -124,7 +124,7 @@ fn select(
     readable(select.query_map(parameters, stored)?)
 }
 
-/// What comes before the first that cannot be read; the error only when there is nothing before it.
+/// The events before the first that cannot be read; the error only when there is nothing before it.
 pub(super) fn readable<T, E>(events: impl Iterator<Item = Result<T, E>>) -> Result<Vec<T>, E> {
     let mut readable = Vec::new();
     for event in events {

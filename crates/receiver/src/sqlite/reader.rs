@@ -185,7 +185,7 @@ impl InboxReader {
         Ok(events.into_iter().next().filter(|event| event.sequence == sequence))
     }
 
-    /// How many events are kept, and the number of the last that came; 0 before the first.
+    /// The number of events kept, and the number of the last that came; 0 before the first.
     pub async fn extent(&self) -> Result<(u64, u64), InboxError> {
         self.read(|conn| {
             // What is kept is one unbroken run.

@@ -146,7 +146,7 @@ fn connect_to_read(path: &Path) -> Result<Reading, Problem> {
     Ok(Reading { conn: check(conn)?, is_frozen: true })
 }
 
-/// Whether there are events that are in the log only.
+/// Tells whether there are events that are in the log only.
 pub(super) fn has_log(path: &Path) -> bool {
     std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
 }

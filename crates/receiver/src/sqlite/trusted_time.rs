@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-/// How far the time may be from what is due, in nanoseconds: an hour.
+/// The distance that the time may have from what is due, in nanoseconds: an hour.
 pub(super) const JUMP_NANOS: i64 = 3_600 * 1_000_000_000;
 /// For how long a time after a jump has to go on, in nanoseconds, until it is trusted: a minute.
 const CONFIRMED_NANOS: i64 = 60 * 1_000_000_000;
@@ -26,7 +26,7 @@ struct Reading {
 }
 
 impl Reading {
-    /// Whether `next` is what a clock shows that goes on from here.
+    /// Tells whether `next` is what a clock shows that goes on from here.
     fn goes_on_to(self, next: Self) -> bool {
         let passed = i64::try_from(next.at.saturating_duration_since(self.at).as_nanos()).unwrap_or(i64::MAX);
         let due = self.nanos.saturating_add(passed);

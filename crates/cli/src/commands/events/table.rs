@@ -5,7 +5,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::output::escaped;
 
-/// Where the width of a terminal is not known.
+/// The width taken when that of the terminal is not known.
 const WIDTH: usize = 80;
 const GAP: usize = 1;
 
@@ -134,7 +134,7 @@ fn file_name(record: &EventRecord) -> Option<&str> {
     path.rsplit('/').next().filter(|name| !name.is_empty())
 }
 
-/// What to look at before the event is believed, in a few words.
+/// The things to look at before the event is believed, in a few words.
 pub(super) fn marks(record: &EventRecord) -> String {
     let mut marks = Vec::new();
     marks.extend(record.conflicts_with.as_deref().map(|first| format!("conflicts with {}", escaped(first))));
