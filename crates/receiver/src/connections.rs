@@ -21,6 +21,8 @@ pub(crate) struct Connections {
 #[derive(Debug, Default)]
 struct Open {
     count: usize,
+    /// Connections that were shed and are not closed yet. They are not in `count`.
+    leaving: usize,
     /// Grows with each start of waiting: the smallest waits longest.
     last_turn: u64,
     waiting: BTreeMap<u64, Waiting>,
@@ -84,6 +86,7 @@ impl Connections {
             waiting.shed.notify_one();
             // Its place is free at once: what it held is closed as soon as its task runs.
             open.leave(waiting.peer);
+            open.leaving += 1;
         }
         open.count += 1;
         if let Some(peer) = peer {
@@ -93,6 +96,11 @@ impl Connections {
         let turn = Mutex::new(Some(open.wait(peer, &shed)));
         drop(open);
         Ok(Connection { all: Arc::clone(self), peer, shed, turn })
+    }
+
+    /// Tells how many connections were shed and still hold an open file.
+    pub(crate) fn leaving(&self) -> usize {
+        self.open().leaving
     }
 
     /// Waits until a connection ended.
@@ -169,9 +177,10 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let turn = self.turn().take();
         let mut open = self.all.open();
-        // One that was shed has left already.
         if turn.is_none_or(|turn| open.stop_waiting(turn).is_some()) {
             open.leave(self.peer);
+        } else {
+            open.leaving -= 1;
         }
         drop(open);
         self.all.ended.notify_one();
@@ -202,10 +211,12 @@ mod tests {
         let third = admit(&all, 1).unwrap();
         assert!(is_shed(&first) && !is_shed(&second) && !is_shed(&third) && !is_shed(&other));
         assert!(!first.begin_request(), "too late");
+        assert_eq!(all.leaving(), 1);
         assert!(second.begin_request() && third.begin_request());
         assert_eq!(admit(&all, 1).unwrap_err(), NotAdmitted::PeerIsFull);
         second.end_request();
         drop(first);
+        assert_eq!(all.leaving(), 0);
         assert!(admit(&all, 1).is_ok() && is_shed(&second));
     }
 
@@ -243,7 +254,7 @@ mod tests {
             }
             drop(connections);
             let open = all.open();
-            assert_eq!((open.count, open.waiting.len(), open.peers.len()), (0, 0, 0));
+            assert_eq!((open.count, open.leaving, open.waiting.len(), open.peers.len()), (0, 0, 0, 0));
         }
     }
 }

@@ -98,22 +98,50 @@ impl Proxies {
 
     /// The addresses in the header, in its order. `None` for one that cannot be read.
     fn named(&self, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-        let (name, read): (_, fn(&str) -> Option<IpAddr>) = match self.header {
-            ForwardedHeader::XForwardedFor => (X_FORWARDED_FOR, read_address),
-            ForwardedHeader::Forwarded => (FORWARDED, read_forwarded),
-        };
-        let lines = headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or_default());
-        lines.flat_map(|line| line.split(',')).map(|element| read(element.trim())).collect()
+        let lines = |name| headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or_default());
+        match self.header {
+            ForwardedHeader::XForwardedFor => {
+                let elements = lines(X_FORWARDED_FOR).flat_map(|line| line.split(','));
+                elements.map(|element| read_address(element.trim())).collect()
+            }
+            ForwardedHeader::Forwarded => lines(FORWARDED)
+                .flat_map(|line| match split_unquoted(line, ',') {
+                    Some(elements) => elements.into_iter().map(read_forwarded).collect(),
+                    None => vec![None],
+                })
+                .collect(),
+        }
     }
 }
 
 /// The `for` of one element of `Forwarded`.
 fn read_forwarded(element: &str) -> Option<IpAddr> {
-    element.split(';').find_map(|pair| {
+    split_unquoted(element, ';')?.into_iter().find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
         let value = value.trim().trim_matches('"');
         name.trim().eq_ignore_ascii_case("for").then(|| read_address(value))?
     })
+}
+
+/// The parts of `text` between separators that are in no quoted string. `None` where such a string does not end: a
+/// sender may have a say in some of them, such as `host`.
+fn split_unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
+    let (mut parts, mut start) = (Vec::new(), 0);
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (at, char) in text.char_indices() {
+        match char {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            _ if char == separator && !is_quoted => {
+                parts.push(&text[start..at]);
+                start = at + separator.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    (!is_quoted).then_some(parts)
 }
 
 /// An address, with or without port, that of IPv6 with or without brackets.
@@ -165,6 +193,11 @@ mod tests {
         assert_eq!(of(&[r#"for=1.1.1.1, For="[2400::1]:80";proto=https;by=10.0.0.1"#]), "2400::1");
         assert_eq!(of(&["for=203.0.113.9;proto=http"]), "203.0.113.9");
         assert_eq!(of(&["for=1.1.1.1, for=_hidden"]), "10.0.0.1");
+        // A proxy may repeat what the sender said in quotes.
+        for forged in [r#"host="x,for=1.1.1.1""#, r#"by="y,for=1.1.1.1;z""#, r#"host="a\",for=1.1.1.1""#] {
+            assert_eq!(of(&[&format!("for=203.0.113.9;{forged}")]), "203.0.113.9", "{forged}");
+        }
+        assert_eq!(of(&[r#"for=203.0.113.9;host="x,for=1.1.1.1"#]), "10.0.0.1");
     }
 
     #[test]

@@ -28,6 +28,10 @@ use crate::tls::Tls;
 
 /// How long to wait when the system has no file descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The connections that were shed and need not be closed yet when another is accepted.
+const MAX_LEAVING: usize = 16;
+/// The connections of those who ask how the receiver is. They must not take those of the clouds.
+const ADMIN_CONNECTIONS: usize = 16;
 /// The time between two lines on failures to accept.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// The longest headers, and what is read of a body at a time. hyper's own is some 400 KiB for each connection.
@@ -50,14 +54,15 @@ impl Receiver {
         self.serve_over(listener, |stream| acceptor.accept(stream), shutdown).await;
     }
 
-    /// Serves [`admin_router`](Self::admin_router) on `listener` until `shutdown` is ready, with the same limits. The sink
+    /// Serves [`admin_router`](Self::admin_router) on `listener` until `shutdown` is ready, on 16 connections at most. The sink
     /// stays open.
     pub async fn serve_admin(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let respond = |shared: Arc<Shared>, request: Request<Incoming>, _: IpAddr| async move {
             let asked = shared.respond_admin(request.method(), request.uri().path()).await;
             asked.unwrap_or_else(|| shared.unknown())
         };
-        self.accept_all(listener, |stream| ready(Ok(stream)), respond, shutdown).await;
+        let connections = Connections::new(ADMIN_CONNECTIONS, ADMIN_CONNECTIONS);
+        self.accept_all(listener, connections, |stream| ready(Ok(stream)), respond, shutdown).await;
     }
 
     /// Serves callbacks, and closes the sink. `make_stream` makes a stream of what was accepted.
@@ -73,7 +78,9 @@ impl Receiver {
         let watching = AbortOnDrop(tokio::spawn(watch_silence(Arc::clone(&self.0))));
         let respond =
             |shared: Arc<Shared>, request, peer| async move { shared.respond(request, Some(peer)).await };
-        self.accept_all(listener, make_stream, respond, shutdown).await;
+        let limits = self.0.limits;
+        let connections = Connections::new(limits.connections, limits.connections_per_peer);
+        self.accept_all(listener, connections, make_stream, respond, shutdown).await;
         drop(watching);
         if timeout(self.0.limits.drain, self.close()).await.is_err() {
             warn!("the sink did not close in time");
@@ -84,6 +91,7 @@ impl Receiver {
     async fn accept_all<S, B, R>(
         &self,
         listener: TcpListener,
+        connections: Arc<Connections>,
         make_stream: impl Fn(WriteTimeout) -> B,
         respond: impl Fn(Arc<Shared>, Request<Incoming>, IpAddr) -> R + Clone + Send + Sync + 'static,
         shutdown: impl Future<Output = ()>,
@@ -96,7 +104,6 @@ impl Receiver {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout.min(FAR));
         http.max_buf_size(BUFFER);
-        let connections = Connections::new(limits.connections, limits.connections_per_peer);
         let open = GracefulShutdown::new();
         // Dropped when no connection is begun any more.
         let (beginning, begun) = watch::channel(());
@@ -172,7 +179,13 @@ impl Receiver {
 async fn admit(connections: &Arc<Connections>, peer: Option<IpAddr>) -> Option<Connection> {
     loop {
         match connections.admit(peer) {
-            Ok(connection) => return Some(connection),
+            Ok(connection) => {
+                // Each still has its open file, and they must not be more than there are.
+                while connections.leaving() > MAX_LEAVING {
+                    connections.ended().await;
+                }
+                return Some(connection);
+            }
             Err(NotAdmitted::PeerIsFull) => return None,
             // All that are open have a request, which ends by itself.
             Err(NotAdmitted::Full) => connections.ended().await,

@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use serde::Serialize;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::args::ReceiveArguments;
 use crate::failure::Failure;
@@ -15,6 +15,9 @@ use crate::receiver_file::TlsConfig;
 use crate::reload::{Hangup, Reload};
 use crate::stop::Stop;
 use crate::terminal_lines::TerminalLines;
+
+/// Connections that may wait to be accepted, as many as the system allows by default.
+const BACKLOG: u32 = 4096;
 
 /// The first line on stdout, which says that clouds can send.
 #[derive(Serialize)]
@@ -34,8 +37,8 @@ pub(crate) async fn run(arguments: ReceiveArguments) -> Result<(), Failure> {
     // What is wrong with it is said before a sink creates files.
     let tls = file.tls.as_ref().map(TlsConfig::tls).transpose()?;
     let receiver = file.receiver(&TerminalLines::start()?).await?;
-    let listener = listen(file.addr, "addr").await?;
-    let admin_listener = listen(file.admin.addr, "[admin] addr").await?;
+    let listener = listen(file.addr, "addr")?;
+    let admin_listener = listen(file.admin.addr, "[admin] addr")?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let addr = format!("{scheme}://{}", listener.local_addr()?);
     let sources = file.paths().map(|(name, path)| (name, format!("{addr}{path}"))).collect();
@@ -55,9 +58,17 @@ pub(crate) async fn run(arguments: ReceiveArguments) -> Result<(), Failure> {
     }
 }
 
-async fn listen(addr: SocketAddr, setting: &str) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(addr).await;
-    listener.map_err(|error| io::Error::new(error.kind(), format!("{setting} {addr}: {error}")))
+/// Listens with room for connections that come faster than they are accepted: one that finds none is tried again by its
+/// system a second later.
+fn listen(addr: SocketAddr, setting: &str) -> io::Result<TcpListener> {
+    let listen = || {
+        let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        socket.bind(addr)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error: io::Error| io::Error::new(error.kind(), format!("{setting} {addr}: {error}")))
 }
 
 /// Has a file that may not grow further (`ulimit -f`) be an error, as a full disk is. The system would end the process.

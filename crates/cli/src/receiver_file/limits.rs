@@ -110,7 +110,8 @@ fn allow_open_files(wanted: u64) -> Option<u64> {
     if current >= wanted {
         return Some(current);
     }
-    let raised = maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    // As far as it goes: the sink's own connections are not known here.
+    let raised = maximum.unwrap_or(wanted);
     match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }) {
         Ok(()) => Some(raised),
         Err(_) => Some(current),
