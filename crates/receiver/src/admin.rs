@@ -1,4 +1,4 @@
-//! What those who run a receiver ask it: whether it lives, whether it is ready, and its metrics.
+//! The admin paths: whether a receiver lives, whether it is ready, and its metrics.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl Shared {
     }
 }
 
-/// What a sink said of itself. Anyone may ask for it, so the sink is asked once at a time, and not again for a while.
+/// The last word of a sink on itself. Anyone may ask for it, so the sink is asked once at a time, and not again for a while.
 pub(crate) struct Remembered<T> {
     last: Mutex<Option<(Instant, Result<T, SinkErrorKind>)>>,
     failing: &'static str,
@@ -85,7 +85,7 @@ impl<T: Copy> Remembered<T> {
         Self { last: Mutex::new(None), failing, again }
     }
 
-    /// What was said lately, or what `asking` says. Logged when it is another error than before, or none any more.
+    /// Gives what was said lately, or what `asking` says. Logged when it is another error than before, or none any more.
     async fn get(
         &self,
         limit: Duration,
